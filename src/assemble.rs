@@ -1,0 +1,415 @@
+//! From a configuration to what serves it. The only reader of config types outside `config/`.
+
+use crate::auth::{KeyRing, KeySpec, ModelGlobs};
+use crate::config::{self, Config};
+use crate::limits::{FloodGate, KeyLimits, Limits};
+use crate::meter::{Counter, FactorTable, Factors, Family};
+use crate::proxy::connection::ConnectionLimits;
+use crate::routing::{
+    Balance, CooldownRules, CooldownSet, FailoverPolicy, ModelTable, Pins, StatusSet, Target,
+};
+use crate::runtime::{
+    Account, Edge, EdgeParts, EdgePolicy, ModelPolicy, OnDisconnect, Provider, Runtime, Timeouts,
+};
+use crate::server::{Certificate, CertificateError, Settings, TlsListener};
+use crate::telemetry::{AccessLog, LogSink, Metrics, SystemClock, WallClock};
+use crate::types::{Dialect, Secret};
+use crate::upstream::dns::Addresses;
+use crate::upstream::{Http2Mode, Link, Origin, Transports};
+use http::{HeaderName, HeaderValue, header};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Lines the access log may hold before it drops some.
+const LOG_BUFFER_BYTES: usize = 8 * 1024 * 1024;
+/// Messages whose token counts are remembered.
+const COUNTED_MESSAGES: usize = 16 * 1024;
+/// Stored responses whose account is remembered.
+const PINNED_RESPONSES: usize = 64 * 1024;
+/// Requests a second from one address before it is turned away unread.
+const FLOOD_PER_SECOND: u32 = 50_000;
+/// Before an idle HTTP/2 client is let go.
+const HTTP2_IDLE: Duration = Duration::from_secs(75);
+
+/// What a configuration can ask for and not get.
+#[derive(Debug, thiserror::Error)]
+pub enum AssembleError {
+    #[error("{0}")]
+    Certificate(#[from] CertificateError),
+    #[error("provider {provider}: {what}")]
+    Provider { provider: String, what: String },
+    #[error("keys: {0}")]
+    Keys(String),
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    #[error("access log: {0}")]
+    AccessLog(std::io::Error),
+}
+
+/// The process's edge, serving `config`.
+///
+/// # Errors
+/// Whatever the file could not show: a key file that fits no certificate, a header that is none.
+pub fn edge(config: &Config) -> Result<Arc<Edge>, AssembleError> {
+    let metrics = Arc::new(Metrics::new()?);
+    let sink = match &config.log.access {
+        config::AccessTo::Stdout => LogSink::Stdout,
+        config::AccessTo::Stderr => LogSink::Stderr,
+        config::AccessTo::Off => LogSink::Off,
+        config::AccessTo::File(path) => LogSink::File(path.clone()),
+    };
+    let access_log =
+        AccessLog::start(sink, LOG_BUFFER_BYTES, metrics.log_counters()).map_err(AssembleError::AccessLog)?;
+    let transports = Transports::default();
+    let runtime = Builder { config, metrics: &metrics, transports: &transports, previous: None }.build()?;
+    warm(config, &runtime.counter);
+    metrics.config_generation.set(1);
+    // Seeds are only to differ between processes and boots.
+    let seed = RandomState::new().hash_one(std::process::id());
+    Ok(Arc::new(Edge::new(
+        runtime,
+        EdgeParts {
+            seed,
+            clock: SystemClock::new(),
+            wall: WallClock,
+            metrics,
+            access_log,
+            flood: FloodGate::new(FLOOD_PER_SECOND),
+            pins: Pins::new(PINNED_RESPONSES),
+            transports,
+        },
+    )))
+}
+
+/// The next configuration for a running edge: limits in use, cooldowns and connections go on.
+///
+/// # Errors
+/// As [`edge`]; nothing has changed then.
+pub fn next(config: &Config, edge: &Edge) -> Result<Runtime, AssembleError> {
+    let previous = edge.runtime();
+    let (metrics, transports) = (&edge.metrics, &edge.transports);
+    Builder { config, metrics, transports, previous: Some(&previous) }.build()
+}
+
+/// What the process itself is told.
+///
+/// # Errors
+/// [`AssembleError::Certificate`].
+pub fn settings(config: &Config) -> Result<Settings, AssembleError> {
+    let server = &config.server;
+    let mut tls = Vec::new();
+    for listener in &server.tls {
+        let certificate = Certificate::load(listener.cert.clone(), listener.key.clone())?;
+        tls.push(TlsListener { listen: listener.listen, certificate });
+    }
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Ok(Settings {
+        listen: server.listen.clone(),
+        tls,
+        admin: config.admin.listen,
+        workers: if server.workers == 0 { cores } else { server.workers },
+        is_work_stealing: server.runtime == config::RuntimeKind::WorkStealing,
+        connections: ConnectionLimits {
+            connections_max: server.limits.connections_max,
+            per_address_max: server.limits.connections_per_address_max,
+            head_timeout: server.limits.header_timeout,
+        },
+        http2_idle: HTTP2_IDLE,
+        ready_grace: server.drain.ready_grace,
+        streams_max: server.drain.streams_max,
+        upgrade_socket: server.upgrade.socket.clone(),
+    })
+}
+
+/// Loads vocabularies before the first request, which would otherwise wait for them.
+fn warm(config: &Config, counter: &Counter) {
+    for vocabulary in &config.counting.warm {
+        let loaded = match vocabulary {
+            config::Vocabulary::O200k => counter.warm(),
+            config::Vocabulary::Cl100k => crate::meter::Encoding::Cl100k.warm(),
+        };
+        if let Err(error) = loaded {
+            log::error!("a vocabulary cannot be loaded, its tokens are estimated: {error}");
+        }
+    }
+}
+
+struct Builder<'c> {
+    config: &'c Config,
+    metrics: &'c Metrics,
+    transports: &'c Transports,
+    previous: Option<&'c Runtime>,
+}
+
+impl Builder<'_> {
+    fn build(&self) -> Result<Runtime, AssembleError> {
+        let (providers, indexes, credential_cells) = self.providers()?;
+        let (models, target_cells) = self.models(&indexes);
+        let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
+        let previous = self.previous;
+        Ok(Runtime {
+            generation: previous.map_or(1, |previous| previous.generation + 1),
+            edge: self.edge_policy(),
+            keys: self.keys()?,
+            limits: Limits::new(&self.key_limits(), previous.map(|previous| &previous.limits)),
+            table: ModelTable::new(&names),
+            models,
+            providers,
+            counter: self.counter(),
+            target_cooldowns: CooldownSet::new(&target_cells, previous.map(|p| &p.target_cooldowns)),
+            credential_cooldowns: CooldownSet::new(
+                &credential_cells,
+                previous.map(|p| &p.credential_cooldowns),
+            ),
+        })
+    }
+
+    fn edge_policy(&self) -> EdgePolicy {
+        let server = &self.config.server;
+        EdgePolicy {
+            header_bytes_max: server.limits.header_bytes_max,
+            body_bytes_max: server.limits.body_bytes_max,
+            body_timeout: server.limits.body_timeout,
+            write_timeout: server.limits.downstream_write_timeout,
+            keepalive_timeout: server.keepalive_timeout,
+            stream_keepalive: server.stream_keepalive,
+            trusted_proxies: server.client_ip.trusted_proxies.clone(),
+        }
+    }
+
+    fn keys(&self) -> Result<KeyRing, AssembleError> {
+        let specs = self.config.keys.iter().map(|(id, key)| KeySpec {
+            id: id.clone(),
+            digest: key.secret_sha256,
+            models: globs(&key.models),
+        });
+        KeyRing::new(specs.collect()).map_err(|error| AssembleError::Keys(error.to_string()))
+    }
+
+    fn key_limits(&self) -> Vec<(String, KeyLimits)> {
+        self.config.keys.iter().map(|(id, key)| (id.clone(), key_limits(&key.limits))).collect()
+    }
+
+    /// A counter of its own for each set of factors; with the same ones the remembered counts stay.
+    fn counter(&self) -> Arc<Counter> {
+        let factors = factors(&self.config.counting.families);
+        match self.previous {
+            Some(previous) if *previous.counter.factors() == factors => previous.counter.clone(),
+            _ => Arc::new(Counter::new(factors, COUNTED_MESSAGES)),
+        }
+    }
+
+    #[expect(clippy::type_complexity, reason = "three parallel results of one walk")]
+    fn providers(
+        &self,
+    ) -> Result<(Vec<Provider>, HashMap<String, usize>, Vec<(String, CooldownRules)>), AssembleError> {
+        let mut providers = Vec::new();
+        let mut indexes = HashMap::new();
+        let mut cells = Vec::new();
+        for (name, provider) in &self.config.providers {
+            indexes.insert(name.clone(), providers.len());
+            let built = self.provider(name, provider, cells.len())?;
+            for (index, account) in built.accounts.iter().enumerate() {
+                let credential = account.auth.as_ref().map_or(&[] as &[u8], |(_, value)| value.as_bytes());
+                cells.push((format!("{name}/{index}/{:016x}", seed_of(name, credential)), rules(provider)));
+            }
+            providers.push(built);
+        }
+        Ok((providers, indexes, cells))
+    }
+
+    fn provider(
+        &self,
+        name: &str,
+        provider: &config::Provider,
+        first_cell: usize,
+    ) -> Result<Provider, AssembleError> {
+        let fault = |what: &str| AssembleError::Provider { provider: name.to_owned(), what: what.to_owned() };
+        let origin = origin(provider).ok_or_else(|| fault("the base URL cannot be used"))?;
+        let addresses = Arc::new(Addresses::of(&origin));
+        let origin = Arc::new(origin);
+        let ca = provider.tls.ca.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let transport = self.transports.for_ca(ca.as_deref());
+        let account = |secret: Option<&Secret>| {
+            let field = |secret| {
+                auth_field(provider.kind.dialect(), secret).ok_or_else(|| fault("a key is no header value"))
+            };
+            let auth = secret.map(field).transpose()?;
+            let credential = auth.as_ref().map_or(&[] as &[u8], |(_, value)| value.as_bytes());
+            let seed = seed_of(name, credential);
+            let link = Link::new(origin.clone(), addresses.clone(), transport.clone(), seed);
+            Ok(Account { link: Arc::new(link), auth })
+        };
+        let accounts: Result<Vec<Account>, AssembleError> = if provider.api_keys.is_empty() {
+            account(None).map(|keyless| vec![keyless])
+        } else {
+            provider.api_keys.iter().map(|secret| account(Some(secret))).collect()
+        };
+        Ok(Provider {
+            name: name.to_owned(),
+            dialect: provider.kind.dialect(),
+            accounts: accounts?,
+            first_cell,
+            headers: static_headers(provider).ok_or_else(|| fault("a header is none"))?,
+            takes_stream_options: provider.stream_options,
+            counts_tokens_upstream: provider.count_tokens == config::CountTokens::Upstream,
+            is_opaque: provider.kind == config::ProviderKind::OpenAiCompatible,
+            metrics: self.metrics.provider(name)?,
+        })
+    }
+
+    fn models(&self, providers: &HashMap<String, usize>) -> (Vec<ModelPolicy>, Vec<(String, CooldownRules)>) {
+        let mut models = Vec::new();
+        let mut cells = Vec::new();
+        for (name, model) in &self.config.models {
+            let first_cell = cells.len();
+            let mut targets = Vec::new();
+            let mut dialect = Dialect::OpenAi;
+            for target in &model.targets {
+                let Some(index) = providers.get(&target.provider) else { continue };
+                let Some(provider) = self.config.providers.get(&target.provider) else { continue };
+                dialect = provider.kind.dialect();
+                let asked = target.model.as_deref().unwrap_or(name);
+                // Targets of two models that are the same upstream model share what is known of it.
+                cells.push((format!("{}/{asked}", target.provider), rules(provider)));
+                targets.push(Target {
+                    provider: *index,
+                    model: target.model.clone(),
+                    weight: target.weight,
+                    priority: target.priority,
+                });
+            }
+            models.push(policy(name, model, targets, dialect, first_cell));
+        }
+        (models, cells)
+    }
+}
+
+fn policy(
+    name: &str,
+    model: &config::Model,
+    targets: Vec<Target>,
+    dialect: Dialect,
+    first_cell: usize,
+) -> ModelPolicy {
+    let on = &model.failover.on;
+    ModelPolicy {
+        name: name.to_owned(),
+        dialect,
+        families: targets.iter().map(|target| family(name, target)).collect(),
+        targets,
+        balance: match model.balance {
+            config::Balance::Weighted => Balance::Weighted,
+            config::Balance::RoundRobin => Balance::RoundRobin,
+        },
+        attempts: model.failover.attempts,
+        failover: FailoverPolicy {
+            connect: on.connect,
+            timeout: on.timeout,
+            stream_error: on.stream_error,
+            statuses: StatusSet::default().with_all(on.status.iter()),
+        },
+        timeouts: Timeouts {
+            connect: model.timeouts.connect,
+            header: model.timeouts.header,
+            first_token: model.timeouts.first_token,
+            idle: model.timeouts.idle,
+            total: model.timeouts.total,
+        },
+        on_disconnect: match model.on_disconnect {
+            config::OnDisconnect::Abort => OnDisconnect::Abort,
+            config::OnDisconnect::Drain => OnDisconnect::Drain(model.drain_max),
+        },
+        is_counted_exactly: model.count == config::CountMode::Exact,
+        first_cell,
+    }
+}
+
+/// Known at assembly, unless a pattern lets the client's own name go up.
+fn family(name: &str, target: &Target) -> Option<Family> {
+    match &target.model {
+        Some(model) => Some(Family::of(model)),
+        None if name.contains('*') => None,
+        None => Some(Family::of(name)),
+    }
+}
+
+fn origin(provider: &config::Provider) -> Option<Origin> {
+    let mut origin = Origin::from_base_url(provider.base_url.as_str())?;
+    origin.http2 = match provider.http2 {
+        config::Http2::Off => Http2Mode::Off,
+        config::Http2::On => Http2Mode::On,
+    };
+    origin.verify_certificate = provider.tls.verify;
+    if let Some(name) = &provider.tls.server_name {
+        origin.server_name.clone_from(name);
+    }
+    origin.idle_timeout = provider.pool.idle_timeout;
+    Some(origin)
+}
+
+/// The credential as each dialect's vendor takes it.
+fn auth_field(dialect: Dialect, secret: &Secret) -> Option<(HeaderName, HeaderValue)> {
+    let (name, text) = match dialect {
+        Dialect::OpenAi => (header::AUTHORIZATION, format!("Bearer {}", secret.expose())),
+        Dialect::Anthropic => (HeaderName::from_static("x-api-key"), secret.expose().to_owned()),
+        Dialect::Gemini => (HeaderName::from_static("x-goog-api-key"), secret.expose().to_owned()),
+    };
+    let mut value = HeaderValue::from_str(&text).ok()?;
+    value.set_sensitive(true);
+    Some((name, value))
+}
+
+fn static_headers(provider: &config::Provider) -> Option<Vec<(HeaderName, HeaderValue)>> {
+    let field = |(name, value): (&String, &Secret)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        let mut value = HeaderValue::from_str(value.expose()).ok()?;
+        value.set_sensitive(true);
+        Some((name, value))
+    };
+    provider.headers.iter().map(field).collect()
+}
+
+/// The same for the same account over reloads, so that its connections stay; different for others.
+fn seed_of(provider: &str, credential: &[u8]) -> u64 {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::new().chain_update(provider).chain_update([0]).chain_update(credential).finalize();
+    let mut seed = [0u8; 8];
+    seed.iter_mut().zip(digest).for_each(|(place, byte)| *place = byte);
+    u64::from_be_bytes(seed)
+}
+
+fn rules(provider: &config::Provider) -> CooldownRules {
+    CooldownRules { base: provider.cooldown.base, max: provider.cooldown.max, ..CooldownRules::default() }
+}
+
+fn globs(models: &[config::ModelPattern]) -> ModelGlobs {
+    if models.is_empty() {
+        return ModelGlobs::all();
+    }
+    ModelGlobs::new(models.iter().map(|pattern| match pattern {
+        config::ModelPattern::Exact(name) => name.clone(),
+        config::ModelPattern::Prefix(prefix) => format!("{prefix}*"),
+    }))
+}
+
+fn key_limits(limits: &config::KeyLimits) -> KeyLimits {
+    KeyLimits {
+        requests_per_minute: limits.requests_per_minute.map(u64::from),
+        tokens_per_minute: limits.tokens_per_minute,
+        concurrent: limits.concurrent.map(u64::from),
+    }
+}
+
+fn factors(families: &config::Families) -> FactorTable {
+    let parts = |factor: f64| (factor * 1000.0).round() as u32;
+    let of = |f: &config::Factors| Factors { estimate: parts(f.estimate), bound: parts(f.bound) };
+    FactorTable::default()
+        .with(Family::ClaudeOld, of(&families.claude_old))
+        .with(Family::ClaudeNew, of(&families.claude_new))
+        .with(Family::Gemini, of(&families.gemini))
+        .with(Family::Mistral, of(&families.mistral))
+        .with(Family::Other, of(&families.other))
+}

@@ -1,0 +1,130 @@
+//! All static keys of a configuration, looked up by the digest of what a client presents.
+//!
+//! A plain SHA-256 is enough because keys are long and random, not passwords. Invariant: the
+//! secrets themselves are never stored, and the time of an answer does not depend on how close a
+//! guess is.
+
+use super::{AuthError, ModelGlobs, Principal};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+
+/// A longer credential is refused unread: hashing a whole header section would be work for nothing.
+pub const PRESENTED_BYTES_MAX: usize = 1024;
+
+/// One `[keys.*]` section.
+#[derive(Clone, Debug)]
+pub struct KeySpec {
+    /// Its name in the configuration.
+    pub id: String,
+    /// SHA-256 of the secret, see [`digest`].
+    pub digest: [u8; 32],
+    pub models: ModelGlobs,
+}
+
+/// Two keys have one secret, so a request could not be told to be one or the other.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("keys `{first}` and `{second}` have the same secret")]
+pub struct SharedSecret {
+    pub first: String,
+    pub second: String,
+}
+
+/// The keys that are let in.
+#[derive(Debug, Default)]
+pub struct KeyRing {
+    by_digest: HashMap<[u8; 32], Arc<Principal>>,
+}
+
+/// SHA-256 of a secret, as stored.
+pub fn digest(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+impl KeyRing {
+    /// # Errors
+    /// When two keys share a secret.
+    pub fn new(keys: Vec<KeySpec>) -> Result<Self, SharedSecret> {
+        let mut by_digest: HashMap<[u8; 32], Arc<Principal>> = HashMap::with_capacity(keys.len());
+        for (index, key) in keys.into_iter().enumerate() {
+            if let Some(first) = by_digest.get(&key.digest) {
+                return Err(SharedSecret { first: first.key_id.to_string(), second: key.id });
+            }
+            let principal = Principal { key_id: key.id.into(), index, models: key.models };
+            by_digest.insert(key.digest, Arc::new(principal));
+        }
+        Ok(Self { by_digest })
+    }
+
+    /// The holder of `presented`. A request without a credential passes `""`, which takes the same
+    /// time and never succeeds.
+    ///
+    /// # Errors
+    /// [`AuthError::Invalid`], the same for every cause.
+    pub fn authenticate(&self, presented: &str) -> Result<&Arc<Principal>, AuthError> {
+        if presented.len() > PRESENTED_BYTES_MAX {
+            return Err(AuthError::Invalid);
+        }
+        let digest = digest(presented);
+        // The map compares digests, which tell a guesser nothing about secrets. The compare that
+        // decides is constant in time all the same, and is made for an unknown digest too.
+        let found = self.by_digest.get_key_value(&digest);
+        let stored = found.map_or(&[0; 32], |(stored, _)| stored);
+        let is_equal = bool::from(stored.ct_eq(&digest));
+        match found {
+            Some((_, principal)) if is_equal && !presented.is_empty() => Ok(principal),
+            _ => Err(AuthError::Invalid),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(id: &str, secret: &str) -> KeySpec {
+        KeySpec { id: id.into(), digest: digest(secret), models: ModelGlobs::new(["gpt-5", "text-*"]) }
+    }
+
+    #[test]
+    fn the_right_secret_finds_its_holder_with_models_and_index() {
+        let ring = KeyRing::new(vec![key("ci", "tg-one"), key("dev", "tg-two")]).unwrap();
+        let dev = ring.authenticate("tg-two").unwrap();
+        assert_eq!((&*dev.key_id, dev.index), ("dev", 1));
+        assert!(dev.may_use("text-embedding-3") && !dev.may_use("claude"));
+    }
+
+    #[test]
+    fn missing_wrong_and_overlong_are_one_error() {
+        let ring = KeyRing::new(vec![key("ci", "tg-one")]).unwrap();
+        let long = "x".repeat(PRESENTED_BYTES_MAX + 1);
+        for wrong in ["", "tg-on", "tg-one ", "tg-onE", &long] {
+            assert_eq!(ring.authenticate(wrong).err(), Some(AuthError::Invalid), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_empty_secret_in_the_configuration_does_not_open_the_door() {
+        let ring = KeyRing::new(vec![key("oops", "")]).unwrap();
+        assert_eq!(ring.authenticate("").err(), Some(AuthError::Invalid));
+    }
+
+    #[test]
+    fn two_keys_with_one_secret_are_refused_by_name() {
+        let error = KeyRing::new(vec![key("a", "same"), key("b", "same")]).unwrap_err();
+        assert_eq!(error.to_string(), "keys `a` and `b` have the same secret");
+    }
+
+    #[test]
+    fn debug_output_holds_no_secret() {
+        let ring = KeyRing::new(vec![key("ci", "tg-canary")]).unwrap();
+        assert!(!format!("{ring:?}").contains("canary"));
+    }
+
+    #[test]
+    fn a_digest_is_plain_sha256() {
+        let hex: String = digest("abc").iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

@@ -1,0 +1,73 @@
+//! The command line: one file a command.
+
+mod check;
+mod count;
+mod quickstart;
+mod serve;
+mod sim;
+mod upgrade;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// An edge gateway for LLM and API traffic: one binary in front of every model you use.
+#[derive(Parser)]
+#[command(name = "tidegate", version, about, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tidegate quickstart                          try it: simulator, gateway and a demo key, no account
+  tidegate check conf/tidegate.toml            is this file right?
+  tidegate serve --config conf/tidegate.toml   run
+  tidegate upgrade --config conf/tidegate.toml replace the running binary, no stream cut
+  echo 'How long is this?' | tidegate count --model gpt-5";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve traffic until told to stop (SIGTERM drains, SIGHUP reloads).
+    Serve(serve::Serve),
+    /// Check configuration files; prints every problem with its place. Exit code 0 valid, 2 invalid.
+    Check(check::Check),
+    /// Run the upstream simulator: OpenAI, Anthropic and Gemini, with faults on request.
+    Sim(sim::Sim),
+    /// Simulator, gateway and a demo key in one process; prints a curl line that works.
+    Quickstart(quickstart::Quickstart),
+    /// Start this binary in place of the running one; it takes the listeners over.
+    Upgrade(upgrade::Upgrade),
+    /// Count the tokens of a text or of a request body.
+    Count(count::Count),
+    /// Print the version.
+    Version,
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(command) => command.run(),
+        Command::Check(command) => command.run(),
+        Command::Sim(command) => command.run(),
+        Command::Quickstart(command) => command.run(),
+        Command::Upgrade(command) => command.run(),
+        Command::Count(command) => command.run(),
+        Command::Version => {
+            println!("tidegate {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// Tells a failure on stderr and gives the exit code of one.
+fn fail(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::FAILURE
+}
+
+/// Whether reports may be coloured: only for a person.
+fn wants_color() -> bool {
+    use std::io::IsTerminal;
+    std::io::stderr().is_terminal() && crate::config::process_env("NO_COLOR").is_none()
+}

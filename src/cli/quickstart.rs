@@ -1,0 +1,111 @@
+//! `tidegate quickstart`: everything in one process, on the loopback, with no account.
+
+use crate::config;
+use crate::sim::{self, Scenario, SimOptions};
+use clap::Args;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  tidegate quickstart --port 8080\n\n\
+    Answers come from the built-in simulator. Stop with Ctrl-C.")]
+pub struct Quickstart {
+    /// Port of the gateway, on the loopback.
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Port of metrics and health, on the loopback.
+    #[arg(long, default_value_t = 9090)]
+    admin_port: u16,
+    /// Where the small files of a running process go.
+    #[arg(long, default_value = "run", value_name = "FOLDER")]
+    run: PathBuf,
+}
+
+/// The demo key. It opens nothing but a simulator on the loopback.
+const DEMO_KEY: &str = "tg-demo-key";
+
+impl Quickstart {
+    pub fn run(self) -> ExitCode {
+        let options = SimOptions {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            threads: 1,
+            scenario: Scenario::default(),
+            capture: false,
+            counter: None,
+        };
+        let simulator = match sim::start(options) {
+            Ok(simulator) => simulator,
+            Err(error) => return super::fail(&error),
+        };
+        let text = self.config(simulator.addr());
+        let demo = |name: &str| (name == "TIDEGATE_DEMO_KEY").then(|| DEMO_KEY.to_owned());
+        match config::parse("quickstart", &text, &demo) {
+            Ok(config) => {
+                self.greet();
+                super::serve::serve(&config, PathBuf::new(), false)
+            }
+            Err(report) => {
+                eprint!("{}", report.render(super::wants_color()));
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    fn config(&self, simulator: SocketAddr) -> String {
+        let (port, admin, run) = (self.port, self.admin_port, self.run.display());
+        format!(
+            r#"
+[server]
+listen = ["127.0.0.1:{port}"]
+workers = 1
+[server.drain]
+ready_grace = "100ms"
+streams_max = "5s"
+[server.upgrade]
+socket = "{run}/tidegate-quickstart.sock"
+[admin]
+listen = "127.0.0.1:{admin}"
+[log]
+access = "stdout"
+level = "warn"
+[providers.demo-openai]
+kind = "openai-compatible"
+base_url = "http://{simulator}/v1"
+[providers.demo-anthropic]
+kind = "anthropic-compatible"
+base_url = "http://{simulator}"
+[providers.demo-gemini]
+kind = "gemini-compatible"
+base_url = "http://{simulator}"
+[models."claude*"]
+targets = [{{ provider = "demo-anthropic" }}]
+[models.claude-demo]
+targets = [{{ provider = "demo-anthropic" }}]
+[models."gemini*"]
+targets = [{{ provider = "demo-gemini" }}]
+[models.gemini-demo]
+targets = [{{ provider = "demo-gemini" }}]
+[models.gpt-demo]
+targets = [{{ provider = "demo-openai" }}]
+[models."*"]
+targets = [{{ provider = "demo-openai" }}]
+[keys.demo]
+secret = "env:TIDEGATE_DEMO_KEY"
+"#
+        )
+    }
+
+    fn greet(&self) {
+        let port = self.port;
+        println!(
+            r#"Tidegate on http://127.0.0.1:{port} (simulated models: gpt-demo, claude-demo, gemini-demo; any other name works too)
+
+Try it:
+  curl http://127.0.0.1:{port}/v1/chat/completions -H 'authorization: Bearer {DEMO_KEY}' -H 'content-type: application/json' -d '{{"model":"gpt-demo","messages":[{{"role":"user","content":"Hello"}}]}}'
+
+Metrics and health: http://127.0.0.1:{admin}/metrics  /readyz. Stop with Ctrl-C."#,
+            admin = self.admin_port
+        );
+    }
+}

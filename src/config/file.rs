@@ -1,0 +1,170 @@
+//! One configuration file: its text becomes a [`Config`], or a [`Report`].
+
+use super::admin::Admin;
+use super::collector::Collector;
+use super::counting::Counting;
+use super::key::Key;
+use super::log::Log;
+use super::model::Model;
+use super::pattern::ModelPattern;
+use super::provider::Provider;
+use super::reader::Reader;
+use super::report::Report;
+use super::server::Server;
+use super::syntax;
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+use toml::de::DeTable;
+
+/// A file this large is no configuration.
+const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Everything a file says, defaults filled in and secrets resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub server: Server,
+    pub admin: Admin,
+    pub counting: Counting,
+    pub log: Log,
+    pub providers: BTreeMap<String, Provider>,
+    /// By the name in the file, which may be a pattern.
+    pub models: BTreeMap<String, Model>,
+    pub keys: BTreeMap<String, Key>,
+}
+
+/// How far reading goes beyond the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretPolicy {
+    /// Secrets are fetched; certificates and the folder of the upgrade socket are looked at.
+    Resolve,
+    /// Only the file itself is looked at: it can be checked on a machine without its secrets.
+    Syntax,
+}
+
+/// What a checked file holds, to be told to the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overview {
+    pub providers: usize,
+    pub models: usize,
+    pub keys: usize,
+}
+
+/// Reads the file at `path`. `env` is the environment, usually [`process_env`].
+///
+/// # Errors
+/// The report of every problem, an unreadable file included.
+pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Report> {
+    let name = path.display().to_string();
+    parse(&name, &text_of(path, &name)?, env)
+}
+
+/// Reads `text` as the file `name`.
+///
+/// # Errors
+/// The report of every problem.
+pub fn parse(name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Report> {
+    let mut collector = Collector::new(SecretPolicy::Resolve, env);
+    let config = read(name, text, &mut collector)?;
+    collector.finish(name, text, config)
+}
+
+/// Checks the file at `path` as far as `policy` goes. A `Config` is not given out, because with
+/// [`SecretPolicy::Syntax`] its secrets are empty.
+///
+/// # Errors
+/// The report of every problem, an unreadable file included.
+pub fn check(
+    path: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+    policy: SecretPolicy,
+) -> Result<Overview, Report> {
+    let name = path.display().to_string();
+    let text = text_of(path, &name)?;
+    let mut collector = Collector::new(policy, env);
+    let config = read(&name, &text, &mut collector)?;
+    let overview =
+        Overview { providers: config.providers.len(), models: config.models.len(), keys: config.keys.len() };
+    collector.finish(&name, &text, overview)
+}
+
+/// The environment of the process.
+#[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
+pub fn process_env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn text_of(path: &Path, name: &str) -> Result<String, Report> {
+    let told = |error: std::io::Error| Report::without_place(name, format!("cannot be read: {error}"), None);
+    // Looked at before it is opened: opening a FIFO would wait for its writer.
+    if !path.metadata().map_err(told)?.is_file() {
+        return Err(Report::without_place(name, "this is no file".to_owned(), None));
+    }
+    let file = std::fs::File::open(path).map_err(told)?;
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(told)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Report::without_place(name, format!("this is no text: byte {at} is not UTF-8"), None)
+    })
+}
+
+/// Problems of the syntax are returned, all others are in `collector`; what is read is only good
+/// when it has none.
+pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Result<Config, Report> {
+    if text.len() > FILE_BYTES_MAX {
+        let message = format!("longer than {FILE_BYTES_MAX} bytes: this is no configuration");
+        return Err(Report::without_place(name, message, None));
+    }
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        let syntax = Collector::new(SecretPolicy::Syntax, &|_| None);
+        return Err(syntax::report(name, text, &errors, syntax));
+    }
+    let mut root = Reader::root(document.get_ref(), collector);
+    let server = Server::read(&mut root);
+    let admin = Admin::read(&mut root);
+    let counting = root.or("counting", Counting::default(), Counting::read);
+    let log = root.or("log", Log::default(), Log::read);
+    let written = root.take("providers", Provider::read_all);
+    let providers = if root.has("providers") { written } else { Some(BTreeMap::new()) };
+    let known = providers.as_ref();
+    let models = root.take("models", |v, c| Model::read_all(v, c, known, counting.default));
+    let patterns: Option<Vec<ModelPattern>> =
+        models.as_ref().map(|models| models.values().map(|model| model.pattern.clone()).collect());
+    let keys = root.take("keys", |v, c| Key::read_all(v, c, patterns.as_deref()));
+    refuse_later_sections(&mut root);
+    require_some(&mut root);
+    root.done();
+    let providers = providers.unwrap_or_default();
+    Ok(Config {
+        server,
+        admin,
+        counting,
+        log,
+        providers: providers.into_iter().filter_map(|(name, read)| Some((name, read?))).collect(),
+        models: models.unwrap_or_default(),
+        keys: keys.unwrap_or_default(),
+    })
+}
+
+fn refuse_later_sections(root: &mut Reader<'_, '_, '_>) {
+    let help = "leave it out: this node keeps its limits in memory and its keys in this file";
+    root.refuse("store", "`store` is not in this release", Some(help));
+    root.refuse("cluster", "`cluster` is not in this release", Some(help));
+}
+
+/// An empty or half-written file must not replace a good one, so a file that could not serve one
+/// call is refused.
+fn require_some(root: &mut Reader<'_, '_, '_>) {
+    // Asked for already; these only look whether a missing one makes the file useless.
+    let wanted = [
+        ("models", "no model: nothing could be called", "add [models.NAME] with its `targets`"),
+        ("keys", "no key: nobody could call", "add [keys.NAME] with its `secret`"),
+    ];
+    for (key, message, help) in wanted {
+        if root.is_empty_at(key) {
+            root.fail(message, Some(help));
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Addresses listened on, with and without TLS.
+
+use super::collector::Collector;
+use super::near::quoted;
+use super::reader::Reader;
+use super::value::Value;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// One `[[server.tls]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsListener {
+    pub listen: SocketAddr,
+    /// PEM, the chain from the leaf on. Relative to the working directory.
+    pub cert: PathBuf,
+    /// PEM.
+    pub key: PathBuf,
+}
+
+impl TlsListener {
+    pub(super) fn read(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Self> {
+        let mut reader = Reader::open(value, collector)?;
+        let listen = reader.need("listen", "such as listen = \"0.0.0.0:8443\"", listen);
+        let cert = reader.need("cert", "such as cert = \"conf/tls/edge.pem\"", file);
+        let key = reader.need("key", "such as key = \"conf/tls/edge.key\"", file);
+        reader.done();
+        Some(Self { listen: listen?, cert: cert?, key: key? })
+    }
+}
+
+/// An address to listen on that nothing else in the file listens on.
+pub(super) fn listen(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<SocketAddr> {
+    let address = address(value, collector)?;
+    if let Err(owner) = collector.claim(address, value.path.clone()) {
+        value.fail(collector, format!("{address} is listened on already, by {owner}"));
+    }
+    Some(address)
+}
+
+fn address(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<SocketAddr> {
+    let text = value.string(collector, "an address such as \"127.0.0.1:8080\"")?;
+    let address = text.parse().ok();
+    if address.is_none() {
+        let help = match text.rsplit_once(':') {
+            None => "write address and port, such as \"127.0.0.1:8080\"".to_owned(),
+            Some(("" | "*", port)) => {
+                format!("for all addresses write \"0.0.0.0:{port}\" or \"[::]:{port}\"")
+            }
+            Some(("localhost", port)) => format!("write \"127.0.0.1:{port}\" or \"[::1]:{port}\""),
+            Some(_) => "write a literal address, such as \"127.0.0.1:8080\" or \"[::1]:8080\"".to_owned(),
+        };
+        value.fail_help(collector, format!("`{}` is no address with a port", quoted(text)), quoted(&help));
+    }
+    address
+}
+
+/// A path of a file that must be there when the gateway is about to serve.
+pub(super) fn file(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<PathBuf> {
+    let text = value.string(collector, "a path")?;
+    if text.is_empty() || text.contains('\0') {
+        value.fail(collector, "this is no path");
+        return None;
+    }
+    if collector.looks_outside() {
+        match Path::new(text).metadata() {
+            Ok(found) if found.is_file() => {}
+            Ok(_) => value.fail(collector, format!("`{}` is no file", quoted(text))),
+            Err(error) => value.fail(collector, format!("`{}` cannot be read: {error}", quoted(text))),
+        }
+    }
+    Some(PathBuf::from(text))
+}

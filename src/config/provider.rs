@@ -1,0 +1,138 @@
+//! `[providers.*]`: configured accounts at vendors.
+
+use super::base_url::{BaseUrl, base_url};
+use super::choice::choice;
+use super::collector::Collector;
+use super::credentials::credentials;
+use super::headers::headers;
+use super::kind::ProviderKind;
+use super::name::check_name;
+use super::pool::{Cooldown, Pool};
+use super::provider_tls::ProviderTls;
+use super::reader::Reader;
+use super::value::Value;
+use crate::types::{Dialect, Secret};
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    pub kind: ProviderKind,
+    pub base_url: BaseUrl,
+    /// From `api_key` or `api_keys`. Empty only where the kind is no vendor's.
+    pub api_keys: Vec<Secret>,
+    pub http2: Http2,
+    /// Whether the upstream understands `stream_options` (OpenAI dialect).
+    pub stream_options: bool,
+    /// Who answers `count_tokens` (Anthropic and Gemini dialects).
+    pub count_tokens: CountTokens,
+    pub tls: ProviderTls,
+    /// Sent with every call; names in lowercase.
+    pub headers: BTreeMap<String, Secret>,
+    pub cooldown: Cooldown,
+    pub pool: Pool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Http2 {
+    /// HTTP/1.1.
+    Off,
+    /// By ALPN on `https`, by prior knowledge on `http`.
+    On,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CountTokens {
+    Local,
+    Upstream,
+}
+
+impl Provider {
+    /// All providers by name; None for one that could not be read, so that nobody calls it missing.
+    pub(super) fn read_all(
+        value: &Value<'_>,
+        collector: &mut Collector<'_>,
+    ) -> Option<BTreeMap<String, Option<Self>>> {
+        let entries = Reader::open(value, collector)?.entries();
+        let mut providers = BTreeMap::new();
+        for (name, value) in entries {
+            check_name(name, &value, collector);
+            providers.insert(name.to_owned(), Self::read(&value, collector));
+        }
+        Some(providers)
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        self.kind.dialect()
+    }
+
+    fn read(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Self> {
+        let mut reader = Reader::open(value, collector)?;
+        let kind = reader.need("kind", "such as kind = \"openai-compatible\"", ProviderKind::read);
+        let written_url = reader.take("base_url", base_url);
+        if let Some(kind) = kind
+            && !kind.is_vendor()
+            && !reader.has("base_url")
+        {
+            let help = "such as base_url = \"http://127.0.0.1:8000/v1\"";
+            reader.fail(format!("kind `{}` needs a `base_url`", kind.as_str()), Some(help));
+        }
+        let base_url = written_url.or_else(|| kind?.base_url());
+        let provider = (
+            credentials(&mut reader, kind),
+            reader.or("http2", Http2::Off, choice(HTTP2, HTTP2_LATER)),
+            reader.or("headers", BTreeMap::new(), headers),
+            reader.or("cooldown", Cooldown::default(), Cooldown::read),
+            reader.or("pool", Pool::default(), Pool::read),
+        );
+        let (api_keys, http2, headers, cooldown, pool) = provider;
+        let tls = read_tls(&mut reader, base_url.as_ref());
+        let stream_options = read_stream_options(&mut reader, kind);
+        let count_tokens = read_count_tokens(&mut reader, kind);
+        reader.done();
+        Some(Self {
+            kind: kind?,
+            base_url: base_url?,
+            api_keys,
+            http2,
+            stream_options,
+            count_tokens,
+            tls,
+            headers,
+            cooldown,
+            pool,
+        })
+    }
+}
+
+const HTTP2: &[(&str, Http2)] = &[("off", Http2::Off), ("on", Http2::On)];
+const HTTP2_LATER: &[(&str, &str)] = &[("auto", "is not in this release")];
+
+fn read_tls(reader: &mut Reader<'_, '_, '_>, base_url: Option<&BaseUrl>) -> ProviderTls {
+    reader.or("tls", ProviderTls::default(), |value, collector| {
+        let tls = ProviderTls::read(value, collector);
+        if base_url.is_some_and(|url| !url.is_tls()) {
+            value.fail_head(collector, "`tls` has no effect: the base URL is http://", None);
+        }
+        tls
+    })
+}
+
+fn read_stream_options(reader: &mut Reader<'_, '_, '_>, kind: Option<ProviderKind>) -> bool {
+    reader.or("stream_options", true, |value, collector| {
+        if kind.is_some_and(|kind| kind.dialect() != Dialect::OpenAi) {
+            value.fail_head(collector, "`stream_options` is only for the OpenAI kinds", None);
+        }
+        value.boolean(collector)
+    })
+}
+
+fn read_count_tokens(reader: &mut Reader<'_, '_, '_>, kind: Option<ProviderKind>) -> CountTokens {
+    const WORDS: &[(&str, CountTokens)] =
+        &[("local", CountTokens::Local), ("upstream", CountTokens::Upstream)];
+    reader.or("count_tokens", CountTokens::Local, |value, collector| {
+        if kind.is_some_and(|kind| kind.dialect() == Dialect::OpenAi) {
+            value.fail_head(collector, "`count_tokens` is only for the Anthropic and Gemini kinds", None);
+        }
+        choice(WORDS, &[])(value, collector)
+    })
+}

@@ -1,0 +1,49 @@
+//! `providers.*.tls`: how a provider's certificate is checked.
+
+use super::collector::Collector;
+use super::listener::file;
+use super::near::quoted;
+use super::reader::Reader;
+use super::value::Value;
+use std::path::PathBuf;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderTls {
+    /// PEM of the authorities believed, instead of the system's.
+    pub ca: Option<PathBuf>,
+    pub verify: bool,
+    /// Name sent and checked, where it is not the host of the base URL.
+    pub server_name: Option<String>,
+}
+
+impl Default for ProviderTls {
+    fn default() -> Self {
+        Self { ca: None, verify: true, server_name: None }
+    }
+}
+
+impl ProviderTls {
+    pub(super) fn read(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Self> {
+        let mut reader = Reader::open(value, collector)?;
+        let tls = Self {
+            ca: reader.take("ca", file),
+            verify: reader.or("verify", true, |v, c| v.boolean(c)),
+            server_name: reader.take("server_name", server_name),
+        };
+        if !tls.verify && tls.ca.is_some() {
+            reader.fail("`ca` has no effect with verify = false", Some("leave one of them out"));
+        }
+        reader.done();
+        Some(tls)
+    }
+}
+
+fn server_name(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<String> {
+    let text = value.string(collector, "a host name")?;
+    let is_host = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    if text.is_empty() || text.len() > 253 || !text.bytes().all(is_host) {
+        value.fail(collector, format!("`{}` is no host name", quoted(text)));
+        return None;
+    }
+    Some(text.to_owned())
+}

@@ -1,0 +1,151 @@
+//! What a provider, a model and a key must say, and what contradicts what.
+
+use super::CountMode;
+use super::mistakes_tests::{DIGEST_OF_K, KEYS, MODELS, only, read, said, with};
+
+fn provider(more: &str) -> String {
+    said(&format!("[providers.x]\n{more}"))
+}
+
+fn model(more: &str) -> String {
+    said(&format!("[models.x]\n{more}"))
+}
+
+fn model_with(more: &str) -> String {
+    model(&format!("targets = [{{ provider = \"openai\" }}]\n{more}"))
+}
+
+fn key(more: &str) -> String {
+    said(&format!("[keys.x]\n{more}"))
+}
+
+#[test]
+fn providers_need_what_their_kind_needs() {
+    assert_eq!(provider("api_key = \"env:A\""), "missing `kind`");
+    assert_eq!(provider("kind = \"gemini\""), "kind `gemini` needs an `api_key`");
+    assert_eq!(provider("kind = \"openai-compatible\""), "kind `openai-compatible` needs a `base_url`");
+    assert!(provider("kind = \"azure-openai\"\napi_key = \"env:A\"").contains("openai.azure.com"));
+    let compatible =
+        |more: &str| provider(&format!("kind = \"openai-compatible\"\nbase_url = \"http://h\"\n{more}"));
+    assert_eq!(
+        compatible("api_key = \"env:A\"\napi_keys = [\"env:B\"]"),
+        "`api_key` and `api_keys` exclude each other"
+    );
+    assert_eq!(compatible("api_keys = []"), "`api_keys` has 1 to 64 entries");
+    assert_eq!(compatible("api_keys = [\"env:A\", \"env:A\"]"), "this credential is in the list already");
+    assert_eq!(compatible("tls = { verify = false }"), "`tls` has no effect: the base URL is http://");
+    assert_eq!(
+        compatible("count_tokens = \"local\""),
+        "`count_tokens` is only for the Anthropic and Gemini kinds"
+    );
+    assert_eq!(compatible("http2 = \"auto\""), "`auto` is not in this release");
+    assert_eq!(compatible("cooldown = { base = \"2m\", max = \"1m\" }"), "`base` is longer than `max`");
+    assert_eq!(compatible("headers = { Host = \"x\" }"), "`host` is written by the gateway itself");
+    assert_eq!(compatible("headers = { X-A = \"x\", x-a = \"y\" }"), "`x-a` is given twice");
+    assert_eq!(
+        provider("kind = \"anthropic\"\napi_key = \"env:A\"\nstream_options = false"),
+        "`stream_options` is only for the OpenAI kinds"
+    );
+    assert_eq!(said("[providers.\"a b\"]\nkind = \"openai\"\napi_key = \"env:A\""), "`a b` cannot be a name");
+}
+
+#[test]
+fn targets_name_providers_of_one_dialect() {
+    assert_eq!(model("balance = \"weighted\""), "missing `targets`");
+    assert_eq!(model("targets = []"), "a model has 1 to 64 targets");
+    assert_eq!(model("targets = [{ weight = 1 }]"), "missing `provider`");
+    assert_eq!(
+        model("targets = [{ provider = \"cluade\" }]"),
+        "unknown provider `cluade`, did you mean `claude`?"
+    );
+    assert_eq!(
+        model("targets = [{ provider = \"openai\" }, { provider = \"claude\" }]"),
+        "`claude` speaks anthropic, `openai` before it openai"
+    );
+    assert!(
+        model("targets = [{ provider = \"openai\", weight = 0 }]").starts_with("every target has weight 0")
+    );
+    assert_eq!(
+        model("targets = [{ provider = \"openai\", model = \"gpt-*\" }]"),
+        "a target's model is one name, without `*`"
+    );
+    let many = format!("targets = [{}]", "{ provider = \"openai\" },".repeat(65));
+    assert_eq!(model(&many), "a model has 1 to 64 targets");
+    let off = "[models.x]\ntargets = [{ provider = \"openai\", weight = 0 }, { provider = \"openai\" }]";
+    assert_eq!(with(off).unwrap().models["x"].targets[0].weight, 0);
+    assert_eq!(
+        said("[models.\"a*b\"]\ntargets = [{ provider = \"openai\" }]"),
+        "`a*b`: `*` may only stand at the end"
+    );
+}
+
+#[test]
+fn a_provider_that_is_wrong_itself_is_not_called_missing_too() {
+    let text = format!("[providers.openai]\nkind = \"x\"\napi_key = \"env:A\"\n{MODELS}{KEYS}");
+    assert_eq!(only(read(&text)), "unknown value `x`");
+    assert_eq!(only(read(&format!("{MODELS}{KEYS}"))), "unknown provider `openai`");
+}
+
+#[test]
+fn failover_says_what_it_is_about() {
+    let on = |on: &str| model_with(&format!("failover = {{ on = [{on}] }}"));
+    assert_eq!(on("\"tls\""), "`tls` is part of `connect`, write that");
+    assert_eq!(on("\"conect\""), "unknown failure `conect`, did you mean `connect`?");
+    assert_eq!(on("\"status:200\""), "`200` is no error status (400 to 599, 4xx, 5xx)");
+    assert_eq!(model_with("failover = { attempts = 0 }"), "out of range: must be 1 to 10");
+    assert_eq!(model_with("failover = { attempts = 11 }"), "out of range: must be 1 to 10");
+    let text = "[models.x]\ntargets = [{ provider = \"openai\" }]\n\
+                failover = { on = [\"timeout\", \"status:400\", \"status:429\"] }";
+    let on = with(text).unwrap().models["x"].failover.on.clone();
+    assert!(on.timeout && !on.connect && !on.stream_error);
+    assert_eq!(on.status.iter().collect::<Vec<_>>(), [400, 429]);
+}
+
+#[test]
+fn strategies_of_later_releases_are_known_and_refused() {
+    for balance in ["least-busy", "fastest", "cheapest", "sticky"] {
+        let message = model_with(&format!("balance = \"{balance}\""));
+        assert_eq!(message, format!("`{balance}` comes with the routing release"));
+    }
+    assert_eq!(said("[store]\nurl = \"x\""), "`store` is not in this release");
+    assert_eq!(said("[cluster]\nurl = \"x\""), "`cluster` is not in this release");
+    assert_eq!(
+        key("secret = \"env:Z\"\nbudget = { usd = \"1\", per = \"day\" }"),
+        "budgets come with the store, not in this release"
+    );
+}
+
+#[test]
+fn deadlines_fit_into_the_whole_one() {
+    let message = model_with("timeouts = { total = \"10s\", idle = \"1m\" }");
+    assert_eq!(message, "longer than `total`, so it could never be reached");
+    let text = "[models.x]\ntargets = [{ provider = \"openai\" }]\ntimeouts = { total = \"10s\" }";
+    let timeouts = with(text).unwrap().models["x"].timeouts;
+    assert_eq!((timeouts.idle.as_secs(), timeouts.connect.as_secs()), (10, 2));
+}
+
+#[test]
+fn counting_is_the_models_own_or_the_default() {
+    let models = with(
+        "[counting]\ndefault = \"exact\"\n[models.x]\ntargets = [{ provider = \"openai\" }]\ncount = \"bound\"",
+    )
+    .unwrap()
+    .models;
+    assert_eq!(models["gpt-5"].count, CountMode::Exact);
+    assert_eq!(models["x"].count, CountMode::Bound);
+}
+
+#[test]
+fn keys_tell_who_calls_and_what_they_may() {
+    assert_eq!(key("models = [\"gpt-5\"]"), "a key has either `secret` or `secret_sha256`");
+    let both = format!("secret = \"env:Z\"\nsecret_sha256 = \"{}\"", "0".repeat(64));
+    assert_eq!(key(&both), "a key has either `secret` or `secret_sha256`");
+    assert_eq!(key("secret_sha256 = \"abc\""), "this is no SHA-256");
+    assert_eq!(key("secret = \"env:Z\"\nmodels = []"), "a key that may call no model");
+    assert_eq!(key("secret = \"env:K\""), "`x` has the same secret as `ci`");
+    assert_eq!(key(&format!("secret_sha256 = \"{DIGEST_OF_K}\"")), "`x` has the same secret as `ci`");
+    assert_eq!(key("secret = \"env:Z\"\nmodels = [\"gpt5\"]"), "no model `gpt5` here, did you mean `gpt-5`?");
+    assert_eq!(key("secret = \"env:Z\"\nlimits = { concurrent = 0 }"), "out of range: must be 1 to 1000000");
+    let later = with("[keys.x]\nsecret = \"env:Z\"\nmodels = [\"o-*\"]").unwrap();
+    assert!(later.keys["x"].models[0].matches("o-1") && !later.keys["x"].models[0].matches("gpt-5"));
+}

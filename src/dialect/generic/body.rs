@@ -1,0 +1,146 @@
+//! Whole answers of the endpoints that have no dialect of their own: embeddings, rerank,
+//! moderations, images, transcriptions, and what passes unread.
+//!
+//! Usage: OpenAI's `usage`, or the `meta` of Cohere (`tokens` before `billed_units`). A duration or
+//! search units are no tokens and give no usage.
+
+use crate::dialect::tap::BodyReading;
+use crate::types::{Endpoint, Usage};
+
+use super::cursor::{Cursor, Read};
+use super::fault::{self, ErrorFields};
+use super::text::{Listener, texts};
+use super::usage;
+
+/// Reads one JSON answer. Any of the endpoint's own keys makes it the expected shape.
+pub(crate) fn read(endpoint: Endpoint, body: &[u8], reading: &mut BodyReading) -> Read<()> {
+    let mut c = Cursor::new(body);
+    let mut top = ErrorFields::default();
+    let mut has_expected = expected_keys(endpoint).is_empty();
+    if !c.enter(b'{')? {
+        return Ok(());
+    }
+    while let Some(key) = c.key()? {
+        has_expected |= expected_keys(endpoint).contains(&key);
+        match key {
+            b"usage" => reading.usage = usage::read(&mut c)?.or(reading.usage),
+            b"meta" => reading.usage = reading.usage.or(cohere_meta(&mut c)?),
+            b"error" if c.peek() == Some(b'"') => top.member(b"message", &mut c)?,
+            b"error" => reading.fault = fault::read(&mut c)?.or(reading.fault.take()),
+            b"message" | b"detail" | b"code" | b"type" => top.member(key, &mut c)?,
+            _ => c.skip()?,
+        }
+    }
+    if let (Endpoint::Images, Some(usage)) = (endpoint, &mut reading.usage) {
+        // What an image endpoint generates is images, said or not.
+        usage.image_output = if usage.image_output == 0 { usage.output } else { usage.image_output };
+    }
+    if !has_expected && reading.fault.is_none() && top.has_message() {
+        reading.fault = Some(top.fault());
+    }
+    reading.is_expected_shape = has_expected;
+    Ok(())
+}
+
+/// Any one of these makes an answer; none are asked where answers vary.
+fn expected_keys(endpoint: Endpoint) -> &'static [&'static [u8]] {
+    match endpoint {
+        Endpoint::Embeddings => &[b"data", b"embeddings", b"embedding"],
+        Endpoint::Rerank => &[b"results", b"data"],
+        Endpoint::Moderations => &[b"results"],
+        Endpoint::Images => &[b"data", b"images"],
+        Endpoint::Transcriptions => &[b"text", b"segments"],
+        _ => &[],
+    }
+}
+
+fn cohere_meta(c: &mut Cursor<'_>) -> Read<Option<Usage>> {
+    let (mut counted, mut billed) = (None, None);
+    if !c.enter(b'{')? {
+        return Ok(None);
+    }
+    while let Some(key) = c.key()? {
+        match key {
+            b"tokens" => counted = usage::read(c)?,
+            b"billed_units" => billed = usage::read(c)?,
+            _ => c.skip()?,
+        }
+    }
+    Ok(counted.or(billed))
+}
+
+/// Hands on the text of a transcription; no other answer here is generated text.
+pub(crate) fn output_texts(body: &[u8], listener: Listener<'_>) -> Read<()> {
+    let mut c = Cursor::new(body);
+    if !c.enter(b'{')? {
+        return Ok(());
+    }
+    while let Some(key) = c.key()? {
+        match key {
+            b"text" => texts(&mut c, listener).map(|_| ())?,
+            _ => c.skip()?,
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::tap::read_body;
+
+    #[test]
+    fn usage_is_found_where_each_endpoint_keeps_it() {
+        for (endpoint, json, input, output) in [
+            (
+                Endpoint::Embeddings,
+                r#"{"data":[{"embedding":[0.1,-2e-3]}],"usage":{"prompt_tokens":8,"total_tokens":8}}"#,
+                8,
+                0,
+            ),
+            (Endpoint::Rerank, r#"{"data":[],"usage":{"total_tokens":43}}"#, 43, 0),
+            (
+                Endpoint::Rerank,
+                r#"{"results":[],"meta":{"billed_units":{"input_tokens":9.0},"tokens":{"input_tokens":11,"output_tokens":2}}}"#,
+                11,
+                2,
+            ),
+            (
+                Endpoint::Transcriptions,
+                r#"{"text":"x","usage":{"type":"tokens","input_tokens":14,"input_token_details":{"audio_tokens":14},"output_tokens":4,"total_tokens":18}}"#,
+                14,
+                4,
+            ),
+            (
+                Endpoint::Images,
+                r#"{"data":[],"usage":{"input_tokens":50,"input_tokens_details":{"image_tokens":40},"output_tokens":90,"total_tokens":140}}"#,
+                50,
+                90,
+            ),
+        ] {
+            let reading = read_body(endpoint, json.as_bytes());
+            let usage = reading.usage.expect(json);
+            assert_eq!(
+                (usage.input, usage.output, reading.is_expected_shape),
+                (input, output, true),
+                "{json}"
+            );
+        }
+    }
+
+    #[test]
+    fn durations_and_search_units_are_no_tokens() {
+        let duration =
+            read_body(Endpoint::Transcriptions, br#"{"text":"x","usage":{"type":"duration","seconds":37}}"#);
+        let units =
+            read_body(Endpoint::Rerank, br#"{"results":[],"meta":{"billed_units":{"search_units":1}}}"#);
+        assert_eq!((duration.usage, units.usage), (None, None));
+    }
+
+    #[test]
+    fn image_tokens_are_what_an_image_endpoint_generates() {
+        let reading =
+            read_body(Endpoint::Images, br#"{"data":[],"usage":{"input_tokens":5,"output_tokens":90}}"#);
+        assert_eq!(reading.usage.unwrap().image_output, 90);
+    }
+}

@@ -1,0 +1,19 @@
+//! Floor 2: the wire formats. Which endpoint a URL names, what a request says in its head, how a
+//! refusal looks to the client, and what a response stream means.
+//!
+//! Not here: sockets, policy, and translation between dialects. Invariant: a body is read where it
+//! lies and changed only by byte splices; nothing here re-serialises what a client or a provider
+//! wrote.
+
+pub mod anthropic;
+pub mod errors;
+pub mod gemini;
+pub(crate) mod generic;
+pub mod head;
+pub mod keepalive;
+pub mod models;
+pub mod openai_chat;
+pub mod openai_responses;
+pub mod paths;
+pub mod splice;
+pub mod tap;

@@ -1,0 +1,270 @@
+//! The one place where a URL path is read: method and path in, [`Hit`] out.
+//!
+//! Not here: credentials, model aliases, whether a model exists. Invariant: a path is matched
+//! exactly as it came, byte for byte; the only decoding done is of a model's or a deployment's
+//! name, once. What two readers could understand differently (dot segments, empty segments,
+//! encoded dots, backslashes, doubly encoded bytes) is no path of ours.
+
+use std::borrow::Cow;
+
+use http::Method;
+
+use crate::types::{Dialect, Endpoint};
+
+pub mod query;
+mod segment;
+#[cfg(test)]
+mod tests;
+
+pub use segment::encode_model;
+
+/// Why a method and a path name nothing here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    #[error("no such path")]
+    NotFound,
+    /// The path exists; `allowed` is the value of the `allow` header.
+    #[error("this path takes {allowed}")]
+    Method { allowed: &'static str },
+}
+
+/// What a URL names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit<'a> {
+    pub endpoint: Endpoint,
+    /// The shape the path alone speaks for. Differs from `endpoint.dialect()` on Gemini's model
+    /// list; on `/v1/models` the client's headers decide (see `models::shape`).
+    pub dialect: Dialect,
+    /// The model the URL names, decoded: Gemini's `{m}`, an Azure deployment, `?model=` of realtime.
+    pub model: Option<Cow<'a, str>>,
+    /// A response's or a model's id, decoded.
+    pub id: Option<Cow<'a, str>>,
+    /// Whether the client speaks Azure's paths, whose `api-version` is not forwarded.
+    pub is_azure_shape: bool,
+    upstream: Upstream<'a>,
+}
+
+/// How the path goes up, apart from the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Upstream<'a> {
+    /// As it stands.
+    Whole(&'a str),
+    /// `{version}models/{model}:{action}`.
+    Model { version: &'a str, action: &'a str },
+}
+
+impl Hit<'_> {
+    /// The path to append to a provider's `base_url` for a same-dialect call: without `/v1` for
+    /// OpenAI kinds (their base has it), whole for Anthropic and Gemini (theirs is the bare host).
+    /// `upstream_model` takes the model's place where the path holds one.
+    pub fn upstream_path(&self, upstream_model: &str) -> Cow<'_, str> {
+        match self.upstream {
+            Upstream::Whole(path) => Cow::Borrowed(path),
+            Upstream::Model { version, action } => {
+                let is_qualified = ["models/", "tunedModels/"]
+                    .iter()
+                    .any(|collection| upstream_model.starts_with(collection));
+                let collection = if is_qualified { "" } else { "models/" };
+                Cow::Owned(format!("{version}{collection}{}:{action}", encode_model(upstream_model)))
+            }
+        }
+    }
+
+    /// The query to send up, `None` when nothing is left of it: the client's own, byte for byte,
+    /// without credentials and Azure's `api-version`, and with realtime's `model` replaced.
+    pub fn upstream_query(&self, query: Option<&str>, upstream_model: &str) -> Option<String> {
+        let model = (self.endpoint == Endpoint::Opaque && self.model.is_some()).then_some(upstream_model);
+        query::forwarded(query?, self.is_azure_shape, model)
+    }
+}
+
+/// A matched path before its method is checked.
+struct Route<'a> {
+    endpoint: Endpoint,
+    allowed: &'static str,
+    dialect: Dialect,
+    model: Option<Cow<'a, str>>,
+    id: Option<Cow<'a, str>>,
+    upstream: Upstream<'a>,
+}
+
+impl<'a> Route<'a> {
+    fn new(endpoint: Endpoint, allowed: &'static str, upstream: &'a str) -> Self {
+        let upstream = Upstream::Whole(upstream);
+        Self { endpoint, allowed, dialect: endpoint.dialect(), model: None, id: None, upstream }
+    }
+}
+
+/// POST endpoints of the OpenAI family, below `/v1/` and `/openai/v1/`.
+const OPENAI: [(&str, Endpoint); 12] = [
+    ("chat/completions", Endpoint::ChatCompletions),
+    ("completions", Endpoint::Completions),
+    ("responses", Endpoint::Responses),
+    ("embeddings", Endpoint::Embeddings),
+    ("moderations", Endpoint::Moderations),
+    ("images/generations", Endpoint::Images),
+    ("images/edits", Endpoint::Images),
+    ("images/variations", Endpoint::Images),
+    ("audio/speech", Endpoint::Speech),
+    ("audio/transcriptions", Endpoint::Transcriptions),
+    ("audio/translations", Endpoint::Transcriptions),
+    ("rerank", Endpoint::Rerank),
+];
+
+/// Reads `path` (no query) and `query` (no `?`) as they stand in the request line.
+pub fn parse<'a>(method: &Method, path: &'a str, query: Option<&'a str>) -> Result<Hit<'a>, PathError> {
+    if !segment::is_safe_path(path) || !query.is_none_or(query::is_safe) {
+        return Err(PathError::NotFound);
+    }
+    let is_azure_shape = path.starts_with("/openai/");
+    let mut route = match_path(method, path).ok_or(PathError::NotFound)?;
+    if !route.allowed.split(", ").any(|allowed| allowed == method.as_str()) {
+        return Err(PathError::Method { allowed: route.allowed });
+    }
+    if route.upstream == Upstream::Whole("/realtime") {
+        route.model = query.and_then(|query| query::value(query, "model"));
+    }
+    Ok(Hit {
+        endpoint: route.endpoint,
+        dialect: route.dialect,
+        model: route.model,
+        id: route.id,
+        is_azure_shape,
+        upstream: route.upstream,
+    })
+}
+
+/// The shape in which to refuse a path that [`parse`] did not take: what its start suggests.
+pub fn error_dialect(path: &str) -> Dialect {
+    if path.starts_with("/v1beta/") {
+        Dialect::Gemini
+    } else if path.starts_with("/v1/messages") {
+        Dialect::Anthropic
+    } else {
+        Dialect::OpenAi
+    }
+}
+
+fn match_path<'a>(method: &Method, path: &'a str) -> Option<Route<'a>> {
+    if let Some(rest) = path.strip_prefix("/openai/deployments/") {
+        return match_deployment(rest);
+    }
+    if let Some(rest) = path.strip_prefix("/openai/v1") {
+        return match_openai(rest);
+    }
+    if path.starts_with("/v1beta/") {
+        return match_gemini(method, path);
+    }
+    match path {
+        "/v1/messages" => Some(Route::new(Endpoint::Messages, "POST", path)),
+        "/v1/messages/count_tokens" => Some(Route::new(Endpoint::CountTokens, "POST", path)),
+        _ => match_gemini_action(path).or_else(|| {
+            let rest = path.strip_prefix("/v1")?;
+            // A custom verb we do not know is no model id to POST to.
+            let is_verb = method == Method::POST && rest.starts_with("/models/");
+            if is_verb { None } else { match_openai(rest) }
+        }),
+    }
+}
+
+/// `rest` starts with a slash and is what an OpenAI-kind base URL takes.
+fn match_openai(rest: &str) -> Option<Route<'_>> {
+    let name = rest.strip_prefix('/')?;
+    if let Some((_, endpoint)) = OPENAI.iter().find(|(known, _)| *known == name) {
+        return Some(Route::new(*endpoint, "POST", rest));
+    }
+    let (family, tail) = name.split_once('/').map_or((name, None), |(family, tail)| (family, Some(tail)));
+    match (family, tail) {
+        ("responses", Some(tail)) => match_response(rest, tail),
+        ("models", None) => Some(Route::new(Endpoint::Models, "GET", rest)),
+        ("models", Some(tail)) => {
+            let id = Some(segment::decode_model(tail)?);
+            Some(Route { id, ..Route::new(Endpoint::ModelById, "GET", rest) })
+        }
+        ("files" | "uploads" | "batches" | "realtime", tail) => match_opaque(rest, family, tail),
+        _ => None,
+    }
+}
+
+/// `responses/{id}`, `responses/{id}/cancel`, `responses/{id}/input_items`.
+fn match_response<'a>(rest: &'a str, tail: &'a str) -> Option<Route<'a>> {
+    let (id, allowed) = match tail.split_once('/') {
+        None => (tail, "GET, DELETE"),
+        Some((id, "cancel")) => (id, "POST"),
+        Some((id, "input_items")) => (id, "GET"),
+        Some(_) => return None,
+    };
+    // Names of operations, not of responses.
+    let is_operation = matches!(id, "compact" | "input_tokens");
+    if is_operation || !segment::is_plain(id) {
+        return None;
+    }
+    Some(Route { id: Some(Cow::Borrowed(id)), ..Route::new(Endpoint::ResponseById, allowed, rest) })
+}
+
+/// Forward-lane families, each with the depths and methods it really has.
+fn match_opaque<'a>(rest: &'a str, family: &str, tail: Option<&str>) -> Option<Route<'a>> {
+    let (id, action) = match tail.map(|tail| tail.split_once('/').unwrap_or((tail, ""))) {
+        None => ("", ""),
+        Some((id, action)) if segment::is_plain(id) => (id, action),
+        Some(_) => return None,
+    };
+    let allowed = match (family, id.is_empty(), action) {
+        ("files", true, "") => "GET, POST",
+        ("files", false, "") => "GET, DELETE",
+        ("files", false, "content") => "GET",
+        ("uploads", true, "") => "POST",
+        ("uploads", false, "parts" | "complete" | "cancel") => "POST",
+        ("batches", true, "") => "GET, POST",
+        ("batches", false, "") => "GET",
+        ("batches", false, "cancel") => "POST",
+        ("realtime", true, "") => "GET",
+        _ => return None,
+    };
+    Some(Route::new(Endpoint::Opaque, allowed, rest))
+}
+
+/// `{deployment}/{operation}` of Azure's classic paths.
+fn match_deployment(rest: &str) -> Option<Route<'_>> {
+    let slash = rest.find('/')?;
+    let (deployment, operation) = rest.split_at_checked(slash)?;
+    let is_deployed = !matches!(operation, "/responses" | "/moderations" | "/rerank");
+    let route = match_openai(operation).filter(|route| route.allowed == "POST" && is_deployed)?;
+    let is_exchange = !matches!(route.endpoint, Endpoint::Opaque | Endpoint::ResponseById);
+    let model = segment::decode_model(deployment)?;
+    is_exchange.then_some(Route { model: Some(model), ..route })
+}
+
+/// Everything below `/v1beta/`, which is Gemini's alone.
+fn match_gemini<'a>(method: &Method, path: &'a str) -> Option<Route<'a>> {
+    let route = match path.strip_prefix("/v1beta/")? {
+        "models" => Route::new(Endpoint::Models, "GET", path),
+        rest => match match_gemini_action(path) {
+            Some(route) => route,
+            None if method == Method::POST => return None,
+            None => {
+                let id = Some(segment::decode_model(rest.strip_prefix("models/")?)?);
+                Route { id, ..Route::new(Endpoint::ModelById, "GET", path) }
+            }
+        },
+    };
+    Some(Route { dialect: Dialect::Gemini, ..route })
+}
+
+/// `{version}models/{m}:{action}` and `{version}tunedModels/{m}:{action}`, for both versions.
+fn match_gemini_action(path: &str) -> Option<Route<'_>> {
+    let version = if path.starts_with("/v1beta/") { "/v1beta/" } else { "/v1/" };
+    let rest = path.strip_prefix(version)?;
+    let raw = rest.strip_prefix("models/").or_else(|| rest.strip_prefix("tunedModels/"))?;
+    let (raw, action) = raw.rsplit_once(':')?;
+    let endpoint = match action {
+        "generateContent" => Endpoint::GenerateContent,
+        "streamGenerateContent" => Endpoint::StreamGenerateContent,
+        "countTokens" => Endpoint::GeminiCountTokens,
+        "embedContent" | "batchEmbedContents" => Endpoint::EmbedContent,
+        _ => return None,
+    };
+    let model = segment::without_collection(segment::decode_model(raw)?);
+    let route = Route::new(endpoint, "POST", path);
+    Some(Route { model: Some(model), upstream: Upstream::Model { version, action }, ..route })
+}

@@ -1,0 +1,18 @@
+//! Floor 2: bytes into frames and back. Pure and incremental: no I/O, no tokio, no clock.
+//!
+//! Everything here is fed by somebody else's network bytes. The invariant of the folder: whatever the
+//! bytes are, work is linear in them, memory has a stated bound, and the answer does not depend on
+//! where the network cut them.
+
+pub mod coding;
+pub mod gzip;
+pub mod http1_body;
+pub mod http1_head;
+pub mod inflate;
+pub mod sse;
+
+pub use coding::{ContentCoding, Unsupported};
+pub use http1_body::{BodyDecoder, BodyError, Piece};
+pub use http1_head::{BodyFraming, HeadError, HeadProgress, ResponseHead, parse_head};
+pub use inflate::{InflateError, StreamInflater, inflate_all};
+pub use sse::{SseError, SseEvent, SseScanner};

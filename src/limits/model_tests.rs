@@ -1,0 +1,188 @@
+//! Limits against a model: an exact log of charges, seeded, and threads that end their calls in
+//! every way.
+
+use super::{KeyLimits, Limit, Limits, Reservation};
+use crate::types::{Clock, ManualClock, Ticks};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+struct Seeded(u64);
+
+impl Seeded {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (mixed ^ (mixed >> 27)) % bound
+    }
+}
+
+/// What is charged, by hand: (time charged, amount), each counted to the end of the 61st second.
+#[derive(Default)]
+struct Log(Vec<(Ticks, u64)>);
+
+impl Log {
+    fn sum(&self, now: Ticks) -> u64 {
+        let second = |at: Ticks| at.since_start().as_secs();
+        self.0.iter().filter(|(at, _)| second(*at) + 61 > second(now)).map(|(_, amount)| amount).sum()
+    }
+
+    /// The largest sum in any rolling minute, whatever the slots say.
+    fn worst_minute(&self) -> u64 {
+        let minute = Duration::from_secs(60);
+        let ending = |end: Ticks| self.0.iter().filter(move |(at, _)| *at <= end && end.since(*at) < minute);
+        self.0.iter().map(|(end, _)| ending(*end).map(|(_, amount)| amount).sum()).max().unwrap_or(0)
+    }
+}
+
+#[test]
+fn reservations_and_settlements_agree_with_an_exact_log() {
+    for seed in 0..20 {
+        let mut random = Seeded(seed);
+        let clock = ManualClock::default();
+        let limits =
+            KeyLimits { requests_per_minute: Some(40), tokens_per_minute: Some(1000), concurrent: Some(8) };
+        let limits = Limits::new(&[("k".into(), limits)], None);
+        let (mut requests, mut tokens) = (Log::default(), Log::default());
+        let mut open: Vec<(Reservation, usize, u64)> = Vec::new();
+        for _ in 0..3000 {
+            clock.advance(Duration::from_millis(random.below(700)));
+            let now = clock.now();
+            if random.below(2) == 0 || open.is_empty() {
+                let estimate = random.below(120);
+                let fits = requests.sum(now) < 40 && tokens.sum(now) + estimate <= 1000 && open.len() < 8;
+                let admitted = limits.admit(0, estimate, now);
+                assert_eq!(admitted.is_ok(), fits, "seed {seed}");
+                if let Ok(call) = admitted {
+                    requests.0.push((now, 1));
+                    tokens.0.push((now, estimate));
+                    open.push((call, tokens.0.len() - 1, estimate));
+                }
+            } else {
+                let (mut call, entry, estimate) = open.swap_remove(random.below(open.len() as u64) as usize);
+                match random.below(3) {
+                    0 => tokens.0[entry].1 = 0,
+                    _ => {
+                        let actual = random.below(160);
+                        call.settle(actual, now);
+                        tokens.0[entry].1 = estimate.min(actual);
+                        tokens.0.push((now, actual.saturating_sub(estimate)));
+                    }
+                }
+            }
+            let left = limits.snapshot(0, now);
+            assert_eq!(left.requests.unwrap().remaining, 40 - requests.sum(now), "seed {seed}");
+            assert_eq!(
+                left.tokens.unwrap().remaining,
+                1000_u64.saturating_sub(tokens.sum(now)),
+                "seed {seed}"
+            );
+            assert_eq!(limits.in_flight(0), open.len() as u64);
+        }
+    }
+}
+
+#[test]
+fn ten_times_the_load_never_gets_more_than_the_limit_in_any_rolling_minute() {
+    let limits =
+        KeyLimits { requests_per_minute: Some(100), tokens_per_minute: Some(10_000), concurrent: None };
+    let limits = Limits::new(&[("k".into(), limits)], None);
+    let clock = ManualClock::default();
+    let mut random = Seeded(46);
+    let (mut requests, mut tokens) = (Log::default(), Log::default());
+    for _ in 0..5000 {
+        clock.advance(Duration::from_millis(random.below(120)));
+        let (now, estimate) = (clock.now(), random.below(250));
+        if let Ok(mut call) = limits.admit(0, estimate, now) {
+            call.settle(estimate, now);
+            requests.0.push((now, 1));
+            tokens.0.push((now, estimate));
+        }
+    }
+    assert!(requests.worst_minute() <= 100 && tokens.worst_minute() <= 10_000);
+    assert!(requests.worst_minute() >= 60, "the limits must not be far too strict either");
+}
+
+#[test]
+fn a_refused_call_fits_after_the_wait_it_was_told() {
+    let limits = KeyLimits { requests_per_minute: Some(20), tokens_per_minute: Some(500), concurrent: None };
+    let limits = Limits::new(&[("k".into(), limits)], None);
+    let clock = ManualClock::default();
+    let mut random = Seeded(7);
+    let mut refusals = 0;
+    while refusals < 300 {
+        clock.advance(Duration::from_millis(random.below(900)));
+        let estimate = random.below(60);
+        let call = limits.admit(0, estimate, clock.now());
+        let Err(refused) = call.map(|mut call| call.settle(estimate, clock.now())) else { continue };
+        refusals += 1;
+        clock.advance(refused.retry_after.unwrap());
+        // The other limit may bind now; the one that refused must not.
+        let again = limits.admit(0, estimate, clock.now());
+        assert!(again.err().is_none_or(|next| next.which != refused.which));
+    }
+}
+
+#[test]
+fn after_ten_thousand_outcomes_panics_included_the_gauge_is_zero() {
+    let key = KeyLimits { requests_per_minute: None, tokens_per_minute: Some(1 << 40), concurrent: Some(10) };
+    let limits = Limits::new(&[("k".into(), key)], None);
+    let clock = ManualClock::default();
+    let (settled, peak) = (AtomicU64::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let (limits, clock, settled, peak) = (&limits, &clock, &settled, &peak);
+            scope.spawn(move || {
+                let mut random = Seeded(thread);
+                for _ in 0..1250 {
+                    let outcome = (random.below(5), random.below(100), random.below(100));
+                    let _ = catch_unwind(AssertUnwindSafe(|| one_call(limits, clock, outcome, settled)));
+                    peak.fetch_max(limits.in_flight(0), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    assert_eq!(limits.in_flight(0), 0);
+    assert!(peak.load(Ordering::Relaxed) <= 10);
+    let left = limits.snapshot(0, clock.now()).tokens.unwrap();
+    assert_eq!(left.limit - left.remaining, settled.load(Ordering::Relaxed));
+}
+
+/// One call with one of the ends a call can have.
+fn one_call(limits: &Limits, clock: &ManualClock, outcome: (u64, u64, u64), settled: &AtomicU64) {
+    let (end, estimate, actual) = outcome;
+    let Ok(mut call) = limits.admit(0, estimate, clock.now()) else { return };
+    match end {
+        // A panic without its hook: thousands of reports would bury other tests' output.
+        0 => resume_unwind(Box::new(())),
+        1 => drop(call),
+        2 => call.cancel(),
+        3 => {
+            let _ = call.reserve(actual, clock.now());
+        }
+        _ => {
+            call.settle(actual, clock.now());
+            settled.fetch_add(actual, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn threads_racing_for_the_last_slots_get_exactly_as_many_as_there_are() {
+    let key = KeyLimits { requests_per_minute: Some(500), tokens_per_minute: None, concurrent: None };
+    let limits = Limits::new(&[("k".into(), key)], None);
+    let admitted = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..200 {
+                    match limits.admit(0, 1, Ticks::default()) {
+                        Ok(_) => _ = admitted.fetch_add(1, Ordering::Relaxed),
+                        Err(refused) => assert_eq!(refused.which, Limit::Requests),
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(admitted.load(Ordering::Relaxed), 500);
+}

@@ -1,0 +1,77 @@
+//! What is left of a key's limits at a moment: the truth behind the `x-ratelimit-*` headers.
+
+use std::fmt;
+use std::time::Duration;
+
+/// What is left of one limit per minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    pub limit: u64,
+    /// What would be let in now.
+    pub remaining: u64,
+    /// Until `remaining` is `limit` again, if nobody calls.
+    pub reset: Duration,
+}
+
+/// What is left of a key's limits; `None` where no limit is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RateSnapshot {
+    pub requests: Option<Allowance>,
+    pub tokens: Option<Allowance>,
+}
+
+/// Prints a duration as `x-ratelimit-reset-*` has it: `6m0s`, `8.64s`, `120ms`, `0s`. Rounded up
+/// to the millisecond, so that a client that waits so long is not early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GoDuration(pub Duration);
+
+impl fmt::Display for GoDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_nanos().div_ceil(1_000_000);
+        if millis == 0 {
+            return f.write_str("0s");
+        }
+        if millis < 1000 {
+            return write!(f, "{millis}ms");
+        }
+        let (minutes, seconds, fraction) = (millis / 60_000, millis / 1000 % 60, millis % 1000);
+        if minutes >= 60 {
+            write!(f, "{}h", minutes / 60)?;
+        }
+        if minutes > 0 {
+            write!(f, "{}m", minutes % 60)?;
+        }
+        match fraction {
+            0 => write!(f, "{seconds}s"),
+            _ => write!(f, "{seconds}.{}s", format!("{fraction:03}").trim_end_matches('0')),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_print_as_go_prints_them() {
+        let cases = [
+            (0, "0s"),
+            (1, "1ms"),
+            (999, "999ms"),
+            (1000, "1s"),
+            (8640, "8.64s"),
+            (59_001, "59.001s"),
+            (60_000, "1m0s"),
+            (360_000, "6m0s"),
+            (3_600_500, "1h0m0.5s"),
+        ];
+        for (millis, text) in cases {
+            assert_eq!(GoDuration(Duration::from_millis(millis)).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_millisecond_is_rounded_up() {
+        assert_eq!(GoDuration(Duration::from_nanos(1)).to_string(), "1ms");
+    }
+}

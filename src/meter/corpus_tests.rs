@@ -1,0 +1,142 @@
+//! The counter against recorded traffic: `TIDEGATE_CORPUS`, by default `../shared/corpus` beside the
+//! repository. Skipped with a notice where there is none.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::*;
+
+struct Case {
+    name: String,
+    endpoint: Endpoint,
+    model: String,
+    body: String,
+    /// Input tokens as the provider reported them.
+    truth: u64,
+    features: Vec<String>,
+}
+
+impl Case {
+    fn count(&self, counter: &Counter) -> Count {
+        let family = Family::of(&self.model);
+        counter.count(self.endpoint, family, &self.model, self.body.as_bytes()).unwrap()
+    }
+
+    /// Whether the prompt is all text, and all in the body.
+    fn is_plain(&self) -> bool {
+        ["tool", "image", "document", "audio", "structured", "cached", "reasoning", "file", "previous"]
+            .iter()
+            .all(|word| !self.name.contains(word) && !self.features.iter().any(|f| f.contains(word)))
+            && !["tools", "file", "schema", "cachedContent"].iter().any(|key| self.body.contains(key))
+    }
+
+    /// Whether the provider's own tools fetch text during the call and charge it as input.
+    fn has_server_tools(&self) -> bool {
+        self.features.iter().any(|f| f == "server-tools") || self.model.starts_with("compound")
+    }
+}
+
+fn corpus() -> Option<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "a test finds its corpus by the environment")]
+    let configured = std::env::var_os("TIDEGATE_CORPUS").map(PathBuf::from);
+    let path = configured.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"));
+    if !path.is_dir() {
+        println!("skipped: no corpus at {}", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+fn cases() -> Vec<Case> {
+    let Some(root) = corpus() else { return Vec::new() };
+    let index: Value =
+        serde_json::from_str(&std::fs::read_to_string(root.join("index.json")).unwrap()).unwrap();
+    let entries = index["entries"].as_array().unwrap();
+    entries.iter().filter_map(|entry| case(&root, entry["dir"].as_str()?)).collect()
+}
+
+fn case(root: &Path, name: &str) -> Option<Case> {
+    let read = |file: &str| std::fs::read_to_string(root.join(name).join(file)).ok();
+    let meta: Value = serde_json::from_str(&read("meta.json")?).ok()?;
+    let endpoint = match meta["api"].as_str()? {
+        "chat" => Endpoint::ChatCompletions,
+        "completions" => Endpoint::Completions,
+        "embeddings" => Endpoint::Embeddings,
+        "responses" | "responses-input-tokens" => Endpoint::Responses,
+        "messages" | "count-tokens" => Endpoint::Messages,
+        "generateContent" | "streamGenerateContent" | "countTokens" => Endpoint::GenerateContent,
+        _ => return None,
+    };
+    let body = read("request.json")?;
+    let request: Value = serde_json::from_str(&body).ok()?;
+    // An answer that is the count itself has no usage.
+    let answer = read("response.json").and_then(|text| serde_json::from_str::<Value>(&text).ok());
+    let usage = match &meta["usage_last"] {
+        Value::Object(_) => &meta["usage_last"],
+        _ => answer.as_ref()?,
+    };
+    let number = |key: &str| usage[key].as_u64();
+    let truth =
+        number("prompt_tokens").or(number("promptTokenCount")).or(number("totalTokens")).or_else(|| {
+            let cached = number("cache_read_input_tokens").unwrap_or(0)
+                + number("cache_creation_input_tokens").unwrap_or(0);
+            Some(number("input_tokens")? + cached)
+        })?;
+    let model = request["model"].as_str().or(meta["model"].as_str())?.to_owned();
+    let features = meta["features"].as_array().into_iter().flatten();
+    let features = features.filter_map(|f| Some(f.as_str()?.to_owned())).collect();
+    Some(Case { name: name.to_owned(), endpoint, model, body, truth, features })
+}
+
+#[test]
+fn every_count_called_exact_is_what_the_provider_reported() {
+    let counter = Counter::new(FactorTable::default(), 64);
+    let cases = cases();
+    let exact: Vec<_> = cases.iter().filter(|case| case.count(&counter).kind == CountKind::Exact).collect();
+    let wrong: Vec<_> = exact.iter().filter(|case| case.count(&counter).tokens != case.truth).collect();
+    println!("{} of {} recorded counts are called exact, {} wrongly", exact.len(), cases.len(), wrong.len());
+    for case in &wrong {
+        println!("{}: {} reported, {:?}", case.name, case.truth, case.count(&counter));
+    }
+    assert!(wrong.is_empty());
+    assert!(cases.is_empty() || exact.len() >= 25);
+}
+
+#[test]
+fn the_bound_is_never_below_what_the_provider_reported() {
+    let counter = Counter::new(FactorTable::default(), 0);
+    let cases = cases();
+    let mut tightest = u64::MAX;
+    for case in cases.iter().filter(|case| !case.has_server_tools()) {
+        let bound = counter.bound(case.endpoint, Family::of(&case.model), case.body.as_bytes());
+        assert!(bound >= case.truth, "{}: {} reported, bound {bound}", case.name, case.truth);
+        assert!(
+            bound >= case.count(&counter).upper,
+            "{}: {:?}, bound {bound}",
+            case.name,
+            case.count(&counter)
+        );
+        tightest = tightest.min(bound * 100 / case.truth.max(1));
+    }
+    println!("the tightest bound is {tightest} % of what was reported");
+}
+
+#[test]
+fn estimates_of_plain_text_are_close_for_claude_gemini_and_mistral() {
+    let counter = Counter::new(FactorTable::default(), 0);
+    let families = [Family::ClaudeOld, Family::ClaudeNew, Family::Gemini, Family::Mistral];
+    let cases = cases();
+    let plain = cases.iter().filter(|case| families.contains(&Family::of(&case.model)) && case.is_plain());
+    let mut off = Vec::new();
+    let mut seen = 0;
+    for case in plain {
+        let tokens = case.count(&counter).tokens;
+        seen += 1;
+        if tokens.abs_diff(case.truth) > case.truth / 5 + 4 {
+            off.push(format!("{}: {} reported, {tokens} estimated", case.name, case.truth));
+        }
+    }
+    println!("{} of {seen} estimates are off by more than a fifth and 4 tokens: {off:#?}", off.len());
+    assert!(off.len() * 10 <= seen && (cases.is_empty() || seen >= 15));
+}

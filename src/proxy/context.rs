@@ -1,0 +1,90 @@
+//! What one request carries through the phases. Each field is filled once, by the phase that knows
+//! it; `finish` reads them all.
+
+use crate::auth::Principal;
+use crate::limits::Reservation;
+use crate::proxy::forward::Forwarding;
+use crate::runtime::{Edge, Runtime};
+use crate::telemetry::GaugeGuard;
+use crate::types::{Dialect, Endpoint, FailureClass, Origin, Reason, Reject, RequestId, Ticks, Usage};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub struct Ctx {
+    pub id: RequestId,
+    pub started: Ticks,
+    /// The configuration this request lives with, whatever is reloaded meanwhile.
+    pub runtime: Arc<Runtime>,
+    /// The shape errors are owed in; refined once the endpoint is known.
+    pub dialect: Dialect,
+    pub caller: Option<Caller>,
+    pub record: Record,
+    /// Set where the forward lane takes over.
+    pub forwarding: Option<Forwarding>,
+    _in_flight: GaugeGuard,
+}
+
+/// Who calls, and what the call holds of its limits until the last byte is out.
+pub struct Caller {
+    pub principal: Arc<Principal>,
+    /// Whether the key has limits of its own to tell.
+    pub has_limits: bool,
+    pub reservation: Reservation,
+}
+
+/// What becomes the access log's line and the metrics.
+#[derive(Default)]
+pub struct Record {
+    pub endpoint: Option<Endpoint>,
+    pub client: Option<IpAddr>,
+    pub model: Option<String>,
+    /// Index of the provider that answered, or was asked last.
+    pub provider: Option<usize>,
+    /// Index of the account used at it.
+    pub account: Option<usize>,
+    pub upstream_model: Option<String>,
+    /// 0 while nothing was answered.
+    pub status: u16,
+    pub reason: Option<Reason>,
+    pub origin: Option<Origin>,
+    pub attempts: u32,
+    pub is_stream: bool,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub usage: Option<Usage>,
+    /// Prompt tokens counted before the call.
+    pub counted_input: Option<u64>,
+    pub first_token: Option<Duration>,
+    /// Time spent waiting for upstreams before the answer began; not the gateway's own.
+    pub waited: Duration,
+    /// The gateway's own time, once the answer began.
+    pub overhead: Option<Duration>,
+    pub is_client_gone: bool,
+    pub finish_reason: Option<String>,
+    pub failures: Vec<(usize, FailureClass)>,
+}
+
+impl Ctx {
+    pub fn new(edge: &Edge) -> Self {
+        Self {
+            id: edge.ids.next(),
+            started: edge.now(),
+            runtime: edge.runtime(),
+            dialect: Dialect::OpenAi,
+            caller: None,
+            record: Record::default(),
+            forwarding: None,
+            _in_flight: GaugeGuard::raise(&edge.metrics.requests_in_flight),
+        }
+    }
+}
+
+impl Record {
+    /// Notes a refusal or failure as the request's outcome.
+    pub fn note_reject(&mut self, reject: &Reject) {
+        self.status = reject.status;
+        self.reason = Some(reject.reason);
+        self.origin = Some(reject.origin);
+    }
+}

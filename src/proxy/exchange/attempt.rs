@@ -1,0 +1,409 @@
+//! One try at one target: open, send, head, and then as much of the answer as it takes to know
+//! that it is one.
+
+use super::heads::attempt_fields;
+use super::listener::{Listener, Pieces};
+use super::prepare::Prepared;
+use super::talk::{Talk, Wake};
+use crate::dialect::tap::{BodyReading, StreamFault, read_body};
+use crate::framing::inflate::ContentCoding;
+use crate::meter::OutputCounter;
+use crate::routing::retry_after;
+use crate::runtime::{Account, Edge, ModelPolicy, Provider, Runtime};
+use crate::types::{FailureClass, Ticks, bounds};
+use crate::upstream::{Call, Head, UpstreamError, UpstreamRequest};
+use bytes::{Bytes, BytesMut};
+use http::header;
+use std::time::Duration;
+
+/// Answers up to this size are read whole before anything goes down, so that a broken one can
+/// still fail over.
+const WHOLE_BYTES_MAX: usize = 1024 * 1024;
+/// What a stream may send before its first content (pings, roles, filters) and still fail over.
+const HELD_BYTES_MAX: usize = 256 * 1024;
+/// How long an error body is waited for.
+const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Where an attempt goes.
+pub struct Aim<'r> {
+    pub runtime: &'r Runtime,
+    pub policy: &'r ModelPolicy,
+    /// Index into the policy's targets.
+    pub target: usize,
+    pub provider: &'r Provider,
+    /// Index into the provider's accounts.
+    pub account: usize,
+    pub upstream_model: &'r str,
+}
+
+/// What an attempt came to.
+pub enum Attempted {
+    Streaming(Box<Live>),
+    Whole(Box<Answer>),
+    /// Too long to hold: it goes down as it comes.
+    Long(Box<Long>),
+    Failed(Box<Failure>),
+    Left,
+    Cut,
+}
+
+/// A stream whose first content is here.
+pub struct Live {
+    pub call: Call,
+    pub head: Head,
+    pub listener: Listener,
+    /// Held until now: whole events up to the first content.
+    pub pieces: Vec<Bytes>,
+    /// The upstream has ended already.
+    pub is_ended: bool,
+}
+
+/// An answer read to its end.
+pub struct Answer {
+    pub head: Head,
+    pub body: Bytes,
+    pub reading: BodyReading,
+}
+
+/// The beginning of a long answer.
+pub struct Long {
+    pub call: Call,
+    pub head: Head,
+    pub begun: Bytes,
+}
+
+/// Why an attempt failed, and what the upstream said.
+pub struct Failure {
+    pub class: FailureClass,
+    pub may_have_been_processed: bool,
+    /// For the log.
+    pub detail: String,
+    pub head: Option<Head>,
+    pub body: Bytes,
+    pub fault: Option<StreamFault>,
+    pub retry_after: Option<Duration>,
+}
+
+/// The deadlines of one attempt.
+#[derive(Clone, Copy)]
+struct Deadlines {
+    connect: Ticks,
+    header: Ticks,
+    first_token: Ticks,
+    total: Ticks,
+}
+
+impl Failure {
+    fn new(class: FailureClass, detail: impl std::fmt::Display) -> Self {
+        Self {
+            class,
+            may_have_been_processed: true,
+            detail: detail.to_string(),
+            head: None,
+            body: Bytes::new(),
+            fault: None,
+            retry_after: None,
+        }
+    }
+}
+
+impl From<UpstreamError> for Failure {
+    fn from(error: UpstreamError) -> Self {
+        let processed = error.may_have_been_processed;
+        Self { may_have_been_processed: processed, ..Self::new(error.class, error.detail) }
+    }
+}
+
+/// A step that did not give what was waited for.
+enum Stop {
+    Failed(Box<Failure>),
+    Left,
+    Cut,
+}
+
+impl From<Stop> for Attempted {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Failed(failure) => Attempted::Failed(failure),
+            Stop::Left => Attempted::Left,
+            Stop::Cut => Attempted::Cut,
+        }
+    }
+}
+
+fn fail(failure: Failure) -> Stop {
+    Stop::Failed(Box::new(failure))
+}
+
+/// Runs one attempt. `total` is the deadline of the whole call.
+pub async fn run(
+    talk: &mut Talk<'_>,
+    edge: &Edge,
+    call: &Prepared<'_>,
+    aim: &Aim<'_>,
+    total: Ticks,
+) -> Attempted {
+    match attempt(talk, edge, call, aim, total).await {
+        Ok(attempted) => attempted,
+        Err(stop) => stop.into(),
+    }
+}
+
+async fn attempt(
+    talk: &mut Talk<'_>,
+    edge: &Edge,
+    prepared: &Prepared<'_>,
+    aim: &Aim<'_>,
+    total: Ticks,
+) -> Result<Attempted, Stop> {
+    let account = aim.provider.accounts.get(aim.account).ok_or_else(no_account)?;
+    let deadlines = Deadlines::new(edge.now(), aim.policy, total);
+    let request = request(prepared, aim, account);
+    let opened = talk.until(deadlines.connect, Call::open(&account.link)).await;
+    let (mut call, was_reused) = landed(opened, FailureClass::Connect, "connect")?;
+    aim.provider.metrics.connection(was_reused);
+    let sent_at = edge.now();
+    let answered = talk
+        .until(deadlines.header, async {
+            call.send(&request).await?;
+            call.head().await
+        })
+        .await;
+    let head = landed(answered, FailureClass::HeaderTimeout, "response head")?;
+    aim.provider.metrics.head(edge.now().since(sent_at));
+    if !(200..300).contains(&head.status) {
+        return Err(refused(talk, edge, call, head).await);
+    }
+    if prepared.is_stream && is_stream(&head, prepared.is_array) {
+        stream(talk, edge, prepared, aim, Answering { call, head, deadlines }).await
+    } else {
+        whole(talk, prepared, Answering { call, head, deadlines }).await
+    }
+}
+
+struct Answering {
+    call: Call,
+    head: Head,
+    deadlines: Deadlines,
+}
+
+impl Deadlines {
+    fn new(now: Ticks, policy: &ModelPolicy, total: Ticks) -> Self {
+        let after = |span: Duration| now.plus(span).min(total);
+        Self {
+            connect: after(policy.timeouts.connect),
+            header: after(policy.timeouts.header),
+            first_token: after(policy.timeouts.first_token),
+            total,
+        }
+    }
+}
+
+fn no_account() -> Stop {
+    fail(Failure::new(FailureClass::Connect, "the provider has no account"))
+}
+
+fn request(prepared: &Prepared<'_>, aim: &Aim<'_>, account: &Account) -> UpstreamRequest {
+    UpstreamRequest {
+        method: prepared.method.clone(),
+        path: prepared.upstream_path(&account.link.origin.base_path, aim.upstream_model),
+        fields: attempt_fields(&prepared.client_fields, aim.provider, account),
+        body: prepared.upstream_body(aim.upstream_model, aim.provider.takes_stream_options),
+    }
+}
+
+/// The value of a wait, or why there is none.
+fn landed<T>(wake: Wake<Result<T, UpstreamError>>, on_deadline: FailureClass, what: &str) -> Result<T, Stop> {
+    match wake {
+        Wake::Done(Ok(value)) => Ok(value),
+        Wake::Done(Err(error)) => Err(fail(error.into())),
+        Wake::Left => Err(Stop::Left),
+        Wake::Cut => Err(Stop::Cut),
+        Wake::Deadline => {
+            let mut failure = Failure::new(on_deadline, format!("no {what} in time"));
+            failure.may_have_been_processed = on_deadline != FailureClass::Connect;
+            Err(fail(failure))
+        }
+    }
+}
+
+fn is_stream(head: &Head, is_array: bool) -> bool {
+    let kind = head.field(&header::CONTENT_TYPE).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("text/event-stream")
+        || (is_array && kind.eq_ignore_ascii_case("application/json"))
+}
+
+/// An answer outside 2xx: its body is read, bounded, to be shown or to learn when to come back.
+async fn refused(talk: &mut Talk<'_>, edge: &Edge, mut call: Call, head: Head) -> Stop {
+    let mut body = BytesMut::new();
+    let deadline = edge.now().plus(ERROR_BODY_TIMEOUT);
+    let is_whole = loop {
+        match talk.until(deadline, call.chunk()).await {
+            Wake::Done(Ok(Some(bytes))) if body.len() + bytes.len() <= bounds::ERROR_BODY_BYTES_MAX => {
+                body.extend_from_slice(&bytes);
+            }
+            Wake::Done(Ok(None)) => break true,
+            Wake::Left => return Stop::Left,
+            Wake::Cut => return Stop::Cut,
+            Wake::Done(_) | Wake::Deadline => break false,
+        }
+    };
+    if is_whole {
+        call.finish();
+    }
+    let class = if head.status >= 400 { FailureClass::Status(head.status) } else { FailureClass::Protocol };
+    let mut failure = Failure::new(class, format!("status {}", head.status));
+    let field =
+        |name: &str| head.fields.iter().find(|(n, _)| n.as_str() == name).and_then(|(_, v)| v.to_str().ok());
+    failure.retry_after = retry_after(field, &body, edge.wall.now());
+    failure.body = body.freeze();
+    failure.head = Some(head);
+    fail(failure)
+}
+
+/// Reads a stream up to its first content: until then it may fail over.
+async fn stream(
+    talk: &mut Talk<'_>,
+    edge: &Edge,
+    prepared: &Prepared<'_>,
+    aim: &Aim<'_>,
+    answering: Answering,
+) -> Result<Attempted, Stop> {
+    let Answering { mut call, mut head, deadlines } = answering;
+    let coding = coding(&head)?;
+    // What goes down is plain: it was inflated to be listened to.
+    head.fields.retain(|(name, _)| name != header::CONTENT_ENCODING);
+    let mut listener = listener(prepared, aim, coding);
+    let mut pieces = Vec::new();
+    let mut held = 0usize;
+    loop {
+        let chunk = talk.until(deadlines.first_token, call.chunk()).await;
+        let chunk = landed(chunk, FailureClass::FirstTokenTimeout, "content")?;
+        let Some(chunk) = chunk else {
+            return stream_ended_early(call, head, listener, pieces);
+        };
+        let heard =
+            listener.hear(chunk, edge.now()).map_err(|e| fail(Failure::new(FailureClass::Protocol, e)))?;
+        if let Some(fault) = heard.fault {
+            return Err(fail(stream_fault(fault)));
+        }
+        held += hold(&mut pieces, heard.pieces);
+        if heard.has_content || listener.is_terminated() || held > HELD_BYTES_MAX {
+            return Ok(Attempted::Streaming(Box::new(Live {
+                call,
+                head,
+                listener,
+                pieces,
+                is_ended: false,
+            })));
+        }
+    }
+}
+
+fn listener(prepared: &Prepared<'_>, aim: &Aim<'_>, coding: ContentCoding) -> Listener {
+    let family = aim.policy.family(aim.target, &prepared.model);
+    let output: OutputCounter = aim.runtime.counter.output(family);
+    let mut listener = Listener::new(prepared.endpoint, prepared.is_array, coding, output);
+    if prepared.hides_usage(aim.provider.takes_stream_options) {
+        listener.hide_usage();
+    }
+    listener
+}
+
+fn hold(pieces: &mut Vec<Bytes>, heard: Pieces) -> usize {
+    let Some(bytes) = heard.into_bytes() else { return 0 };
+    let length = bytes.len();
+    pieces.push(bytes);
+    length
+}
+
+fn coding(head: &Head) -> Result<ContentCoding, Stop> {
+    let named = head.field(&header::CONTENT_ENCODING).unwrap_or("identity");
+    ContentCoding::parse(named).map_err(|e| fail(Failure::new(FailureClass::Protocol, e)))
+}
+
+fn stream_fault(fault: StreamFault) -> Failure {
+    let mut failure = Failure::new(FailureClass::StreamError, &fault.code);
+    failure.fault = Some(fault);
+    failure
+}
+
+/// The upstream ended before any content: an empty answer if it ended as it should, else a break.
+fn stream_ended_early(
+    call: Call,
+    head: Head,
+    mut listener: Listener,
+    mut pieces: Vec<Bytes>,
+) -> Result<Attempted, Stop> {
+    let heard = listener.end();
+    if let Some(fault) = heard.fault {
+        return Err(fail(stream_fault(fault)));
+    }
+    hold(&mut pieces, heard.pieces);
+    if listener.is_terminated() {
+        return Ok(Attempted::Streaming(Box::new(Live { call, head, listener, pieces, is_ended: true })));
+    }
+    Err(fail(Failure::new(FailureClass::Truncated, "the stream ended before any content")))
+}
+
+/// Reads an answer to its end, or until it is too long to hold.
+async fn whole(
+    talk: &mut Talk<'_>,
+    prepared: &Prepared<'_>,
+    answering: Answering,
+) -> Result<Attempted, Stop> {
+    let Answering { mut call, head, deadlines } = answering;
+    let mut first: Option<Bytes> = None;
+    let mut more = BytesMut::new();
+    loop {
+        let held = first.as_ref().map_or(0, Bytes::len) + more.len();
+        if held > WHOLE_BYTES_MAX {
+            let begun = joined(first, more);
+            return Ok(Attempted::Long(Box::new(Long { call, head, begun })));
+        }
+        let chunk = talk.until(deadlines.total, call.chunk()).await;
+        match landed(chunk, FailureClass::TotalTimeout, "whole body")? {
+            Some(bytes) if first.is_none() => first = Some(bytes),
+            Some(bytes) => more.extend_from_slice(&bytes),
+            None => break,
+        }
+    }
+    call.finish();
+    let body = joined(first, more);
+    let reading = read_answer(prepared, &head, &body);
+    if let Some(fault) = reading.fault {
+        return Err(fail(stream_fault(fault)));
+    }
+    if !reading.is_expected_shape {
+        return Err(fail(Failure::new(FailureClass::BadBody, "not the body this endpoint answers with")));
+    }
+    Ok(Attempted::Whole(Box::new(Answer { head, body, reading })))
+}
+
+/// Reads usage and faults out of a whole body; a compressed one is inflated for that only.
+fn read_answer(prepared: &Prepared<'_>, head: &Head, body: &Bytes) -> BodyReading {
+    let coding =
+        head.field(&header::CONTENT_ENCODING).map_or(Ok(ContentCoding::Identity), ContentCoding::parse);
+    match coding {
+        Ok(ContentCoding::Identity) => read_body(prepared.endpoint, body),
+        Ok(coding) => {
+            let plain = crate::framing::inflate::inflate_all(coding, body, 16 * WHOLE_BYTES_MAX);
+            read_body(prepared.endpoint, plain.as_deref().unwrap_or_default())
+        }
+        Err(_) => read_body(prepared.endpoint, &[]),
+    }
+}
+
+fn joined(first: Option<Bytes>, more: BytesMut) -> Bytes {
+    match first {
+        None => more.freeze(),
+        Some(first) if more.is_empty() => first,
+        Some(first) => {
+            let mut all = BytesMut::with_capacity(first.len() + more.len());
+            all.extend_from_slice(&first);
+            all.extend_from_slice(&more);
+            all.freeze()
+        }
+    }
+}

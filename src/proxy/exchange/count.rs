@@ -1,0 +1,181 @@
+//! Tokens before and after a call: the reservation from a bound or an exact count, the local answer
+//! of a token count, the estimate where an upstream reports nothing.
+
+use super::prepare::Prepared;
+use crate::dialect::tap;
+use crate::meter::{CountError, Family};
+use crate::proxy::context::Ctx;
+use crate::runtime::{Edge, ModelPolicy, Runtime};
+use crate::telemetry::CountKind;
+use crate::types::{Endpoint, Reason, Reject, Usage};
+use bytes::Bytes;
+
+/// Above this a body is counted off the worker: counting must not hold up streams.
+const INLINE_COUNT_BYTES: usize = 64 * 1024;
+/// What is kept of a long answer to find its usage in.
+const TAIL_BYTES: usize = 64 * 1024;
+
+/// Counts the prompt and takes it from the key's tokens per minute. The bound decides where it can;
+/// the exact count runs where the bound does not fit, or where the model or the request asks.
+///
+/// # Errors
+/// The limit's refusal; the request then uses nothing up.
+pub async fn reserve(
+    edge: &Edge,
+    ctx: &mut Ctx,
+    policy: &ModelPolicy,
+    prepared: &Prepared<'_>,
+) -> Result<(), Reject> {
+    if !is_counted(prepared.endpoint) {
+        return Ok(());
+    }
+    let family = policy.family(0, &prepared.model);
+    let counter = ctx.runtime.counter.clone();
+    if !policy.is_counted_exactly && !asks_exact(prepared) {
+        let bound = counter.bound(prepared.endpoint, family, &prepared.body);
+        ctx.record.counted_input = Some(bound);
+        edge.metrics.counting.inc(CountKind::Bound);
+        match take(edge, ctx, bound) {
+            Ok(()) => return Ok(()),
+            // The bound is above the truth: only the exact count may refuse.
+            Err(_) => edge.metrics.counting.inc(CountKind::Exact),
+        }
+    } else {
+        edge.metrics.counting.inc(CountKind::Exact);
+    }
+    let exact = exact(ctx, policy, family, prepared).await?;
+    ctx.record.counted_input = Some(exact);
+    take(edge, ctx, exact).inspect_err(|_| {
+        if let Some(caller) = ctx.caller.take() {
+            caller.reservation.cancel();
+        }
+    })
+}
+
+fn take(edge: &Edge, ctx: &mut Ctx, tokens: u64) -> Result<(), Reject> {
+    match &mut ctx.caller {
+        Some(caller) => caller.reservation.reserve(tokens, edge.now()).map_err(Reject::from),
+        None => Ok(()),
+    }
+}
+
+async fn exact(
+    ctx: &Ctx,
+    policy: &ModelPolicy,
+    family: Family,
+    prepared: &Prepared<'_>,
+) -> Result<u64, Reject> {
+    let counter = ctx.runtime.counter.clone();
+    let (endpoint, body) = (prepared.endpoint, prepared.body.clone());
+    let model = upstream_name(policy, prepared);
+    let counted = if body.len() <= INLINE_COUNT_BYTES {
+        counter.count(endpoint, family, &model, &body)
+    } else {
+        let job = tokio::task::spawn_blocking(move || counter.count(endpoint, family, &model, &body));
+        job.await.map_err(|_| Reject::new(Reason::Internal, "the prompt could not be counted"))?
+    };
+    match counted {
+        Ok(count) => Ok(count.upper),
+        Err(error) => Err(malformed(&error)),
+    }
+}
+
+/// The body is JSON (its head was read), but not the shape the endpoint takes: the provider would
+/// refuse it too, and what cannot be counted cannot be held to a limit.
+fn malformed(error: &CountError) -> Reject {
+    Reject::new(Reason::InvalidRequest, format!("the request's prompt cannot be counted: {error}"))
+}
+
+fn upstream_name(policy: &ModelPolicy, prepared: &Prepared<'_>) -> String {
+    let target = policy.targets.first().and_then(|target| target.model.clone());
+    target.unwrap_or_else(|| prepared.model.clone())
+}
+
+fn is_counted(endpoint: Endpoint) -> bool {
+    matches!(
+        endpoint,
+        Endpoint::ChatCompletions
+            | Endpoint::Completions
+            | Endpoint::Responses
+            | Endpoint::Embeddings
+            | Endpoint::Messages
+            | Endpoint::GenerateContent
+            | Endpoint::StreamGenerateContent
+            | Endpoint::EmbedContent
+    )
+}
+
+/// A client may ask for the exact count in `x-tidegate-input-tokens`.
+fn asks_exact(prepared: &Prepared<'_>) -> bool {
+    prepared.counts_exactly
+}
+
+/// The answer to a token count, where the provider's own counter is not to be asked.
+pub fn local_answer(
+    runtime: &Runtime,
+    ctx: &Ctx,
+    policy: &ModelPolicy,
+    prepared: &Prepared<'_>,
+) -> Option<Bytes> {
+    let is_gemini = match prepared.endpoint {
+        Endpoint::CountTokens => false,
+        Endpoint::GeminiCountTokens => true,
+        _ => return None,
+    };
+    let target = policy.targets.first()?;
+    if runtime.providers.get(target.provider)?.counts_tokens_upstream {
+        return None;
+    }
+    let family = policy.family(0, &prepared.model);
+    let model = upstream_name(policy, prepared);
+    let count = ctx.runtime.counter.count(prepared.endpoint, family, &model, &prepared.body).ok()?;
+    let field = if is_gemini { "totalTokens" } else { "input_tokens" };
+    Some(Bytes::from(format!("{{\"{field}\":{}}}", count.tokens)))
+}
+
+/// Usage counted here, for an endpoint that should report some and did not.
+pub fn estimate(
+    runtime: &Runtime,
+    policy: &ModelPolicy,
+    prepared: &Prepared<'_>,
+    counted_input: u64,
+    body: &[u8],
+) -> Option<Usage> {
+    if !is_counted(prepared.endpoint) {
+        return None;
+    }
+    let family = policy.family(0, &prepared.model);
+    let mut output = runtime.counter.output(family);
+    tap::for_each_output_text(prepared.endpoint, body, &mut |text| output.push(text));
+    Some(Usage { input: counted_input, output: output.total(), is_estimated: true, ..Usage::default() })
+}
+
+/// The last bytes of a long answer.
+pub struct Tail {
+    bytes: Vec<u8>,
+}
+
+impl Tail {
+    pub fn new(begun: &[u8]) -> Self {
+        let mut tail = Self { bytes: Vec::with_capacity(2 * TAIL_BYTES) };
+        tail.push(begun);
+        tail
+    }
+
+    pub fn push(&mut self, chunk: &[u8]) {
+        let from = chunk.len().saturating_sub(TAIL_BYTES);
+        self.bytes.extend_from_slice(chunk.get(from..).unwrap_or_default());
+        if self.bytes.len() > 2 * TAIL_BYTES {
+            self.bytes.drain(..self.bytes.len() - TAIL_BYTES);
+        }
+    }
+
+    /// The last `"usage"` object of the body, read as the endpoint's.
+    pub fn usage(&self, endpoint: Endpoint) -> Option<Usage> {
+        let at = memchr::memmem::rfind(&self.bytes, b"\"usage\"")
+            .or_else(|| memchr::memmem::rfind(&self.bytes, b"\"usageMetadata\""))?;
+        let mut tail = b"{".to_vec();
+        tail.extend_from_slice(self.bytes.get(at..)?);
+        tap::read_body(endpoint, &tail).usage
+    }
+}

@@ -1,0 +1,173 @@
+//! Header fields, both ways: which of the client's go up, which of the provider's come down.
+
+use super::downstream::Fields;
+use crate::auth::CREDENTIAL_HEADERS;
+use crate::runtime::{Account, Provider};
+use crate::types::Dialect;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// Hop-by-hop fields (RFC 9110 §7.6.1), framing, and what names the client or this host: never
+/// sent on in either direction.
+const CONNECTION_FIELDS: &[&str] = &[
+    "connection",
+    "proxy-connection",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "content-length",
+];
+
+/// Client fields that stop here. Encodings: the body goes up decoded, and answers are listened to.
+const CLIENT_ONLY: &[&str] = &[
+    "host",
+    "expect",
+    "accept-encoding",
+    "content-encoding",
+    "cookie",
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-port",
+    "x-real-ip",
+    "via",
+    "prefer",
+];
+
+/// Provider fields that stop here: they name the account, or set state for another origin.
+const PROVIDER_ONLY: &[&str] = &[
+    "set-cookie",
+    "strict-transport-security",
+    "alt-svc",
+    "openai-organization",
+    "openai-project",
+    "anthropic-organization-id",
+    "cf-ray",
+    "cf-cache-status",
+    "server",
+    "via",
+    "date",
+    "nel",
+    "report-to",
+    "access-control-allow-origin",
+];
+
+/// What a request carries besides its body: the client's fields that go up. Computed once, used by
+/// every attempt.
+pub fn client_fields(headers: &HeaderMap) -> Fields {
+    let nominated = nominated(headers);
+    let mut fields = Fields::with_capacity(headers.len() + 4);
+    for (name, value) in headers {
+        let name_str = name.as_str();
+        let stops = CONNECTION_FIELDS.contains(&name_str)
+            || CLIENT_ONLY.contains(&name_str)
+            || CREDENTIAL_HEADERS.contains(&name_str)
+            || name_str.starts_with("x-tidegate-")
+            || nominated.iter().any(|other| other.eq_ignore_ascii_case(name_str));
+        if !stops {
+            fields.push((name.clone(), value.clone()));
+        }
+    }
+    fields
+}
+
+/// The fields of one attempt: the client's, the provider's own, the credential.
+pub fn attempt_fields(client: &Fields, provider: &Provider, account: &Account) -> Fields {
+    let mut fields = client.clone();
+    for (name, value) in &provider.headers {
+        fields.retain(|(other, _)| other != name);
+        fields.push((name.clone(), value.clone()));
+    }
+    fields.push((header::ACCEPT_ENCODING, HeaderValue::from_static("identity")));
+    if let Some((name, value)) = &account.auth {
+        fields.push((name.clone(), value.clone()));
+    }
+    if provider.dialect == Dialect::Anthropic && !fields.iter().any(|(name, _)| name == ANTHROPIC_VERSION) {
+        let version = HeaderName::from_static(ANTHROPIC_VERSION);
+        fields.push((version, HeaderValue::from_static("2023-06-01")));
+    }
+    fields
+}
+
+const ANTHROPIC_VERSION: &str = "anthropic-version";
+
+/// The provider's fields that reach the client. `hides_limits` where the key has limits of its
+/// own, told by the same names.
+pub fn answer_fields(upstream: &Fields, hides_limits: bool, extra: usize) -> Fields {
+    let mut fields = Fields::with_capacity(upstream.len() + extra);
+    for (name, value) in upstream {
+        let name_str = name.as_str();
+        let stops = CONNECTION_FIELDS.contains(&name_str)
+            || PROVIDER_ONLY.contains(&name_str)
+            || name_str.starts_with("x-tidegate-")
+            || (hides_limits && is_limit(name_str));
+        if !stops {
+            fields.push((name.clone(), value.clone()));
+        }
+    }
+    fields
+}
+
+fn is_limit(name: &str) -> bool {
+    name.starts_with("x-ratelimit-") || name.starts_with("anthropic-ratelimit-")
+}
+
+/// Names in the `connection` field: they are hop-by-hop too, by the client's word.
+fn nominated(headers: &HeaderMap) -> Vec<&str> {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        fields.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
+    }
+
+    #[test]
+    fn credentials_hops_and_our_own_fields_do_not_go_up_and_the_rest_does() {
+        let headers = map(&[
+            ("authorization", "Bearer tg-canary"),
+            ("x-api-key", "tg-canary"),
+            ("api-key", "tg-canary"),
+            ("x-goog-api-key", "tg-canary"),
+            ("connection", "keep-alive, x-hop"),
+            ("x-hop", "1"),
+            ("x-tidegate-cost-usd", "0"),
+            ("cookie", "a=b"),
+            ("anthropic-beta", "a,b"),
+            ("user-agent", "sdk/1"),
+        ]);
+        let names: Vec<_> = client_fields(&headers).iter().map(|(n, _)| n.to_string()).collect();
+        assert_eq!(names, ["anthropic-beta", "user-agent"]);
+    }
+
+    #[test]
+    fn what_names_the_account_does_not_come_down() {
+        let upstream: Fields = map(&[
+            ("openai-organization", "acme"),
+            ("x-ratelimit-remaining-requests", "5"),
+            ("x-request-id", "r1"),
+            ("transfer-encoding", "chunked"),
+        ])
+        .into_iter()
+        .filter_map(|(n, v)| n.map(|n| (n, v)))
+        .collect();
+        let names =
+            |hides| answer_fields(&upstream, hides, 0).iter().map(|(n, _)| n.to_string()).collect::<Vec<_>>();
+        assert_eq!(names(false), ["x-ratelimit-remaining-requests", "x-request-id"]);
+        assert_eq!(names(true), ["x-request-id"]);
+    }
+}

@@ -1,0 +1,89 @@
+//! What is known of targets and credentials, asked and told by the attempt loop.
+
+use super::attempt::Aim;
+use crate::routing::{Blame, CredentialPick, TargetState, blame, pick_credential};
+use crate::runtime::{ModelPolicy, Provider, Runtime};
+use crate::types::{FailureClass, Ticks};
+use std::time::Duration;
+
+/// Whether a target can be planned with: it takes calls, and so does a credential of its provider.
+pub fn state(
+    runtime: &Runtime,
+    policy: &ModelPolicy,
+    target: usize,
+    pinned: Option<(usize, usize)>,
+    now: Ticks,
+) -> TargetState {
+    if let Some((only, _)) = pinned {
+        // State that lives with one account cannot be asked of another, however well it is.
+        return if only == target { TargetState::Ready } else { TargetState::Cooling { until: now } };
+    }
+    let own = runtime.target_cooldowns.state(policy.first_cell + target, now);
+    let provider = policy.targets.get(target).and_then(|target| runtime.providers.get(target.provider));
+    match (own, provider) {
+        (TargetState::Ready, Some(provider)) => credentials_state(runtime, provider, now),
+        (own, _) => own,
+    }
+}
+
+/// Ready where one credential is; else when the first one will be.
+fn credentials_state(runtime: &Runtime, provider: &Provider, now: Ticks) -> TargetState {
+    let cells = (0..provider.accounts.len()).map(|account| provider.first_cell + account);
+    let mut soonest: Option<Ticks> = None;
+    for cell in cells {
+        match runtime.credential_cooldowns.state(cell, now) {
+            TargetState::Ready => return TargetState::Ready,
+            TargetState::Cooling { until } => soonest = Some(soonest.map_or(until, |at| at.min(until))),
+        }
+    }
+    soonest.map_or(TargetState::Ready, |until| TargetState::Cooling { until })
+}
+
+/// Asks for the right to call a target now; a target coming back lets one call through.
+pub fn may_call(
+    runtime: &Runtime,
+    policy: &ModelPolicy,
+    target: usize,
+    pinned: Option<(usize, usize)>,
+    now: Ticks,
+) -> bool {
+    if let Some((only, _)) = pinned {
+        return only == target;
+    }
+    let provider = policy.targets.get(target).and_then(|target| runtime.providers.get(target.provider));
+    let has_credential =
+        provider.is_some_and(|provider| credentials_state(runtime, provider, now) == TargetState::Ready);
+    has_credential && runtime.target_cooldowns.claim(policy.first_cell + target, now) == TargetState::Ready
+}
+
+/// The credential whose turn it is.
+pub fn account(runtime: &Runtime, provider: &Provider, turn: u64, now: Ticks) -> Option<usize> {
+    let claim = |account| runtime.credential_cooldowns.claim(provider.first_cell + account, now);
+    match pick_credential(provider.accounts.len(), turn, claim) {
+        CredentialPick::Use(account) => Some(account),
+        CredentialPick::Cooling { .. } | CredentialPick::Keyless => None,
+    }
+}
+
+pub fn note_success(aim: &Aim<'_>, now: Ticks) {
+    aim.runtime.target_cooldowns.success(aim.policy.first_cell + aim.target, now);
+    aim.runtime.credential_cooldowns.success(aim.provider.first_cell + aim.account, now);
+}
+
+pub fn note_failure(
+    aim: &Aim<'_>,
+    failure: FailureClass,
+    retry_after: Option<Duration>,
+    started: Ticks,
+    now: Ticks,
+) {
+    let with_credential = aim.provider.accounts.iter().filter(|account| account.auth.is_some()).count();
+    let (cells, cell) = match blame(failure, with_credential) {
+        Blame::Target => (&aim.runtime.target_cooldowns, aim.policy.first_cell + aim.target),
+        Blame::Credential => (&aim.runtime.credential_cooldowns, aim.provider.first_cell + aim.account),
+    };
+    cells.failure(cell, failure, retry_after, started, now);
+    if let TargetState::Cooling { .. } = cells.state(cell, now) {
+        aim.provider.metrics.cooldown(failure);
+    }
+}

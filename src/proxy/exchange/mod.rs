@@ -1,0 +1,375 @@
+//! The exchange lane: every LLM endpoint, inside one phase. Body, model, count, plan, race, relay,
+//! answer: each step is a file.
+
+mod alarm;
+mod attempt;
+pub mod body;
+mod count;
+pub mod downstream;
+mod heads;
+mod health;
+mod listener;
+mod pins;
+mod prepare;
+mod race;
+mod relay;
+pub mod respond;
+mod talk;
+
+pub use health::account;
+
+use super::context::Ctx;
+use super::local;
+use crate::dialect::errors;
+use crate::dialect::keepalive::KeepaliveState;
+use crate::dialect::paths::Hit;
+use crate::runtime::{Edge, ModelPolicy, Runtime};
+use crate::telemetry::{AttemptOutcome, GaugeGuard};
+use crate::types::{Endpoint, FailureClass, Reason, Reject, Usage};
+use attempt::{Answer, Failure, Live, Long};
+use body::NoBody;
+use downstream::Downstream;
+use pingora_proxy::Session;
+use pins::Pinned;
+use prepare::Prepared;
+use race::{Raced, Track};
+use relay::StreamEnd;
+use respond::Telling;
+use std::sync::Arc;
+use talk::{Talk, Wake};
+
+/// Runs one call from its body to its last byte.
+pub async fn run(edge: &Arc<Edge>, session: &mut Session, ctx: &mut Ctx, hit: Hit<'_>, query: Option<&str>) {
+    let prepared = match prepare(session, ctx, hit, query).await {
+        Ok(prepared) => prepared,
+        Err(NoBody::Rejected(reject)) => return respond::refuse(edge, session, ctx, reject).await,
+        Err(NoBody::Gone) => {
+            ctx.record.is_client_gone = true;
+            session.as_downstream_mut().set_keepalive(None);
+            return;
+        }
+    };
+    let runtime = ctx.runtime.clone();
+    let (policy, pinned) = match place(edge, &runtime, ctx, &prepared) {
+        Ok(place) => place,
+        Err(reject) => return respond::refuse(edge, session, ctx, reject).await,
+    };
+    if let Err(reject) = count::reserve(edge, ctx, policy, &prepared).await {
+        return respond::refuse(edge, session, ctx, reject).await;
+    }
+    if let Some(answer) = count::local_answer(&runtime, ctx, policy, &prepared) {
+        let mut down = Downstream::new(session);
+        return respond::send_whole(edge, &mut down, ctx, 200, &json_fields(), answer).await;
+    }
+    let total = ctx.started.plus(policy.timeouts.total);
+    let track = Track { runtime: &runtime, policy, pinned, total };
+    converse(edge, session, ctx, &prepared, &track).await;
+}
+
+async fn prepare<'u>(
+    session: &mut Session,
+    ctx: &mut Ctx,
+    hit: Hit<'u>,
+    query: Option<&'u str>,
+) -> Result<Prepared<'u>, NoBody> {
+    let body = body::read(session, &ctx.runtime.edge).await?;
+    ctx.record.bytes_in = body.len() as u64;
+    let head = session.req_header();
+    let fields = heads::client_fields(&head.headers);
+    let read = if hit.endpoint == Endpoint::ResponseById {
+        Ok(pins::prepare(head.method.clone(), hit, query, body, fields))
+    } else {
+        Prepared::read(head.method.clone(), hit, query, &head.headers, body, fields)
+    };
+    let prepared = read.map_err(NoBody::Rejected)?;
+    ctx.record.is_stream = prepared.is_stream;
+    Ok(prepared)
+}
+
+/// The policy a call is served by, and the account where only one can serve it.
+fn place<'r>(
+    edge: &Edge,
+    runtime: &'r Runtime,
+    ctx: &mut Ctx,
+    prepared: &Prepared<'_>,
+) -> Result<(&'r ModelPolicy, Option<Pinned>), Reject> {
+    if prepared.endpoint == Endpoint::ResponseById {
+        return pins::find(edge, runtime, ctx, prepared).map(|(policy, pinned)| (policy, Some(pinned)));
+    }
+    let policy = find_model(runtime, ctx, prepared)?;
+    Ok((policy, pins::of_previous(edge, runtime, ctx, policy, prepared)))
+}
+
+/// The model's policy, if it exists, this caller may use it, and it speaks the endpoint's dialect.
+fn find_model<'r>(
+    runtime: &'r Runtime,
+    ctx: &mut Ctx,
+    prepared: &Prepared<'_>,
+) -> Result<&'r ModelPolicy, Reject> {
+    let name = prepared.model.as_str();
+    let may_use = ctx.caller.as_ref().is_some_and(|caller| caller.principal.may_use(name));
+    let policy = runtime.table.resolve(name).and_then(|index| runtime.models.get(index));
+    let Some(policy) = policy else { return Err(local::unknown_model(ctx, name)) };
+    ctx.record.model = Some(name.to_owned());
+    if !may_use {
+        return Err(Reject::new(Reason::ModelNotAllowed, format!("this key may not use the model `{name}`"))
+            .with_param("model"));
+    }
+    if policy.dialect != prepared.endpoint.dialect() {
+        return Err(Reject::new(
+            Reason::InvalidRequest,
+            format!(
+                "the model `{name}` is served in the {} dialect; this endpoint speaks {}",
+                policy.dialect.as_str(),
+                prepared.endpoint.dialect().as_str()
+            ),
+        )
+        .with_param("model"));
+    }
+    Ok(policy)
+}
+
+fn json_fields() -> downstream::Fields {
+    vec![(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"))]
+}
+
+async fn converse(
+    edge: &Arc<Edge>,
+    session: &mut Session,
+    ctx: &mut Ctx,
+    prepared: &Prepared<'_>,
+    track: &Track<'_>,
+) {
+    let mut talk = Talk::new(Downstream::new(session), edge.clone(), prepared.endpoint);
+    if prepared.is_stream {
+        let head = respond::early_stream_fields(edge, ctx, prepared.is_array);
+        talk.keep_alive(track.runtime.edge.stream_keepalive, head, before_first(prepared.is_array));
+    }
+    let early = Telling::early(prepared.endpoint, prepared.is_array);
+    match race::run(&mut talk, edge, ctx, prepared, track).await {
+        Raced::Streaming(live) => stream(edge, &mut talk, ctx, prepared, track, live).await,
+        Raced::Whole(answer) => whole(edge, &mut talk, ctx, prepared, track, *answer).await,
+        Raced::Long(long) => long_answer(edge, &mut talk, ctx, prepared, track, *long).await,
+        Raced::Failed(failure) => failed(edge, &mut talk, ctx, prepared, *failure).await,
+        Raced::NoTarget(reject) => {
+            respond::tell_failure(edge, &mut talk, ctx, early, &reject).await;
+        }
+        Raced::Left => ctx.record.is_client_gone = true,
+        Raced::Cut => {
+            let reject = Reject::new(Reason::Draining, "the gateway is shutting down");
+            respond::tell_failure(edge, &mut talk, ctx, early, &reject).await;
+        }
+    }
+}
+
+fn before_first(is_array: bool) -> KeepaliveState {
+    if is_array { KeepaliveState::JsonArray } else { KeepaliveState::BeforeFirstEvent }
+}
+
+async fn stream(
+    edge: &Arc<Edge>,
+    talk: &mut Talk<'_>,
+    ctx: &mut Ctx,
+    prepared: &Prepared<'_>,
+    track: &Track<'_>,
+    mut live: Box<Live>,
+) {
+    let _open = GaugeGuard::raise(&edge.metrics.open_streams);
+    let now = edge.now();
+    ctx.record.first_token = Some(now.since(ctx.started));
+    ctx.record.status = 200;
+    if talk.down.is_untouched() {
+        let fields = respond::stream_fields(edge, ctx, &live.head.fields);
+        if talk.down.open(live.head.status, &fields).await.is_err() {
+            ctx.record.is_client_gone = true;
+        }
+    }
+    talk.spoke(now, live.listener.keepalive_state());
+    let end = relay::run(talk, edge, track.policy, &mut live, track.total).await;
+    ctx.record.bytes_out = talk.down.bytes_out;
+    ctx.record.is_client_gone |= talk.down.is_gone();
+    note_stream(edge, ctx, prepared, track, &mut live);
+    let Live { call, listener, .. } = *live;
+    let at = Telling {
+        endpoint: prepared.endpoint,
+        is_array: prepared.is_array,
+        response_id: listener.tap.response_id(),
+        events: listener.events,
+    };
+    finish_stream(edge, talk, ctx, at, end, call).await;
+}
+
+/// What a stream told, on every way it can end.
+fn note_stream(edge: &Edge, ctx: &mut Ctx, prepared: &Prepared<'_>, track: &Track<'_>, live: &mut Live) {
+    let listener = &mut live.listener;
+    let counted = ctx.record.counted_input.unwrap_or(0);
+    ctx.record.usage = Some(listener.usage(counted));
+    ctx.record.finish_reason = listener.tap.finish_reason().map(str::to_owned);
+    if let Some(id) = listener.tap.response_id() {
+        pins::keep(edge, ctx, track, prepared, id);
+    }
+    edge.metrics.inter_token.absorb(prepared.endpoint, listener.gaps());
+}
+
+async fn finish_stream(
+    edge: &Arc<Edge>,
+    talk: &mut Talk<'_>,
+    ctx: &mut Ctx,
+    at: Telling<'_>,
+    end: StreamEnd,
+    call: crate::upstream::Call,
+) {
+    let (outcome, reject) = match end {
+        StreamEnd::Complete | StreamEnd::LeftDrained => {
+            call.finish();
+            if talk.down.close().await.is_err() {
+                ctx.record.is_client_gone = true;
+            }
+            (AttemptOutcome::Ok, None)
+        }
+        StreamEnd::Left => {
+            ctx.record.is_client_gone = true;
+            (AttemptOutcome::Cancelled, None)
+        }
+        StreamEnd::Fault(fault) => {
+            let runtime = ctx.runtime.clone();
+            let reject = respond::fault_reject(Reason::StreamFailed, &fault, &needles(&runtime, ctx));
+            (AttemptOutcome::Failed(FailureClass::StreamError), Some(reject))
+        }
+        StreamEnd::Failed(class, detail) => {
+            log::debug!("{} stream failed: {}: {detail}", ctx.id, class.as_str());
+            (AttemptOutcome::Failed(class), Some(stream_reject(class)))
+        }
+        StreamEnd::Cut => {
+            let reject = Reject::new(Reason::Draining, "the gateway is shutting down");
+            (AttemptOutcome::Cancelled, Some(reject))
+        }
+    };
+    if let Some(provider) = ctx.record.provider.and_then(|index| ctx.runtime.providers.get(index)) {
+        provider.metrics.attempt(outcome);
+    }
+    if let AttemptOutcome::Failed(class) = outcome
+        && let Some(provider) = ctx.record.provider
+    {
+        ctx.record.failures.push((provider, class));
+    }
+    if let Some(reject) = reject {
+        respond::tell_failure(edge, talk, ctx, at, &reject).await;
+    }
+}
+
+fn stream_reject(class: FailureClass) -> Reject {
+    let message = match class {
+        FailureClass::IdleTimeout => "the provider's stream fell silent",
+        FailureClass::TotalTimeout => "the call took longer than its limit",
+        FailureClass::Truncated => "the provider's stream broke before its end",
+        _ => "the provider's stream was not understood",
+    };
+    Reject::new(Reason::StreamFailed, message)
+}
+
+async fn whole(
+    edge: &Arc<Edge>,
+    talk: &mut Talk<'_>,
+    ctx: &mut Ctx,
+    prepared: &Prepared<'_>,
+    track: &Track<'_>,
+    answer: Answer,
+) {
+    let Answer { head, body, reading } = answer;
+    let counted = ctx.record.counted_input.unwrap_or(0);
+    ctx.record.usage =
+        reading.usage.or_else(|| count::estimate(track.runtime, track.policy, prepared, counted, &body));
+    if let Some(id) = &reading.response_id {
+        pins::keep(edge, ctx, track, prepared, id);
+    }
+    if talk.down.is_untouched() {
+        return respond::send_whole(edge, &mut talk.down, ctx, head.status, &head.fields, body).await;
+    }
+    // A keepalive has promised a stream, and the upstream answered whole: that cannot be told.
+    let reject = Reject::new(Reason::UpstreamProtocol, "the provider sent no stream where one was asked for");
+    let early = Telling::early(prepared.endpoint, prepared.is_array);
+    respond::tell_failure(edge, talk, ctx, early, &reject).await;
+}
+
+/// An answer too long to hold goes down as it comes; its usage stands near its end.
+async fn long_answer(
+    edge: &Arc<Edge>,
+    talk: &mut Talk<'_>,
+    ctx: &mut Ctx,
+    prepared: &Prepared<'_>,
+    track: &Track<'_>,
+    long: Long,
+) {
+    let Long { mut call, head, begun } = long;
+    ctx.record.status = head.status;
+    let fields = respond::long_fields(edge, ctx, &head.fields);
+    let mut tail = count::Tail::new(&begun);
+    if talk.down.open(head.status, &fields).await.is_err() || talk.down.send(begun).await.is_err() {
+        ctx.record.is_client_gone = true;
+        return;
+    }
+    let ended = loop {
+        let deadline = edge.now().plus(track.policy.timeouts.idle).min(track.total);
+        match talk.until(deadline, call.chunk()).await {
+            Wake::Done(Ok(Some(chunk))) => {
+                tail.push(&chunk);
+                if talk.down.send(chunk).await.is_err() {
+                    break false;
+                }
+            }
+            Wake::Done(Ok(None)) => break true,
+            _ => break false,
+        }
+    };
+    let counted = ctx.record.counted_input.unwrap_or(0);
+    ctx.record.usage = tail.usage(prepared.endpoint).or(Some(Usage {
+        input: counted,
+        is_estimated: true,
+        ..Usage::default()
+    }));
+    ctx.record.bytes_out = talk.down.bytes_out;
+    if ended {
+        call.finish();
+        ctx.record.is_client_gone = talk.down.close().await.is_err();
+        return;
+    }
+    ctx.record.is_client_gone = talk.down.is_gone();
+    if !ctx.record.is_client_gone {
+        ctx.record.reason = Some(Reason::UpstreamTruncated);
+    }
+    talk.down.break_off().await;
+}
+
+async fn failed(
+    edge: &Arc<Edge>,
+    talk: &mut Talk<'_>,
+    ctx: &mut Ctx,
+    prepared: &Prepared<'_>,
+    failure: Failure,
+) {
+    let runtime = ctx.runtime.clone();
+    let needles = needles(&runtime, ctx);
+    let status = failure.head.as_ref().map_or(0, |head| head.status);
+    if talk.down.is_untouched()
+        && !failure.body.is_empty()
+        && errors::may_pass_through(status, &failure.body, &needles)
+    {
+        return respond::send_client_fault(edge, &mut talk.down, ctx, failure).await;
+    }
+    let reject = respond::reject_of(&failure, &needles);
+    let early = Telling::early(prepared.endpoint, prepared.is_array);
+    respond::tell_failure(edge, talk, ctx, early, &reject).await;
+}
+
+/// What no message may hold: hosts and credentials of the provider that was asked.
+fn needles<'r>(runtime: &'r Runtime, ctx: &Ctx) -> Vec<&'r [u8]> {
+    let provider = ctx.record.provider.and_then(|index| runtime.providers.get(index));
+    let accounts = provider.map_or(&[] as &[_], |provider| &provider.accounts);
+    let mut needles: Vec<&[u8]> = Vec::new();
+    for account in accounts {
+        needles.push(account.link.origin.host.as_bytes());
+        needles.extend(account.auth.iter().map(|(_, value)| value.as_bytes()));
+    }
+    needles
+}

@@ -1,0 +1,121 @@
+//! From a client's body to what every attempt needs: the head read, the model found, the edits of
+//! the body known. Each attempt starts from the client's own bytes.
+
+use super::downstream::Fields;
+use crate::dialect::head::{self, RequestHead};
+use crate::dialect::paths::Hit;
+use crate::dialect::paths::query::wants_sse;
+use crate::dialect::splice::{self, Edit};
+use crate::types::{Endpoint, Reason, Reject, bounds};
+use bytes::Bytes;
+use http::{HeaderMap, Method, header};
+
+/// A request ready to be attempted.
+pub struct Prepared<'u> {
+    pub endpoint: Endpoint,
+    pub method: Method,
+    pub hit: Hit<'u>,
+    /// The client's query, as it came.
+    pub query: Option<&'u str>,
+    /// The client's body, content codings undone.
+    pub body: Bytes,
+    /// What the body says; None for GET and DELETE, which have none.
+    pub head: Option<Box<RequestHead>>,
+    /// The name the client asked for.
+    pub model: String,
+    pub is_stream: bool,
+    /// Gemini's stream without `alt=sse`: one growing JSON array.
+    pub is_array: bool,
+    /// The client asked for the exact count of its prompt.
+    pub counts_exactly: bool,
+    pub client_fields: Fields,
+}
+
+impl<'u> Prepared<'u> {
+    /// Reads the head of a request.
+    ///
+    /// # Errors
+    /// 400 naming the place where the body is malformed, or that it names no model.
+    pub fn read(
+        method: Method,
+        hit: Hit<'u>,
+        query: Option<&'u str>,
+        headers: &HeaderMap,
+        body: Bytes,
+        client_fields: Fields,
+    ) -> Result<Self, Reject> {
+        let endpoint = hit.endpoint;
+        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let head = head::parse(endpoint, content_type, &body).map_err(|error| error.to_reject())?;
+        // A path that names a model wins: it is what will be dispatched.
+        let model = head.model_or(hit.model.as_deref())?.to_owned();
+        check_name(&model)?;
+        let is_array = endpoint == Endpoint::StreamGenerateContent && !wants_sse(query);
+        let is_stream = endpoint == Endpoint::StreamGenerateContent || head.stream;
+        let counts_exactly = headers.get("x-tidegate-count").is_some_and(|value| value == "exact");
+        Ok(Self {
+            endpoint,
+            method,
+            hit,
+            query,
+            body,
+            head: Some(Box::new(head)),
+            model,
+            is_stream,
+            is_array,
+            counts_exactly,
+            client_fields,
+        })
+    }
+
+    /// Path and query at the provider.
+    pub fn upstream_path(&self, base_path: &str, upstream_model: &str) -> String {
+        let mut path = String::with_capacity(96);
+        path.push_str(base_path);
+        path.push_str(&self.hit.upstream_path(upstream_model));
+        if let Some(query) = self.hit.upstream_query(self.query, upstream_model) {
+            path.push('?');
+            path.push_str(&query);
+        }
+        path
+    }
+
+    /// The client's bytes with the model's value replaced where it differs, and usage asked for
+    /// where the client did not.
+    pub fn upstream_body(&self, upstream_model: &str, takes_stream_options: bool) -> Bytes {
+        let Some(head) = &self.head else { return self.body.clone() };
+        let mut edits: Vec<Edit> = splice::model_edits(head, upstream_model);
+        if self.asks_for_usage(takes_stream_options) {
+            edits.extend(splice::include_usage_edit(head));
+        }
+        splice::splice(&self.body, &edits)
+    }
+
+    /// Whether the usage chunk of a stream is ours alone and must not be shown.
+    pub fn hides_usage(&self, takes_stream_options: bool) -> bool {
+        let asked = self.head.as_ref().is_some_and(|head| head.client_wants_usage());
+        self.asks_for_usage(takes_stream_options) && !asked
+    }
+
+    /// The stored response this call continues.
+    pub fn previous_response(&self) -> Option<&str> {
+        self.head.as_ref()?.previous_response.as_deref()
+    }
+
+    /// Chat and completions streams report usage only when asked; the others always do.
+    fn asks_for_usage(&self, takes_stream_options: bool) -> bool {
+        let reports_on_demand = matches!(self.endpoint, Endpoint::ChatCompletions | Endpoint::Completions);
+        self.is_stream && reports_on_demand && takes_stream_options
+    }
+}
+
+fn check_name(model: &str) -> Result<(), Reject> {
+    let is_name = !model.is_empty()
+        && model.len() <= bounds::MODEL_NAME_BYTES_MAX
+        && !model.chars().any(char::is_control);
+    if is_name {
+        return Ok(());
+    }
+    Err(Reject::new(Reason::InvalidRequest, "the model's name is empty, too long or has control characters")
+        .with_param("model"))
+}

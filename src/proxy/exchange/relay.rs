@@ -1,0 +1,152 @@
+//! The rest of a stream, once its first content is here: events go down as they come.
+
+use super::attempt::Live;
+use super::downstream::Gone;
+use super::listener::Heard;
+use super::talk::{Talk, Wake};
+use crate::dialect::tap::StreamFault;
+use crate::runtime::{Edge, ModelPolicy, OnDisconnect};
+use crate::types::{FailureClass, Ticks};
+use bytes::Bytes;
+use std::time::Duration;
+
+/// How long the upstream's own end is waited for once the stream has said its last word.
+const LAST_WORD_GRACE: Duration = Duration::from_secs(1);
+
+/// How a stream ended.
+pub enum StreamEnd {
+    Complete,
+    /// It said so itself.
+    Fault(StreamFault),
+    Failed(FailureClass, String),
+    /// The client left, and the call was cancelled (or its drain ran out).
+    Left,
+    /// The client left, and the stream was read to its end.
+    LeftDrained,
+    Cut,
+}
+
+/// Passes a stream on until it ends, whichever way.
+pub async fn run(
+    talk: &mut Talk<'_>,
+    edge: &Edge,
+    policy: &ModelPolicy,
+    live: &mut Live,
+    total: Ticks,
+) -> StreamEnd {
+    let mut relay = Relay { edge, policy, total, drained_by: None };
+    for piece in std::mem::take(&mut live.pieces) {
+        if let Some(end) = relay.pass(talk, Some(piece)).await {
+            return end;
+        }
+    }
+    if live.is_ended {
+        return StreamEnd::Complete;
+    }
+    let end = relay.follow(talk, live).await;
+    match (end, relay.drained_by) {
+        (StreamEnd::Complete, Some(_)) => StreamEnd::LeftDrained,
+        (StreamEnd::Failed(..), Some(_)) => StreamEnd::Left,
+        (end, _) => end,
+    }
+}
+
+struct Relay<'r> {
+    edge: &'r Edge,
+    policy: &'r ModelPolicy,
+    total: Ticks,
+    /// Set when the client has left and the stream is read on for its usage.
+    drained_by: Option<Ticks>,
+}
+
+impl Relay<'_> {
+    async fn follow(&mut self, talk: &mut Talk<'_>, live: &mut Live) -> StreamEnd {
+        let mut now = self.edge.now();
+        loop {
+            let deadline = self.deadline(now, live.listener.is_terminated());
+            match talk.until(deadline, live.call.chunk()).await {
+                Wake::Done(Ok(Some(chunk))) => {
+                    now = self.edge.now();
+                    let heard = match live.listener.hear(chunk, now) {
+                        Ok(heard) => heard,
+                        Err(error) => return StreamEnd::Failed(FailureClass::Protocol, error.to_string()),
+                    };
+                    talk.spoke(now, live.listener.keepalive_state());
+                    if let Some(end) = self.pass_heard(talk, heard).await {
+                        return end;
+                    }
+                }
+                Wake::Done(Ok(None)) => return self.ended(talk, live).await,
+                Wake::Done(Err(_)) if live.listener.is_terminated() => return StreamEnd::Complete,
+                Wake::Done(Err(error)) => return StreamEnd::Failed(error.class, error.detail),
+                Wake::Deadline => return self.late(live, deadline),
+                Wake::Cut => return StreamEnd::Cut,
+                Wake::Left => {
+                    if let Some(end) = self.left() {
+                        return end;
+                    }
+                }
+            }
+        }
+    }
+
+    fn deadline(&self, now: Ticks, is_terminated: bool) -> Ticks {
+        let idle = if is_terminated { LAST_WORD_GRACE } else { self.policy.timeouts.idle };
+        let deadline = now.plus(idle).min(self.total);
+        self.drained_by.map_or(deadline, |by| by.min(deadline))
+    }
+
+    fn late(&self, live: &Live, deadline: Ticks) -> StreamEnd {
+        if live.listener.is_terminated() {
+            return StreamEnd::Complete;
+        }
+        if self.drained_by.is_some_and(|by| by <= deadline) {
+            return StreamEnd::Left;
+        }
+        if deadline >= self.total {
+            return StreamEnd::Failed(FailureClass::TotalTimeout, "the call took too long".to_owned());
+        }
+        StreamEnd::Failed(FailureClass::IdleTimeout, "the stream fell silent".to_owned())
+    }
+
+    async fn pass_heard(&mut self, talk: &mut Talk<'_>, heard: Heard) -> Option<StreamEnd> {
+        if let Some(end) = self.pass(talk, heard.pieces.into_bytes()).await {
+            return Some(end);
+        }
+        heard.fault.map(StreamEnd::Fault)
+    }
+
+    async fn pass(&mut self, talk: &mut Talk<'_>, piece: Option<Bytes>) -> Option<StreamEnd> {
+        let piece = piece?;
+        if talk.down.is_gone() {
+            return None;
+        }
+        match talk.down.send(piece).await {
+            Ok(()) => None,
+            Err(Gone) => self.left(),
+        }
+    }
+
+    /// The client left: the end of the call, or the beginning of its drain.
+    fn left(&mut self) -> Option<StreamEnd> {
+        match self.policy.on_disconnect {
+            OnDisconnect::Abort => Some(StreamEnd::Left),
+            OnDisconnect::Drain(at_most) => {
+                let by = self.edge.now().plus(at_most);
+                self.drained_by.get_or_insert(by);
+                None
+            }
+        }
+    }
+
+    async fn ended(&mut self, talk: &mut Talk<'_>, live: &mut Live) -> StreamEnd {
+        let heard = live.listener.end();
+        if let Some(end) = self.pass_heard(talk, heard).await {
+            return end;
+        }
+        if live.listener.is_terminated() {
+            return StreamEnd::Complete;
+        }
+        StreamEnd::Failed(FailureClass::Truncated, "the stream ended without its last event".to_owned())
+    }
+}

@@ -1,0 +1,248 @@
+//! Answers that are not an upstream's stream: whole bodies, refusals, failures. The one place where
+//! a failure becomes a status and words.
+
+use super::attempt::Failure;
+use super::downstream::{Downstream, Fields};
+use super::heads::answer_fields;
+use super::talk::Talk;
+use crate::dialect::errors::{self, StreamForm, StreamPlace};
+use crate::dialect::tap::StreamFault;
+use crate::proxy::context::Ctx;
+use crate::runtime::Edge;
+use crate::types::{Endpoint, FailureClass, Reason, Reject};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, header};
+use pingora_proxy::Session;
+use std::time::Duration;
+
+/// Refuses a request that nothing has been sent for.
+pub async fn refuse(edge: &Edge, session: &mut Session, ctx: &mut Ctx, reject: Reject) {
+    let mut down = Downstream::new(session);
+    send_reject(edge, &mut down, ctx, &reject).await;
+}
+
+/// Sends a reject as the whole answer.
+pub async fn send_reject(edge: &Edge, down: &mut Downstream<'_>, ctx: &mut Ctx, reject: &Reject) {
+    ctx.record.note_reject(reject);
+    let id = ctx.id.to_string();
+    let body = errors::render_body(ctx.dialect, reject, &id);
+    let mut fields = Fields::with_capacity(12);
+    fields.push((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
+    push_own_fields(edge, ctx, &mut fields);
+    push(&mut fields, "x-tidegate-reason", reject.reason.as_str());
+    push(&mut fields, "x-tidegate-origin", reject.origin.as_str());
+    push_retry_after(&mut fields, reject.retry_after);
+    finish_answer(down, ctx, reject.status, fields, Bytes::from(body)).await;
+}
+
+/// Sends an upstream's own error body: the client's mistake, told in the provider's words.
+pub async fn send_client_fault(edge: &Edge, down: &mut Downstream<'_>, ctx: &mut Ctx, failure: Failure) {
+    let status = failure.head.as_ref().map_or(502, |head| head.status);
+    ctx.record.status = status;
+    ctx.record.reason = Some(Reason::UpstreamError);
+    ctx.record.origin = Some(crate::types::Origin::Provider);
+    let upstream = failure.head.map(|head| head.fields).unwrap_or_default();
+    let mut fields = answer_fields(&upstream, has_limits(ctx), 12);
+    push_own_fields(edge, ctx, &mut fields);
+    push(&mut fields, "x-tidegate-reason", Reason::UpstreamError.as_str());
+    push(&mut fields, "x-tidegate-origin", "provider");
+    finish_answer(down, ctx, status, fields, failure.body).await;
+}
+
+/// Sends an upstream's whole answer, byte for byte.
+pub async fn send_whole(
+    edge: &Edge,
+    down: &mut Downstream<'_>,
+    ctx: &mut Ctx,
+    status: u16,
+    upstream: &Fields,
+    body: Bytes,
+) {
+    ctx.record.status = status;
+    let mut fields = answer_fields(upstream, has_limits(ctx), 12);
+    push_own_fields(edge, ctx, &mut fields);
+    finish_answer(down, ctx, status, fields, body).await;
+}
+
+async fn finish_answer(down: &mut Downstream<'_>, ctx: &mut Ctx, status: u16, fields: Fields, body: Bytes) {
+    if down.answer(status, &fields, body).await.is_err() {
+        ctx.record.is_client_gone = true;
+    }
+    ctx.record.bytes_out = down.bytes_out;
+}
+
+/// The head of a stream: the upstream's fields and ours, and what keeps proxies from buffering it.
+pub fn stream_fields(edge: &Edge, ctx: &mut Ctx, upstream: &Fields) -> Fields {
+    let mut fields = answer_fields(upstream, has_limits(ctx), 16);
+    fields.retain(|(name, _)| name != header::CACHE_CONTROL && name.as_str() != "x-accel-buffering");
+    push(&mut fields, "cache-control", "no-cache");
+    push(&mut fields, "x-accel-buffering", "no");
+    push_own_fields(edge, ctx, &mut fields);
+    fields
+}
+
+/// The head of a long answer; its length is not kept, as it is sent in pieces.
+pub fn long_fields(edge: &Edge, ctx: &mut Ctx, upstream: &Fields) -> Fields {
+    let mut fields = answer_fields(upstream, has_limits(ctx), 12);
+    push_own_fields(edge, ctx, &mut fields);
+    fields
+}
+
+/// The head that a keepalive commits before any upstream has answered.
+pub fn early_stream_fields(edge: &Edge, ctx: &mut Ctx, is_array: bool) -> Fields {
+    let kind = if is_array { "application/json" } else { "text/event-stream; charset=utf-8" };
+    let upstream = vec![(header::CONTENT_TYPE, HeaderValue::from_static(kind))];
+    stream_fields(edge, ctx, &upstream)
+}
+
+/// Where in which stream a failure is told.
+#[derive(Clone, Copy)]
+pub struct Telling<'a> {
+    pub endpoint: Endpoint,
+    pub is_array: bool,
+    /// Responses: the id the upstream gave, and how many events it sent.
+    pub response_id: Option<&'a str>,
+    pub events: u64,
+}
+
+impl Telling<'_> {
+    /// Before any event of an upstream.
+    pub fn early(endpoint: Endpoint, is_array: bool) -> Self {
+        Self { endpoint, is_array, response_id: None, events: 0 }
+    }
+}
+
+/// Tells a failure: as the answer where none has begun, else as the stream's last event.
+pub async fn tell_failure(edge: &Edge, talk: &mut Talk<'_>, ctx: &mut Ctx, at: Telling<'_>, reject: &Reject) {
+    if talk.down.is_untouched() {
+        return send_reject(edge, &mut talk.down, ctx, reject).await;
+    }
+    ctx.record.reason = Some(reject.reason);
+    ctx.record.origin = Some(reject.origin);
+    ctx.record.status = 200;
+    let form = if at.is_array { StreamForm::JsonArray(talk.down.array_state()) } else { StreamForm::Sse };
+    let id = ctx.id.to_string();
+    let place = StreamPlace {
+        endpoint: at.endpoint,
+        form,
+        request_id: &id,
+        response_id: at.response_id,
+        next_sequence: at.events,
+    };
+    let event = errors::render_stream_error(&place, reject);
+    let told = talk.down.send(Bytes::from(event)).await;
+    if told.is_err() || talk.down.close().await.is_err() {
+        talk.down.break_off().await;
+    }
+    ctx.record.bytes_out = talk.down.bytes_out;
+}
+
+/// What a failed attempt is to the client when no other one follows. `needles`: hosts and
+/// credentials of the provider, which no message may hold.
+pub fn reject_of(failure: &Failure, needles: &[&[u8]]) -> Reject {
+    let reject = match (failure.class, &failure.fault) {
+        (_, Some(fault)) => fault_reject(Reason::UpstreamError, fault, needles),
+        (FailureClass::Status(status), None) => errors::provider_reject(status, &failure.body, needles),
+        (class, None) => class_reject(class),
+    };
+    match failure.retry_after {
+        Some(span) => reject.with_retry_after(span),
+        None => reject,
+    }
+}
+
+/// A failure that the provider told inside its answer.
+pub fn fault_reject(reason: Reason, fault: &StreamFault, needles: &[&[u8]]) -> Reject {
+    let is_clean = !errors::leaks(fault.message.as_bytes(), needles) && !fault.message.contains("://");
+    let words = if is_clean { fault.message.clone() } else { "the provider failed".to_owned() };
+    Reject::new(reason, words).with_status(fault.status).from_provider()
+}
+
+fn class_reject(class: FailureClass) -> Reject {
+    let (reason, message) = match class {
+        FailureClass::Dns | FailureClass::Connect | FailureClass::Tls => {
+            (Reason::UpstreamConnect, "the provider cannot be reached")
+        }
+        FailureClass::HeaderTimeout => (Reason::UpstreamTimeout, "the provider did not answer in time"),
+        FailureClass::FirstTokenTimeout => (Reason::UpstreamTimeout, "the provider sent no content in time"),
+        FailureClass::IdleTimeout => (Reason::UpstreamTimeout, "the provider's stream fell silent"),
+        FailureClass::TotalTimeout => (Reason::UpstreamTimeout, "the call took longer than its limit"),
+        FailureClass::Truncated => (Reason::UpstreamTruncated, "the provider's answer ended before its end"),
+        _ => (Reason::UpstreamProtocol, "the provider's answer was not understood"),
+    };
+    Reject::new(reason, message)
+}
+
+/// The fields every answer of an LLM call carries.
+pub fn push_own_fields(edge: &Edge, ctx: &mut Ctx, fields: &mut Fields) {
+    push(fields, "x-tidegate-request-id", &ctx.id.to_string());
+    let record = &ctx.record;
+    if let Some(provider) = record.provider.and_then(|index| ctx.runtime.providers.get(index)) {
+        push(fields, "x-tidegate-provider", &provider.name);
+    }
+    if let Some(model) = &record.upstream_model {
+        push(fields, "x-tidegate-upstream-model", model);
+    }
+    if record.attempts > 0 {
+        push(fields, "x-tidegate-attempts", &record.attempts.to_string());
+    }
+    if !record.failures.is_empty() {
+        push(fields, "x-tidegate-failures", &failures(ctx));
+    }
+    if let Some(counted) = record.counted_input {
+        push(fields, "x-tidegate-input-tokens", &counted.to_string());
+    }
+    let now = edge.now();
+    push_limits(ctx, fields, now);
+    let overhead = now.since(ctx.started).saturating_sub(ctx.record.waited);
+    ctx.record.overhead = Some(overhead);
+    push(fields, "x-tidegate-overhead-us", &overhead.as_micros().to_string());
+}
+
+/// `provider:class` of each failed attempt, in order.
+fn failures(ctx: &Ctx) -> String {
+    let name = |index: usize| ctx.runtime.providers.get(index).map_or("", |provider| provider.name.as_str());
+    let all: Vec<String> = ctx
+        .record
+        .failures
+        .iter()
+        .map(|(index, class)| format!("{}:{}", name(*index), class.as_str()))
+        .collect();
+    all.join(",")
+}
+
+fn push_limits(ctx: &Ctx, fields: &mut Fields, now: crate::types::Ticks) {
+    let Some(caller) = &ctx.caller else { return };
+    let snapshot = caller.reservation.snapshot(now);
+    for (allowance, names) in [(snapshot.requests, REQUEST_NAMES), (snapshot.tokens, TOKEN_NAMES)] {
+        let Some(allowance) = allowance else { continue };
+        let [limit, remaining, reset] = names;
+        push(fields, limit, &allowance.limit.to_string());
+        push(fields, remaining, &allowance.remaining.to_string());
+        push(fields, reset, &crate::limits::GoDuration(allowance.reset).to_string());
+    }
+}
+
+const REQUEST_NAMES: [&str; 3] =
+    ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"];
+const TOKEN_NAMES: [&str; 3] =
+    ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"];
+
+fn has_limits(ctx: &Ctx) -> bool {
+    ctx.caller.as_ref().is_some_and(|caller| caller.has_limits)
+}
+
+/// Whole seconds, rounded up, at least one (RFC 9110 §10.2.3); and milliseconds for SDKs that read
+/// them.
+fn push_retry_after(fields: &mut Fields, span: Option<Duration>) {
+    let Some(span) = span else { return };
+    push(fields, "retry-after", &span.as_millis().div_ceil(1000).max(1).to_string());
+    push(fields, "retry-after-ms", &span.as_millis().max(1).to_string());
+}
+
+/// Adds a field. A value that cannot be one (a model's name with odd bytes) is left out.
+pub fn push(fields: &mut Fields, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        fields.push((HeaderName::from_static(name), value));
+    }
+}

@@ -1,0 +1,145 @@
+//! The conversation with a client while something is awaited: notices that it leaves, keeps a
+//! silent stream alive, and holds the deadlines.
+
+use super::alarm::Alarm;
+use super::downstream::{Downstream, Fields, Gone};
+use crate::dialect::keepalive::{self, KeepaliveState};
+use crate::runtime::{DrainPhase, Edge};
+use crate::types::{Endpoint, Ticks};
+use bytes::Bytes;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// How a wait ended.
+pub enum Wake<T> {
+    Done(T),
+    /// The client left; said once.
+    Left,
+    Deadline,
+    /// The process ends and streams are cut.
+    Cut,
+}
+
+/// Why a wait was interrupted inside.
+enum Event<T> {
+    Done(T),
+    Left,
+    Cut,
+    Alarm,
+}
+
+pub struct Talk<'s> {
+    pub down: Downstream<'s>,
+    edge: Arc<Edge>,
+    endpoint: Endpoint,
+    alarm: Alarm,
+    cut: Pin<Box<dyn Future<Output = ()> + Send>>,
+    is_cut: bool,
+    keepalive: Option<Keepalive>,
+}
+
+/// Keepalives of a stream. What is sent always ends between two events, so one may go out at any
+/// time.
+struct Keepalive {
+    every: Duration,
+    last_sent: Ticks,
+    state: KeepaliveState,
+    /// The head to commit with, where the first keepalive comes before any answer.
+    head: Fields,
+}
+
+impl<'s> Talk<'s> {
+    pub fn new(down: Downstream<'s>, edge: Arc<Edge>, endpoint: Endpoint) -> Self {
+        let mut phase = edge.drain.watch();
+        let cut = Box::pin(async move {
+            // The sender lives as long as the process.
+            let _ = phase.wait_for(|phase| *phase == DrainPhase::Cutting).await;
+        });
+        let alarm = Alarm::new(edge.clock.clone());
+        Self { down, edge, endpoint, alarm, cut, is_cut: false, keepalive: None }
+    }
+
+    /// Turns keepalives on: after `every` of silence. `head` is what is sent as the answer's head
+    /// if the first of them comes before the upstream's.
+    pub fn keep_alive(&mut self, every: Duration, head: Fields, state: KeepaliveState) {
+        if !every.is_zero() {
+            self.keepalive = Some(Keepalive { every, last_sent: self.edge.now(), state, head });
+        }
+    }
+
+    /// Notes that bytes went to the client now, which puts the next keepalive off.
+    pub fn spoke(&mut self, now: Ticks, state: KeepaliveState) {
+        if let Some(keepalive) = &mut self.keepalive {
+            keepalive.last_sent = now;
+            keepalive.state = state;
+        }
+    }
+
+    /// Waits for `work`, at most until `deadline`.
+    pub async fn until<T>(&mut self, deadline: Ticks, work: impl Future<Output = T>) -> Wake<T> {
+        let mut work = pin!(work);
+        loop {
+            let due = self.keepalive.as_ref().map(|k| k.last_sent.plus(k.every));
+            let next = due.map_or(deadline, |due| due.min(deadline));
+            match self.event(next, work.as_mut()).await {
+                Event::Done(value) => return Wake::Done(value),
+                Event::Left => return Wake::Left,
+                Event::Cut => return Wake::Cut,
+                Event::Alarm if self.edge.now() >= deadline => return Wake::Deadline,
+                Event::Alarm => {
+                    if self.send_keepalive().await.is_err() {
+                        return Wake::Left;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn event<T>(&mut self, next: Ticks, mut work: Pin<&mut impl Future<Output = T>>) -> Event<T> {
+        let Self { down, alarm, cut, is_cut, .. } = self;
+        let mut left = pin!(down.left());
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(value) = work.as_mut().poll(cx) {
+                return Poll::Ready(Event::Done(value));
+            }
+            if left.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Event::Left);
+            }
+            if poll_cut(cut, is_cut, cx) {
+                return Poll::Ready(Event::Cut);
+            }
+            alarm.poll(cx, next).map(|()| Event::Alarm)
+        })
+        .await
+    }
+
+    async fn send_keepalive(&mut self) -> Result<(), Gone> {
+        let Some(keepalive) = &mut self.keepalive else { return Ok(()) };
+        if self.down.is_gone() {
+            keepalive.last_sent = self.edge.now();
+            return Ok(());
+        }
+        if self.down.is_untouched() {
+            // This commits the status: from here on a failure can only be told inside the stream.
+            self.down.open(200, &keepalive.head).await?;
+        }
+        let bytes = keepalive::keepalive(self.endpoint, keepalive.state);
+        keepalive.last_sent = self.edge.now();
+        self.edge.metrics.keepalives_sent.inc();
+        self.down.send(Bytes::from(bytes.into_owned())).await
+    }
+}
+
+fn poll_cut(
+    cut: &mut Pin<Box<dyn Future<Output = ()> + Send>>,
+    is_cut: &mut bool,
+    cx: &mut Context<'_>,
+) -> bool {
+    if *is_cut {
+        return false;
+    }
+    *is_cut = cut.as_mut().poll(cx).is_ready();
+    *is_cut
+}

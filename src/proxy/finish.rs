@@ -1,0 +1,102 @@
+//! The end of every request, whatever it came to: settled, counted, logged. The only place where
+//! that happens.
+
+use super::connection::edge_stream;
+use super::context::Ctx;
+use crate::runtime::Edge;
+use crate::telemetry::{Entry, FailedAttempt, StatusClass};
+use crate::types::{Endpoint, Usage};
+use pingora_proxy::Session;
+
+/// Called from Pingora's `logging`, once for each request.
+pub fn finish(edge: &Edge, session: &mut Session, ctx: &mut Ctx) {
+    if let Some(stream) = edge_stream(session.as_downstream().stream()) {
+        stream.request_complete();
+    }
+    settle(edge, ctx);
+    count(edge, ctx);
+    log(edge, session, ctx);
+}
+
+/// Corrects the estimate to the truth. A call that never reached an upstream used no tokens.
+fn settle(edge: &Edge, ctx: &mut Ctx) {
+    let usage = charged(ctx);
+    ctx.record.usage = usage;
+    if let Some(caller) = &mut ctx.caller {
+        caller.reservation.settle(usage.map_or(0, |usage| usage.total()), edge.now());
+    }
+}
+
+/// What the call is charged: what was reported or counted; the prompt alone, as an estimate, where
+/// an upstream had taken the call and the client left before any answer.
+fn charged(ctx: &Ctx) -> Option<Usage> {
+    if ctx.record.usage.is_some() {
+        return ctx.record.usage;
+    }
+    let was_left = ctx.record.is_client_gone && ctx.record.attempts > 0;
+    was_left.then(|| Usage {
+        input: ctx.record.counted_input.unwrap_or(0),
+        is_estimated: true,
+        ..Usage::default()
+    })
+}
+
+fn count(edge: &Edge, ctx: &Ctx) {
+    let (metrics, record) = (&edge.metrics, &ctx.record);
+    let endpoint = record.endpoint.unwrap_or(Endpoint::Opaque);
+    metrics.requests.inc(endpoint, StatusClass::of(record.status));
+    if let Some(reason) = record.reason {
+        metrics.rejects.inc(reason);
+    }
+    metrics.request_seconds.observe(endpoint, edge.now().since(ctx.started));
+    if let Some(span) = record.first_token {
+        metrics.first_token.observe(endpoint, span);
+    }
+    if let Some(span) = record.overhead {
+        metrics.overhead.observe(span);
+    }
+    if record.is_client_gone {
+        metrics.client_aborts.inc();
+    }
+    if let Some(usage) = &record.usage {
+        metrics.add_usage(endpoint, usage);
+    }
+}
+
+fn log(edge: &Edge, session: &Session, ctx: &Ctx) {
+    let record = &ctx.record;
+    let head = session.req_header();
+    let name = |index: usize| ctx.runtime.providers.get(index).map(|provider| provider.name.as_str());
+    let failures: Vec<FailedAttempt<'_>> = record
+        .failures
+        .iter()
+        .map(|(index, class)| FailedAttempt { provider: name(*index).unwrap_or_default(), class: *class })
+        .collect();
+    edge.access_log.record(&Entry {
+        key: ctx.caller.as_ref().map(|caller| &*caller.principal.key_id),
+        endpoint: record.endpoint,
+        method: head.method.as_str().as_bytes(),
+        path: head.raw_path(),
+        model: record.model.as_deref(),
+        provider: record.provider.and_then(name),
+        upstream_model: record.upstream_model.as_deref(),
+        status: record.status,
+        reason: record.reason,
+        origin: record.origin,
+        attempts: record.attempts,
+        is_stream: record.is_stream,
+        bytes_in: record.bytes_in,
+        bytes_out: record.bytes_out,
+        usage: record.usage.as_ref(),
+        counted_input: record.counted_input,
+        first_token: record.first_token,
+        duration: edge.now().since(ctx.started),
+        overhead: record.overhead,
+        client: record.client,
+        user_agent: session.get_header("user-agent").map(|value| value.as_bytes()),
+        is_client_aborted: record.is_client_gone,
+        finish_reason: record.finish_reason.as_deref(),
+        failures: &failures,
+        ..Entry::new(ctx.id, edge.wall.unix_ms())
+    });
+}

@@ -1,0 +1,14 @@
+//! The data plane. Only here and in `upstream/` do Pingora's sessions and headers appear.
+
+mod admit;
+mod client;
+pub mod connection;
+mod context;
+mod exchange;
+mod finish;
+mod forward;
+mod local;
+mod phases;
+mod strict_head;
+
+pub use phases::Gateway;

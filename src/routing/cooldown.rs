@@ -1,0 +1,97 @@
+//! What is left alone for a while: one cell for each target, in a second set one for each credential.
+//!
+//! A failure is told to one set, the one [`blame`] names; a success to both. State belongs to a
+//! stable key, so a reload neither forgets a cooling nor needs one to end.
+
+use super::TargetState;
+use super::cell::{Cell, CooldownRules};
+use crate::types::{FailureClass, Ticks};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Whose failure it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    Target,
+    Credential,
+}
+
+/// Whom to hold a failure against, at a provider with so many credentials. A refused key is the
+/// key's fault; a rate limit is the account's where there is another to turn to.
+pub fn blame(failure: FailureClass, credentials: usize) -> Blame {
+    match failure {
+        FailureClass::Status(401 | 403) if credentials > 0 => Blame::Credential,
+        FailureClass::Status(429) if credentials > 1 => Blame::Credential,
+        _ => Blame::Target,
+    }
+}
+
+/// Cells by index. An unknown index is always ready and remembers nothing.
+#[derive(Debug, Default)]
+pub struct CooldownSet {
+    cells: Vec<(Arc<Cell>, CooldownRules)>,
+    by_key: HashMap<String, Arc<Cell>>,
+}
+
+impl CooldownSet {
+    /// `keys` in index order, stable over reloads (for a target, provider and upstream model), each
+    /// with its rules. Equal keys share one cell. Cells known to `previous` go on, under the new rules.
+    pub fn new(keys: &[(String, CooldownRules)], previous: Option<&CooldownSet>) -> Self {
+        let mut set = Self { cells: Vec::with_capacity(keys.len()), by_key: HashMap::new() };
+        for (key, rules) in keys {
+            let known = || previous.and_then(|previous| previous.by_key.get(key)).cloned();
+            let cell = set.by_key.entry(key.clone()).or_insert_with(|| known().unwrap_or_default());
+            set.cells.push((Arc::clone(cell), *rules));
+        }
+        set
+    }
+
+    /// Whether `index` may be called, changing nothing: for planning.
+    pub fn state(&self, index: usize, now: Ticks) -> TargetState {
+        self.cells.get(index).map_or(TargetState::Ready, |(cell, _)| cell.state(now))
+    }
+
+    /// Asks to call `index` now. The same as [`CooldownSet::state`], except that of those who ask
+    /// for one that is half open, one in each probe span gets `Ready`.
+    pub fn claim(&self, index: usize, now: Ticks) -> TargetState {
+        self.cells.get(index).map_or(TargetState::Ready, |(cell, rules)| cell.claim(now, rules))
+    }
+
+    /// A call went well: for a stream, its first content came.
+    pub fn success(&self, index: usize, now: Ticks) {
+        if let Some((cell, rules)) = self.cells.get(index) {
+            cell.succeed(now, rules);
+        }
+    }
+
+    /// A call that began at `started` failed. `retry_after` is what the upstream asked for, as
+    /// [`retry_after`](super::retry_after()) reads it.
+    pub fn failure(
+        &self,
+        index: usize,
+        failure: FailureClass,
+        retry_after: Option<Duration>,
+        started: Ticks,
+        now: Ticks,
+    ) {
+        let Some((cell, rules)) = self.cells.get(index) else { return };
+        let stated = retry_after.filter(|span| !span.is_zero()).map(|span| span.min(rules.max));
+        match failure {
+            FailureClass::Status(429) => cell.cool_for(stated.unwrap_or(rules.base), now, false),
+            FailureClass::Status(401 | 403) => cell.cool_for(rules.max, now, true),
+            // The upstream's own slowness to read, and a call as long as the client allowed, say
+            // nothing about the next one.
+            FailureClass::Status(408) | FailureClass::TotalTimeout => {}
+            // Every other refusal of a request is an answer of a target that works.
+            FailureClass::Status(400..=499) => cell.succeed(now, rules),
+            FailureClass::Status(503 | 529) => {
+                cell.fail(started, now, rules);
+                if let Some(span) = stated {
+                    cell.cool_for(span, now, false);
+                }
+            }
+            _ => cell.fail(started, now, rules),
+        }
+    }
+}

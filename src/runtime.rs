@@ -1,0 +1,234 @@
+//! What a request works with: [`Runtime`], the immutable snapshot of one configuration, and
+//! [`Edge`], what the process keeps across configurations.
+//!
+//! It stands between floor 4 and the folders of floor 5: proxy, admin and jobs all read it, only
+//! `assemble` builds it. A request takes one snapshot and keeps it; a reload swaps the next one in.
+
+use crate::auth::KeyRing;
+use crate::limits::{FloodGate, Limits};
+use crate::meter::{Counter, Family};
+use crate::routing::{Balance, CooldownSet, FailoverPolicy, ModelTable, Pins, Target};
+use crate::telemetry::{AccessLog, Metrics, ProviderMetrics, SystemClock, WallClock};
+use crate::types::ids::RequestIds;
+use crate::types::{Clock, Dialect, Ticks};
+use crate::upstream::{Link, Transports};
+use arc_swap::ArcSwap;
+use http::{HeaderName, HeaderValue};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// One configuration, assembled.
+pub struct Runtime {
+    pub generation: u64,
+    pub edge: EdgePolicy,
+    pub keys: KeyRing,
+    pub limits: Limits,
+    pub table: ModelTable,
+    pub models: Vec<ModelPolicy>,
+    pub providers: Vec<Provider>,
+    pub counter: Arc<Counter>,
+    /// One cell per target of each model, by [`ModelPolicy::first_cell`].
+    pub target_cooldowns: CooldownSet,
+    /// One cell per credential of each provider, by [`Provider::first_cell`].
+    pub credential_cooldowns: CooldownSet,
+}
+
+/// What holds for every request.
+#[derive(Clone, Debug)]
+pub struct EdgePolicy {
+    pub header_bytes_max: usize,
+    pub body_bytes_max: usize,
+    pub body_timeout: Duration,
+    pub write_timeout: Duration,
+    pub keepalive_timeout: Duration,
+    /// Between keepalives of a silent stream; zero turns them off.
+    pub stream_keepalive: Duration,
+    pub trusted_proxies: Vec<crate::types::cidr::Cidr>,
+}
+
+/// A model clients may ask for.
+pub struct ModelPolicy {
+    pub name: String,
+    pub dialect: Dialect,
+    pub targets: Vec<Target>,
+    /// By target; None where the name the client asks for decides.
+    pub families: Vec<Option<Family>>,
+    pub balance: Balance,
+    pub attempts: u8,
+    pub failover: FailoverPolicy,
+    pub timeouts: Timeouts,
+    pub on_disconnect: OnDisconnect,
+    pub is_counted_exactly: bool,
+    /// Index of the first target's cell in [`Runtime::target_cooldowns`].
+    pub first_cell: usize,
+}
+
+impl ModelPolicy {
+    /// The tokenizer family of a target, for a client that asked for `model`.
+    pub fn family(&self, target: usize, model: &str) -> Family {
+        let known = self.families.get(target).copied().flatten();
+        known.unwrap_or_else(|| Family::of(model))
+    }
+}
+
+/// The deadlines of a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    pub connect: Duration,
+    pub header: Duration,
+    pub first_token: Duration,
+    pub idle: Duration,
+    pub total: Duration,
+}
+
+/// What happens upstream when the client has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDisconnect {
+    Abort,
+    /// Read on for the true usage, at most this long.
+    Drain(Duration),
+}
+
+/// A configured account at a vendor.
+pub struct Provider {
+    pub name: String,
+    pub dialect: Dialect,
+    /// One per credential; at least one, also where there is no credential.
+    pub accounts: Vec<Account>,
+    /// Index of the first account's cell in [`Runtime::credential_cooldowns`].
+    pub first_cell: usize,
+    /// Sent with every call.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub takes_stream_options: bool,
+    pub counts_tokens_upstream: bool,
+    /// Whether opaque paths may be forwarded to it.
+    pub is_opaque: bool,
+    pub metrics: Arc<ProviderMetrics>,
+}
+
+/// One credential of a provider, and the connections made with it.
+pub struct Account {
+    pub link: Arc<Link>,
+    /// The credential as it is sent; None for a provider that needs none.
+    pub auth: Option<(HeaderName, HeaderValue)>,
+}
+
+/// What the process keeps.
+pub struct Edge {
+    runtime: ArcSwap<Runtime>,
+    pub clock: SystemClock,
+    pub wall: WallClock,
+    pub ids: RequestIds,
+    pub dice: Dice,
+    pub metrics: Arc<Metrics>,
+    pub access_log: AccessLog,
+    pub flood: FloodGate,
+    pub pins: Pins,
+    pub transports: Transports,
+    pub drain: Drain,
+}
+
+/// What an edge is made of.
+pub struct EdgeParts {
+    /// Any number that differs between processes.
+    pub seed: u64,
+    pub clock: SystemClock,
+    pub wall: WallClock,
+    pub metrics: Arc<Metrics>,
+    pub access_log: AccessLog,
+    pub flood: FloodGate,
+    pub pins: Pins,
+    pub transports: Transports,
+}
+
+/// Random numbers for balancing and jitter. Not for secrets.
+#[derive(Debug)]
+pub struct Dice(AtomicU64);
+
+/// Whether the process is on its way out.
+#[derive(Debug)]
+pub struct Drain {
+    phase: tokio::sync::watch::Sender<DrainPhase>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub enum DrainPhase {
+    Serving,
+    /// Told to stop, readiness withdrawn, connections still accepted; keep-alive is ended.
+    Leaving,
+    /// A new process has the listeners; keep-alive is ended.
+    HandedOver,
+    /// Time is up: streams end now, with an error event.
+    Cutting,
+}
+
+// === impl Edge ===
+
+impl Edge {
+    pub fn new(runtime: Runtime, parts: EdgeParts) -> Self {
+        Self {
+            runtime: ArcSwap::from_pointee(runtime),
+            clock: parts.clock,
+            wall: parts.wall,
+            ids: RequestIds::new(parts.seed),
+            dice: Dice(AtomicU64::new(parts.seed)),
+            metrics: parts.metrics,
+            access_log: parts.access_log,
+            flood: parts.flood,
+            pins: parts.pins,
+            transports: parts.transports,
+            drain: Drain { phase: tokio::sync::watch::Sender::new(DrainPhase::Serving) },
+        }
+    }
+
+    /// The configuration in force.
+    pub fn runtime(&self) -> Arc<Runtime> {
+        self.runtime.load_full()
+    }
+
+    /// Puts the next configuration in force. Requests under way keep theirs.
+    pub fn swap(&self, next: Runtime) {
+        self.runtime.store(Arc::new(next));
+    }
+
+    pub fn now(&self) -> Ticks {
+        self.clock.now()
+    }
+}
+
+// === impl Dice ===
+
+impl Dice {
+    /// SplitMix64: a counter through a mixing function, so threads share it without a lock.
+    pub fn roll(&self) -> u64 {
+        let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+// === impl Drain ===
+
+impl Drain {
+    pub fn phase(&self) -> DrainPhase {
+        *self.phase.borrow()
+    }
+
+    /// Moves on; never back.
+    pub fn enter(&self, phase: DrainPhase) {
+        self.phase.send_if_modified(|current| {
+            let moves = phase > *current;
+            if moves {
+                *current = phase;
+            }
+            moves
+        });
+    }
+
+    /// A receiver whose `wait_for` ends when streams must be cut.
+    pub fn watch(&self) -> tokio::sync::watch::Receiver<DrainPhase> {
+        self.phase.subscribe()
+    }
+}

@@ -1,0 +1,71 @@
+//! Services and listeners.
+
+use super::{ServeError, Settings};
+use crate::admin::AdminPlane;
+use crate::proxy::Gateway;
+use crate::proxy::connection::{ConnectionGate, Gated};
+use crate::runtime::Edge;
+use pingora_core::apps::HttpServerOptions;
+use pingora_core::apps::http_app::HttpServer;
+use pingora_core::listeners::ListenerConfig;
+use pingora_core::listeners::tls::TlsSettings;
+use pingora_core::protocols::l4::stream::L4BufferSettings;
+use pingora_core::server::Server;
+use pingora_core::services::listening::Service;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+/// Pingora puts 64 KiB before each client; heads and prompts come in far smaller reads, and a
+/// stream's client sends nothing. None at all for plain text: Pingora's HTTP layer reads into a
+/// buffer of its own.
+const PLAIN_READ_BUFFER: usize = 0;
+/// TLS records are read whole.
+const TLS_READ_BUFFER: usize = 8 * 1024;
+/// Head and body of a small answer leave in one segment.
+const WRITE_BUFFER: usize = 4 * 1024;
+
+/// Finds out before anything starts whether each address is free, so that a mistake is an error
+/// message and not a panic in a worker.
+pub(super) fn probe(settings: &Settings) -> Result<(), ServeError> {
+    let tls = settings.tls.iter().map(|tls| tls.listen);
+    for address in settings.listen.iter().copied().chain(tls).chain([settings.admin]) {
+        probe_one(address)?;
+    }
+    Ok(())
+}
+
+fn probe_one(address: SocketAddr) -> Result<(), ServeError> {
+    TcpListener::bind(address).map(drop).map_err(|cause| ServeError::Listen { address, cause })
+}
+
+pub(super) fn add_services(
+    server: &mut Server,
+    settings: &Settings,
+    edge: &Arc<Edge>,
+    gate: Arc<ConnectionGate>,
+) {
+    let conf = server.configuration.clone();
+    let mut proxy = pingora_proxy::http_proxy(&conf, Gateway::new(edge.clone()));
+    let mut options = HttpServerOptions::default();
+    // Without it an idle HTTP/2 client stays for ever.
+    options.h2_idle_timeout = Some(settings.http2_idle);
+    proxy.server_options = Some(options);
+    let mut service = Service::new("edge".to_owned(), Gated::new(proxy, gate));
+    for address in &settings.listen {
+        let buffers = L4BufferSettings::new(PLAIN_READ_BUFFER, WRITE_BUFFER);
+        service.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(buffers));
+    }
+    for tls in &settings.tls {
+        let Ok(mut acceptor) = TlsSettings::intermediate("", "") else { continue };
+        acceptor.set_cert_resolver(tls.certificate.clone());
+        acceptor.enable_h2();
+        let buffers = L4BufferSettings::new(TLS_READ_BUFFER, WRITE_BUFFER);
+        let listener = ListenerConfig::tcp(tls.listen.to_string()).tls(acceptor).l4_buffer(buffers);
+        service.add_listener(listener);
+    }
+    server.add_service(service);
+    let mut admin = Service::new("admin".to_owned(), HttpServer::new_app(AdminPlane::new(edge.clone())));
+    admin.threads = Some(1);
+    admin.add_tcp(&settings.admin.to_string());
+    server.add_service(admin);
+}

@@ -1,0 +1,292 @@
+//! Writes an answer event by event, and lets it go wrong where asked.
+
+use std::time::Duration;
+
+use super::directives::Directives;
+use super::event::{Event, Kind};
+use super::faults::{Fault, Faults};
+use super::json::put;
+use super::play_whole::{drip, pad, send_head, wait};
+use super::reply::{After, Streamed, Style};
+use super::request::Head;
+use super::shared::Shared;
+use super::stats::Stats;
+use super::wire::{Broken, Wire};
+
+/// Events gathered before a write, where no delay lies between them.
+const GATHER_BYTES: usize = 16 * 1024;
+/// Not an event of any dialect: unbalanced JSON and a line without a colon.
+const MALFORMED: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"bro";
+
+/// How a stream is cut off, after so many content events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cut {
+    Reset,
+    Close,
+    End,
+    Error,
+    Hold,
+}
+
+/// A stream being written.
+struct Player<'a> {
+    wire: &'a mut Wire,
+    shared: &'a Shared,
+    faults: &'a Faults,
+    style: Style,
+    is_chunked: bool,
+    is_stamped: bool,
+    drip: Option<Duration>,
+    /// Bytes not yet written, chunk framing included.
+    pending: String,
+    /// One event, framed for its style.
+    framed: String,
+    events: u64,
+}
+
+/// Plays the stream.
+pub async fn play(
+    wire: &mut Wire,
+    head: &Head,
+    shared: &Shared,
+    stream: Streamed,
+    directives: &Directives,
+) -> Result<After, Broken> {
+    let faults = &directives.faults;
+    let is_chunked = !head.is_http10;
+    let length =
+        faults.find(|fault| if let Fault::WrongContentLength(skew) = fault { Some(*skew) } else { None });
+    if faults.has(Fault::NotJson) || faults.has(Fault::Empty) || length.is_some() {
+        return play_bare(wire, faults, length).await;
+    }
+    let drip = drip(faults);
+    let mut head = response_head(&stream, shared, faults, is_chunked);
+    let is_slow = faults.find(|fault| matches!(fault, Fault::SlowHeader(_)).then_some(())).is_some();
+    if is_slow || drip.is_some() {
+        send_head(wire, &head, faults).await?;
+        head.clear();
+    }
+    let player = Player {
+        wire,
+        shared,
+        faults,
+        style: stream.style,
+        is_chunked,
+        is_stamped: directives.is_stamped,
+        drip,
+        // The head goes out with the first events.
+        pending: head,
+        framed: String::new(),
+        events: 0,
+    };
+    player.run(stream, directives).await
+}
+
+fn response_head(stream: &Streamed, shared: &Shared, faults: &Faults, is_chunked: bool) -> String {
+    let mut out = String::from("HTTP/1.1 200 OK\r\ncontent-type: ");
+    out.push_str(match stream.style {
+        Style::Sse => "text/event-stream; charset=utf-8",
+        Style::SseCrlf => "text/event-stream",
+        Style::JsonArray => "application/json; charset=UTF-8",
+    });
+    put!(&mut out, "\r\ncache-control: no-cache\r\nx-request-id: req_", shared.ids.next());
+    if faults.has(Fault::BothLengths) {
+        out.push_str("\r\ncontent-length: 100");
+    }
+    out.push_str(if is_chunked {
+        "\r\ntransfer-encoding: chunked\r\n\r\n"
+    } else {
+        "\r\nconnection: close\r\n\r\n"
+    });
+    out
+}
+
+/// A body that is none, behind the head of a stream.
+async fn play_bare(wire: &mut Wire, faults: &Faults, skew: Option<i64>) -> Result<After, Broken> {
+    let (kind, body) = if faults.has(Fault::NotJson) {
+        ("text/html; charset=utf-8", "<!DOCTYPE html><html><body><h1>Bad gateway</h1></body></html>\n")
+    } else if skew.is_some() {
+        ("text/event-stream", "data: {\"choices\":[]}\n\ndata: [DONE]\n\n")
+    } else {
+        ("text/event-stream; charset=utf-8", "")
+    };
+    let told = (body.len() as u64).saturating_add_signed(skew.unwrap_or(0));
+    send_head(
+        wire,
+        &format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {told}\r\n\r\n"),
+        faults,
+    )
+    .await?;
+    wire.send(body.as_bytes()).await?;
+    Ok(if skew.is_some_and(|skew| skew > 0) { After::Close } else { After::Keep })
+}
+
+impl Player<'_> {
+    async fn run(mut self, mut stream: Streamed, directives: &Directives) -> Result<After, Broken> {
+        let (first, each) =
+            (directives.delay_first.unwrap_or_default(), directives.delay_token.unwrap_or_default());
+        let cut = self.cut();
+        let mut data = String::new();
+        let mut contents = 0u64;
+        loop {
+            data.clear();
+            let event = stream.source.next(&mut data);
+            let is_past_content = !matches!(event, Some(Event { kind: Kind::Content | Kind::Preamble, .. }));
+            let is_content = matches!(event, Some(Event { kind: Kind::Content, .. }));
+            if let Some((limit, how)) = cut
+                && (is_content || is_past_content)
+                && contents >= limit
+            {
+                return self.cut_off(how, &mut stream).await;
+            }
+            let Some(event) = event else { break };
+            if is_content {
+                self.delay(if contents == 0 { first } else { each }).await?;
+            }
+            if self.is_left_out(event.kind) {
+                continue;
+            }
+            let padding = if is_content && contents == 0 { self.faults.huge_line() } else { None };
+            if let Some(padded) = padding.and_then(|bytes| pad(&data, bytes)) {
+                data = padded;
+            }
+            self.put_event(event.name, &data);
+            if is_content {
+                contents += 1;
+                Stats::add(&self.shared.stats.content_events, 1);
+                self.put_malformed(contents);
+            }
+            if self.pending.len() >= GATHER_BYTES || self.drip.is_some() {
+                self.flush().await?;
+            }
+        }
+        self.end().await
+    }
+
+    fn cut(&self) -> Option<(u64, Cut)> {
+        self.faults.find(|fault| match fault {
+            Fault::ResetAfter(count) => Some((*count, Cut::Reset)),
+            Fault::CloseAfter(count) => Some((*count, Cut::Close)),
+            Fault::EndAfter(count) => Some((*count, Cut::End)),
+            Fault::ErrorAfter(count) => Some((*count, Cut::Error)),
+            Fault::Hold => Some((1, Cut::Hold)),
+            _ => None,
+        })
+    }
+
+    async fn cut_off(mut self, how: Cut, stream: &mut Streamed) -> Result<After, Broken> {
+        match how {
+            Cut::Error => {
+                let mut data = String::new();
+                let name = stream.source.fail(&mut data);
+                self.put_event(name, &data);
+                self.end().await
+            }
+            Cut::End => self.end().await,
+            Cut::Reset => {
+                self.flush().await?;
+                Ok(After::Reset)
+            }
+            Cut::Close => {
+                self.flush().await?;
+                Ok(After::Close)
+            }
+            Cut::Hold => {
+                self.flush().await?;
+                Err(self.wire.hold().await)
+            }
+        }
+    }
+
+    fn is_left_out(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Verdict => self.faults.has(Fault::NoTerminal),
+            Kind::Terminal => self.faults.has(Fault::NoTerminal) || self.faults.has(Fault::NoDone),
+            Kind::Preamble | Kind::Content | Kind::Closing => false,
+        }
+    }
+
+    /// Writes what is gathered, then waits; without a wait, gathers on.
+    async fn delay(&mut self, span: Duration) -> Result<(), Broken> {
+        if span.is_zero() {
+            return Ok(());
+        }
+        self.flush().await?;
+        self.wire.pause(span).await
+    }
+
+    fn put_event(&mut self, name: &str, data: &str) {
+        self.framed.clear();
+        let line_end = if self.style == Style::SseCrlf { "\r\n" } else { "\n" };
+        match self.style {
+            Style::JsonArray => self.framed.push_str(if self.events == 0 { "[" } else { ",\r\n" }),
+            Style::Sse | Style::SseCrlf => {
+                if !name.is_empty() {
+                    put!(&mut self.framed, "event: ", name, line_end);
+                }
+                self.framed.push_str("data: ");
+            }
+        }
+        match data.strip_prefix('{').filter(|_| self.is_stamped) {
+            Some(rest) => {
+                put!(&mut self.framed, r#"{"sim_ns":"#, self.shared.clock.monotonic_ns(), ",", rest)
+            }
+            None => self.framed.push_str(data),
+        }
+        if self.style != Style::JsonArray {
+            put!(&mut self.framed, line_end, line_end);
+        }
+        self.events += 1;
+        let framed = std::mem::take(&mut self.framed);
+        self.gather(&framed);
+        self.framed = framed;
+    }
+
+    fn put_malformed(&mut self, contents: u64) {
+        if contents == 1 && self.faults.has(Fault::MalformedSse) {
+            let line_end = if self.style == Style::SseCrlf { "\r\n" } else { "\n" };
+            self.gather(&[MALFORMED, line_end, "no colon here", line_end, line_end].concat());
+        }
+    }
+
+    /// Puts bytes of the body into their chunk; each byte into its own where they are split.
+    fn gather(&mut self, bytes: &str) {
+        if !self.is_chunked || self.drip.is_some() {
+            return self.pending.push_str(bytes);
+        }
+        put!(&mut self.pending, format!("{:x}\r\n", bytes.len()), bytes, "\r\n");
+    }
+
+    async fn flush(&mut self) -> Result<(), Broken> {
+        let pending = std::mem::take(&mut self.pending);
+        match self.drip {
+            None => self.wire.send(pending.as_bytes()).await?,
+            Some(span) => {
+                for byte in pending.as_bytes() {
+                    let chunk = [b'1', b'\r', b'\n', *byte, b'\r', b'\n'];
+                    self.wire.send(if self.is_chunked { &chunk } else { std::slice::from_ref(byte) }).await?;
+                    wait(self.wire, span).await?;
+                }
+            }
+        }
+        self.pending = pending;
+        self.pending.clear();
+        Ok(())
+    }
+
+    /// Ends the body properly.
+    async fn end(mut self) -> Result<After, Broken> {
+        if self.style == Style::JsonArray {
+            let bracket = if self.events == 0 { "[]" } else { "]" };
+            self.gather(bracket);
+        }
+        if self.is_chunked && self.drip.is_none() {
+            self.pending.push_str("0\r\n\r\n");
+        }
+        self.flush().await?;
+        if self.is_chunked && self.drip.is_some() {
+            self.wire.send(b"0\r\n\r\n").await?;
+        }
+        Ok(if self.is_chunked { After::Keep } else { After::Close })
+    }
+}

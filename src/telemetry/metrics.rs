@@ -1,0 +1,179 @@
+//! Every metric of the gateway: one struct, one registry of its own, registered once.
+//!
+//! Not here: the label sets (`labels`), how series are kept (`families`). Documented in
+//! `docs/metrics.md`; a test holds the two together. Invariant: no series is made by a request, so
+//! their number depends on the configuration only.
+
+use std::sync::Arc;
+
+use prometheus::{Encoder, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+
+use super::access_log::LogCounters;
+use super::families::{CounterGrid, CounterRow, HistogramRow, Registrar};
+use super::histogram::{AtomicHistogram, INTER_TOKEN, OVERHEAD, REQUEST, WAIT};
+use super::labels::{CountKind, ReloadResult, StatusClass, TokenClass};
+use super::process::ProcessCollector;
+use super::provider::{ProviderMetrics, Providers};
+use crate::types::{Endpoint, Reason, Usage};
+
+/// The content type of what [`Metrics::render`] gives.
+pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+
+/// The metrics. Share it in an `Arc`; every field counts with relaxed atomics and may be used from
+/// any thread.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    providers: Providers,
+    /// Requests answered, or given up, by the status class the client got.
+    pub requests: CounterGrid<Endpoint, StatusClass>,
+    /// Requests refused or failed with an error of the gateway's, by reason.
+    pub rejects: CounterRow<Reason>,
+    /// From the request's head to the last byte of its answer.
+    pub request_seconds: HistogramRow<Endpoint>,
+    /// From the request's head to the first content event of its answer.
+    pub first_token: HistogramRow<Endpoint>,
+    /// Between content events. Fill it by `absorb` from each stream's own `LocalHistogram`.
+    pub inter_token: HistogramRow<Endpoint>,
+    /// The gateway's own time in a request: all but waiting for client and upstream.
+    pub overhead: Arc<AtomicHistogram>,
+    /// Tokens, by [`Metrics::add_usage`].
+    pub tokens: CounterGrid<Endpoint, TokenClass>,
+    pub estimated_usage: IntCounter,
+    pub counting: CounterRow<CountKind>,
+    pub open_streams: IntGauge,
+    pub requests_in_flight: IntGauge,
+    pub connections_open: IntGauge,
+    /// Requests whose client left before its answer was whole.
+    pub client_aborts: IntCounter,
+    pub keepalives_sent: IntCounter,
+    pub config_reloads: CounterRow<ReloadResult>,
+    /// Rises by one with each configuration applied.
+    pub config_generation: IntGauge,
+    access_log: LogCounters,
+}
+
+/// Holds a gauge one higher until dropped, whatever way the holder ends.
+#[derive(Debug)]
+pub struct GaugeGuard(IntGauge);
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Makes and registers everything. Fails only if two names clash, which a test rules out.
+    pub fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let r = Registrar(&registry);
+        registry.register(Box::new(ProcessCollector::new()?))?;
+        register_build_info(&registry)?;
+        Ok(Self {
+            providers: Providers::register(&r)?,
+            requests: r.grid("requests_total", "Requests, by the class of the status the client got.")?,
+            rejects: r.row("rejects_total", "Requests refused or failed by the gateway, by reason.")?,
+            request_seconds: r.histogram_row(
+                "request_seconds",
+                "Time from a request's head to the last byte of its answer.",
+                REQUEST,
+            )?,
+            first_token: r.histogram_row(
+                "first_token_seconds",
+                "Time from a request's head to the first content event of its answer.",
+                WAIT,
+            )?,
+            inter_token: r.histogram_row(
+                "inter_token_seconds",
+                "Time between two content events of a stream.",
+                &INTER_TOKEN,
+            )?,
+            overhead: r.histogram("overhead_seconds", "The gateway's own time in a request.", OVERHEAD)?,
+            tokens: r.grid("tokens_total", "Tokens; input and output are totals, the rest parts of them.")?,
+            estimated_usage: r
+                .counter("estimated_usage_total", "Answers whose tokens were counted here, not upstream.")?,
+            counting: r.row("counting_total", "Prompts counted, by the stage that decided.")?,
+            open_streams: r.gauge("open_streams", "Streamed answers under way.")?,
+            requests_in_flight: r.gauge("requests_in_flight", "Requests under way, streams included.")?,
+            connections_open: r.gauge("connections_open", "Client connections open.")?,
+            client_aborts: r
+                .counter("client_aborts_total", "Requests whose client left before the answer was whole.")?,
+            keepalives_sent: r.counter("keepalives_sent_total", "Keepalive comments sent between events.")?,
+            config_reloads: r.row("config_reloads_total", "Configuration reloads, by result.")?,
+            config_generation: r.gauge("config_generation", "Configurations applied since the start.")?,
+            access_log: LogCounters {
+                lines: r.counter("access_log_lines_total", "Access log lines written to the sink.")?,
+                dropped: r
+                    .counter("access_log_dropped_total", "Access log lines lost: the buffer was full.")?,
+            },
+            registry,
+        })
+    }
+
+    /// The handle of one provider. For assembly: takes a lock and may make series.
+    pub fn provider(&self, name: &str) -> prometheus::Result<Arc<ProviderMetrics>> {
+        self.providers.resolve(name)
+    }
+
+    /// What [`super::AccessLog::start`] counts with.
+    pub fn log_counters(&self) -> LogCounters {
+        self.access_log.clone()
+    }
+
+    /// Adds the tokens of one call.
+    pub fn add_usage(&self, endpoint: Endpoint, usage: &Usage) {
+        let classes = [
+            (TokenClass::Input, usage.input),
+            (TokenClass::CacheRead, usage.cache_read),
+            (TokenClass::CacheWrite5m, usage.cache_write_5m),
+            (TokenClass::CacheWrite1h, usage.cache_write_1h),
+            (TokenClass::AudioInput, usage.audio_input),
+            (TokenClass::ImageInput, usage.image_input),
+            (TokenClass::Output, usage.output),
+            (TokenClass::Reasoning, usage.reasoning),
+            (TokenClass::AudioOutput, usage.audio_output),
+            (TokenClass::ImageOutput, usage.image_output),
+        ];
+        for (class, count) in classes {
+            self.tokens.add(endpoint, class, count);
+        }
+        if usage.is_estimated {
+            self.estimated_usage.inc();
+        }
+    }
+
+    /// The text exposition, for `/metrics`. Reads `/proc`; some tens of kilobytes.
+    pub fn render(&self) -> Vec<u8> {
+        let mut text = Vec::with_capacity(64 * 1024);
+        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            // A scrape that says nothing is noticed; half of one would be believed.
+            log::error!("metrics could not be rendered: {error}");
+            text.clear();
+        }
+        text
+    }
+
+    #[cfg(test)]
+    pub(super) fn gather(&self) -> Vec<prometheus::proto::MetricFamily> {
+        self.registry.gather()
+    }
+}
+
+fn register_build_info(registry: &Registry) -> prometheus::Result<()> {
+    let opts = Opts::new("build_info", "Always 1; the label says which version runs.").namespace("tidegate");
+    let info = IntGaugeVec::new(opts, &["version"])?;
+    info.get_metric_with_label_values(&[env!("CARGO_PKG_VERSION")])?.set(1);
+    registry.register(Box::new(info))
+}
+
+// === impl GaugeGuard ===
+
+impl GaugeGuard {
+    pub fn raise(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for GaugeGuard {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

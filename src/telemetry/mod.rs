@@ -1,0 +1,37 @@
+//! Floor 4: what the gateway tells about itself. Metrics, the access log, and the two clocks.
+//!
+//! Not here: what is worth telling (the lanes decide), and serving `/metrics` (the admin listener).
+//! Invariant: nothing in this folder wakes another thread, waits, or grows without bound because
+//! of a request; no string a client chose becomes a metric label.
+
+pub mod access_log;
+pub mod clock;
+pub mod entry;
+pub mod families;
+pub mod histogram;
+pub mod labels;
+pub mod metrics;
+pub mod process;
+pub mod provider;
+pub mod sink;
+
+mod drain;
+mod json;
+mod shards;
+mod timestamp;
+
+#[cfg(test)]
+mod access_log_tests;
+#[cfg(test)]
+mod entry_tests;
+#[cfg(test)]
+mod metrics_tests;
+
+pub use access_log::{AccessLog, LogCounters};
+pub use clock::{SystemClock, WallClock};
+pub use entry::{Entry, FailedAttempt};
+pub use histogram::{AtomicHistogram, LocalHistogram};
+pub use labels::{AttemptOutcome, CountKind, ReloadResult, StatusClass, TokenClass};
+pub use metrics::{CONTENT_TYPE as METRICS_CONTENT_TYPE, GaugeGuard, Metrics};
+pub use provider::ProviderMetrics;
+pub use sink::LogSink;

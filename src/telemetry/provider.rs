@@ -1,0 +1,129 @@
+//! The metrics of one provider, resolved by name when a runtime is assembled.
+//!
+//! Provider names are the operator's, not the client's, but a gateway that reloads all day could
+//! still pile them up. Invariant: at most [`PROVIDERS_MAX`] names become label values; later ones
+//! share `other`. A provider that leaves the configuration keeps its series, so counters never fall.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus::{IntCounter, IntCounterVec};
+
+use super::families::{CounterRow, HistogramFamily, Registrar};
+use super::histogram::{AtomicHistogram, WAIT};
+use super::labels::{AttemptOutcome, Label};
+use crate::types::FailureClass;
+
+/// Names that get series of their own.
+pub const PROVIDERS_MAX: usize = 256;
+/// Who counts for all names beyond [`PROVIDERS_MAX`].
+const OTHER: &str = "other";
+
+/// Counters of one provider. Shared by the runtimes that know it.
+#[derive(Debug)]
+pub struct ProviderMetrics {
+    attempts: CounterRow<AttemptOutcome>,
+    head: Arc<AtomicHistogram>,
+    reused: IntCounter,
+    opened: IntCounter,
+    cooldowns: CounterRow<FailureClass>,
+}
+
+/// The families with a `provider` label, and who has been resolved in them.
+#[derive(Debug)]
+pub(super) struct Providers {
+    attempts: IntCounterVec,
+    connections: IntCounterVec,
+    cooldowns: IntCounterVec,
+    head: HistogramFamily,
+    known: Mutex<HashMap<String, Arc<ProviderMetrics>>>,
+}
+
+// === impl ProviderMetrics ===
+
+impl ProviderMetrics {
+    /// One attempt ended.
+    pub fn attempt(&self, outcome: AttemptOutcome) {
+        self.attempts.inc(outcome);
+    }
+
+    /// Time from the request's last byte sent to the answer's head.
+    pub fn head(&self, span: Duration) {
+        self.head.observe(span);
+    }
+
+    /// An attempt got its connection: from the pool, or a new one.
+    pub fn connection(&self, is_reused: bool) {
+        if is_reused { self.reused.inc() } else { self.opened.inc() }
+    }
+
+    /// A target or a credential of this provider was set aside because of `cause`.
+    pub fn cooldown(&self, cause: FailureClass) {
+        self.cooldowns.inc(cause);
+    }
+
+    /// Attempts that ended so.
+    pub fn attempts(&self, outcome: AttemptOutcome) -> u64 {
+        self.attempts.get(outcome)
+    }
+}
+
+// === impl Providers ===
+
+impl Providers {
+    pub fn register(registrar: &Registrar<'_>) -> prometheus::Result<Self> {
+        Ok(Self {
+            attempts: registrar.counter_vec(
+                "upstream_attempts_total",
+                "Attempts at an upstream, by how they ended.",
+                &["provider", AttemptOutcome::NAME],
+            )?,
+            connections: registrar.counter_vec(
+                "upstream_connections_total",
+                "Connections taken for an attempt, by whether the pool had one.",
+                &["provider", "reused"],
+            )?,
+            cooldowns: registrar.counter_vec(
+                "cooldowns_total",
+                "Targets and credentials set aside for a while, by cause.",
+                &["provider", FailureClass::NAME],
+            )?,
+            head: registrar.histogram_family(
+                "upstream_head_seconds",
+                "Time from the request sent upstream to the head of its answer.",
+                "provider",
+                WAIT,
+            )?,
+            known: Mutex::default(),
+        })
+    }
+
+    /// The handle of the provider called `name`.
+    pub fn resolve(&self, name: &str) -> prometheus::Result<Arc<ProviderMetrics>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = if known.len() < PROVIDERS_MAX || known.contains_key(name) { name } else { OTHER };
+        if let Some(handle) = known.get(name) {
+            return Ok(Arc::clone(handle));
+        }
+        let handle = Arc::new(self.make(name)?);
+        known.insert(name.to_owned(), Arc::clone(&handle));
+        Ok(handle)
+    }
+
+    fn make(&self, name: &str) -> prometheus::Result<ProviderMetrics> {
+        Ok(ProviderMetrics {
+            attempts: row(&self.attempts, name)?,
+            head: self.head.series(name),
+            reused: self.connections.get_metric_with_label_values(&[name, "true"])?,
+            opened: self.connections.get_metric_with_label_values(&[name, "false"])?,
+            cooldowns: row(&self.cooldowns, name)?,
+        })
+    }
+}
+
+fn row<L: Label>(family: &IntCounterVec, provider: &str) -> prometheus::Result<CounterRow<L>> {
+    let cells: prometheus::Result<_> =
+        L::ALL.iter().map(|label| family.get_metric_with_label_values(&[provider, label.text()])).collect();
+    Ok(CounterRow::of(cells?))
+}

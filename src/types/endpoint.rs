@@ -1,0 +1,109 @@
+//! Which endpoint a URL names. Decided once, on the path as it will be dispatched; everything
+//! else asks the value, never the path.
+
+use super::Dialect;
+
+/// An endpoint of the exchange lane, of the local answers, or of the forward lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    ChatCompletions,
+    Completions,
+    Responses,
+    /// GET, DELETE and the sub-resources of one stored response: follows the account that made it.
+    ResponseById,
+    Embeddings,
+    Moderations,
+    /// `/v1/images/generations` and the multipart `edits`, `variations`.
+    Images,
+    /// `/v1/audio/speech` (JSON in, audio out).
+    Speech,
+    /// `/v1/audio/transcriptions` and `translations` (multipart in).
+    Transcriptions,
+    Rerank,
+    Messages,
+    CountTokens,
+    GenerateContent,
+    StreamGenerateContent,
+    GeminiCountTokens,
+    /// `:embedContent` and `:batchEmbedContents`.
+    EmbedContent,
+    /// `/v1/models`: answered here.
+    Models,
+    /// `/v1/models/{id}`: answered here.
+    ModelById,
+    /// Forward lane: files, uploads, batches, realtime.
+    Opaque,
+}
+
+impl Endpoint {
+    pub const ALL: [Endpoint; 19] = [
+        Endpoint::ChatCompletions,
+        Endpoint::Completions,
+        Endpoint::Responses,
+        Endpoint::ResponseById,
+        Endpoint::Embeddings,
+        Endpoint::Moderations,
+        Endpoint::Images,
+        Endpoint::Speech,
+        Endpoint::Transcriptions,
+        Endpoint::Rerank,
+        Endpoint::Messages,
+        Endpoint::CountTokens,
+        Endpoint::GenerateContent,
+        Endpoint::StreamGenerateContent,
+        Endpoint::GeminiCountTokens,
+        Endpoint::EmbedContent,
+        Endpoint::Models,
+        Endpoint::ModelById,
+        Endpoint::Opaque,
+    ];
+
+    /// The name in metrics labels and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Endpoint::ChatCompletions => "chat_completions",
+            Endpoint::Completions => "completions",
+            Endpoint::Responses => "responses",
+            Endpoint::ResponseById => "response_by_id",
+            Endpoint::Embeddings => "embeddings",
+            Endpoint::Moderations => "moderations",
+            Endpoint::Images => "images",
+            Endpoint::Speech => "speech",
+            Endpoint::Transcriptions => "transcriptions",
+            Endpoint::Rerank => "rerank",
+            Endpoint::Messages => "messages",
+            Endpoint::CountTokens => "count_tokens",
+            Endpoint::GenerateContent => "generate_content",
+            Endpoint::StreamGenerateContent => "stream_generate_content",
+            Endpoint::GeminiCountTokens => "gemini_count_tokens",
+            Endpoint::EmbedContent => "embed_content",
+            Endpoint::Models => "models",
+            Endpoint::ModelById => "model_by_id",
+            Endpoint::Opaque => "opaque",
+        }
+    }
+
+    /// The shape an error or a stream on this endpoint has.
+    pub fn dialect(self) -> Dialect {
+        match self {
+            Endpoint::Messages | Endpoint::CountTokens => Dialect::Anthropic,
+            Endpoint::GenerateContent
+            | Endpoint::StreamGenerateContent
+            | Endpoint::GeminiCountTokens
+            | Endpoint::EmbedContent => Dialect::Gemini,
+            _ => Dialect::OpenAi,
+        }
+    }
+
+    /// Whether an answer on this endpoint can be a stream of model output with usage in it.
+    pub fn may_stream(self) -> bool {
+        matches!(
+            self,
+            Endpoint::ChatCompletions
+                | Endpoint::Completions
+                | Endpoint::Responses
+                | Endpoint::Messages
+                | Endpoint::StreamGenerateContent
+        )
+    }
+}

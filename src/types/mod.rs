@@ -1,0 +1,21 @@
+//! Floor 1: the nouns everything else is built from. No tokio, no Pingora, no I/O.
+
+pub mod bounds;
+pub mod cidr;
+pub mod clock;
+pub mod dialect;
+pub mod endpoint;
+pub mod failure;
+pub mod ids;
+pub mod reject;
+pub mod secret;
+pub mod usage;
+
+pub use clock::{Clock, ManualClock, Ticks};
+pub use dialect::Dialect;
+pub use endpoint::Endpoint;
+pub use failure::FailureClass;
+pub use ids::RequestId;
+pub use reject::{Origin, Reason, Reject};
+pub use secret::Secret;
+pub use usage::Usage;

@@ -1,0 +1,215 @@
+//! The one type in which a request is refused, from the policy that refuses to the edge that
+//! renders it in the client's dialect.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// Who speaks in an error: the gateway itself, or a provider through it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Gateway,
+    Provider,
+}
+
+impl Origin {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Origin::Gateway => "gateway",
+            Origin::Provider => "provider",
+        }
+    }
+}
+
+/// Why a request was refused or failed. Closed: it is the metric label, the
+/// `x-tidegate-reason` header and the dialect's error code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    // The request itself.
+    InvalidRequest,
+    InvalidJson,
+    DuplicateField,
+    BodyTooLarge,
+    BodyTimeout,
+    HeadersTooLarge,
+    UnsupportedEncoding,
+    UnsupportedMethod,
+    UnsupportedUpgrade,
+    NotFound,
+    ModelNotFound,
+    // Who asks.
+    InvalidKey,
+    ModelNotAllowed,
+    // How much.
+    RateLimited,
+    TokenLimited,
+    ConcurrencyLimited,
+    ConnectionFlood,
+    // The way up.
+    NoTarget,
+    AllCooling,
+    UpstreamConnect,
+    UpstreamTimeout,
+    UpstreamProtocol,
+    UpstreamError,
+    UpstreamTruncated,
+    StreamFailed,
+    // Us.
+    Draining,
+    Overloaded,
+    Internal,
+}
+
+impl Reason {
+    /// Every reason, for tests and for documentation.
+    pub const ALL: [Reason; 28] = [
+        Reason::InvalidRequest,
+        Reason::InvalidJson,
+        Reason::DuplicateField,
+        Reason::BodyTooLarge,
+        Reason::BodyTimeout,
+        Reason::HeadersTooLarge,
+        Reason::UnsupportedEncoding,
+        Reason::UnsupportedMethod,
+        Reason::UnsupportedUpgrade,
+        Reason::NotFound,
+        Reason::ModelNotFound,
+        Reason::InvalidKey,
+        Reason::ModelNotAllowed,
+        Reason::RateLimited,
+        Reason::TokenLimited,
+        Reason::ConcurrencyLimited,
+        Reason::ConnectionFlood,
+        Reason::NoTarget,
+        Reason::AllCooling,
+        Reason::UpstreamConnect,
+        Reason::UpstreamTimeout,
+        Reason::UpstreamProtocol,
+        Reason::UpstreamError,
+        Reason::UpstreamTruncated,
+        Reason::StreamFailed,
+        Reason::Draining,
+        Reason::Overloaded,
+        Reason::Internal,
+    ];
+
+    /// The code clients, dashboards and log queries see.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::InvalidRequest => "invalid_request",
+            Reason::InvalidJson => "invalid_json",
+            Reason::DuplicateField => "duplicate_field",
+            Reason::BodyTooLarge => "body_too_large",
+            Reason::BodyTimeout => "body_timeout",
+            Reason::HeadersTooLarge => "headers_too_large",
+            Reason::UnsupportedEncoding => "unsupported_encoding",
+            Reason::UnsupportedMethod => "unsupported_method",
+            Reason::UnsupportedUpgrade => "unsupported_upgrade",
+            Reason::NotFound => "not_found",
+            Reason::ModelNotFound => "model_not_found",
+            Reason::InvalidKey => "invalid_api_key",
+            Reason::ModelNotAllowed => "model_not_allowed",
+            Reason::RateLimited => "rate_limit_exceeded",
+            Reason::TokenLimited => "token_limit_exceeded",
+            Reason::ConcurrencyLimited => "concurrency_limit_exceeded",
+            Reason::ConnectionFlood => "connection_flood",
+            Reason::NoTarget => "no_target",
+            Reason::AllCooling => "all_targets_cooling",
+            Reason::UpstreamConnect => "upstream_connect",
+            Reason::UpstreamTimeout => "upstream_timeout",
+            Reason::UpstreamProtocol => "upstream_protocol",
+            Reason::UpstreamError => "upstream_error",
+            Reason::UpstreamTruncated => "upstream_truncated",
+            Reason::StreamFailed => "stream_failed",
+            Reason::Draining => "draining",
+            Reason::Overloaded => "overloaded",
+            Reason::Internal => "internal_error",
+        }
+    }
+
+    /// The HTTP status a reject with this reason has unless it says otherwise.
+    pub fn status(self) -> u16 {
+        match self {
+            Reason::InvalidRequest | Reason::InvalidJson | Reason::DuplicateField => 400,
+            Reason::InvalidKey => 401,
+            Reason::ModelNotAllowed => 403,
+            Reason::NotFound | Reason::ModelNotFound => 404,
+            Reason::UnsupportedMethod => 405,
+            Reason::BodyTimeout => 408,
+            Reason::BodyTooLarge => 413,
+            Reason::UnsupportedEncoding => 415,
+            Reason::UnsupportedUpgrade => 426,
+            Reason::HeadersTooLarge => 431,
+            Reason::RateLimited
+            | Reason::TokenLimited
+            | Reason::ConcurrencyLimited
+            | Reason::ConnectionFlood => 429,
+            Reason::UpstreamConnect
+            | Reason::UpstreamProtocol
+            | Reason::UpstreamError
+            | Reason::UpstreamTruncated
+            | Reason::StreamFailed => 502,
+            Reason::NoTarget | Reason::AllCooling | Reason::Draining | Reason::Overloaded => 503,
+            Reason::UpstreamTimeout => 504,
+            Reason::Internal => 500,
+        }
+    }
+}
+
+/// A request refused or failed. `message` is for the client: it never holds a cause, an
+/// upstream's URL or anything secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    pub reason: Reason,
+    pub status: u16,
+    pub origin: Origin,
+    pub message: Cow<'static, str>,
+    /// The request field at fault (`model`, `messages[3]`), where there is one.
+    pub param: Option<Cow<'static, str>>,
+    pub retry_after: Option<Duration>,
+}
+
+impl Reject {
+    /// A refusal by the gateway, with the reason's usual status.
+    pub fn new(reason: Reason, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            reason,
+            status: reason.status(),
+            origin: Origin::Gateway,
+            message: message.into(),
+            param: None,
+            retry_after: None,
+        }
+    }
+
+    pub fn with_param(mut self, param: impl Into<Cow<'static, str>>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    pub fn with_retry_after(mut self, span: Duration) -> Self {
+        self.retry_after = Some(span);
+        self
+    }
+
+    pub fn from_provider(mut self) -> Self {
+        self.origin = Origin::Provider;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_code_and_an_error_status() {
+        let codes: std::collections::BTreeSet<_> = Reason::ALL.iter().map(|r| r.as_str()).collect();
+        assert_eq!(codes.len(), Reason::ALL.len());
+        assert!(Reason::ALL.iter().all(|r| (400..=599).contains(&r.status())));
+    }
+}

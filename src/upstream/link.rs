@@ -1,0 +1,150 @@
+//! A link: one origin with one credential. It is the identity of a connection pool, so that
+//! connections are never shared between credentials, and the peer Pingora connects to.
+
+use super::dns::Addresses;
+use super::{Http2Mode, Origin, Transport};
+use pingora_core::protocols::ALPN;
+use pingora_core::protocols::l4::socket::SocketAddr as PeerAddr;
+use pingora_core::upstreams::peer::{HttpPeer, Peer, PeerOptions};
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+/// Where calls of one provider account go.
+#[derive(Debug)]
+pub struct Link {
+    pub origin: Arc<Origin>,
+    pub addresses: Arc<Addresses>,
+    pub transport: Arc<Transport>,
+    /// Differs for each credential of an origin.
+    pool_seed: u64,
+}
+
+impl Link {
+    /// `pool_seed` is any number that differs between credentials and origins.
+    pub fn new(
+        origin: Arc<Origin>,
+        addresses: Arc<Addresses>,
+        transport: Arc<Transport>,
+        pool_seed: u64,
+    ) -> Self {
+        Self { origin, addresses, transport, pool_seed }
+    }
+
+    /// The pool key of connections to one address of this link.
+    pub fn pool_key(&self, address: SocketAddr) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.pool_seed, address, self.origin.is_tls, &self.origin.server_name).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// The peer of one address, for our own calls.
+    pub fn peer(&self, address: SocketAddr) -> LinkPeer {
+        LinkPeer { http: self.http_peer(address), key: self.pool_key(address) }
+    }
+
+    /// The peer of one address, for Pingora's own flow.
+    pub fn http_peer(&self, address: SocketAddr) -> HttpPeer {
+        let mut http = HttpPeer::new(address, self.origin.is_tls, self.origin.server_name.clone());
+        http.group_key = self.pool_seed;
+        // Every timeout is set on purpose: Pingora's defaults are "none".
+        http.options.connection_timeout = Some(self.origin.connect_timeout);
+        http.options.total_connection_timeout = Some(self.origin.connect_timeout);
+        http.options.idle_timeout = Some(self.origin.idle_timeout);
+        http.options.verify_cert = self.origin.verify_certificate;
+        http.options.verify_hostname = self.origin.verify_certificate;
+        http.options.max_h2_streams = 100;
+        http.options.alpn = match self.origin.http2 {
+            Http2Mode::Off => ALPN::H1,
+            Http2Mode::On => ALPN::H2,
+        };
+        http
+    }
+}
+
+/// What a look-up in the pool needs of a peer: its key.
+#[derive(Clone, Debug)]
+pub struct PooledKey {
+    key: u64,
+    address: PeerAddr,
+}
+
+impl PooledKey {
+    pub fn new(link: &Link, address: SocketAddr) -> Self {
+        Self { key: link.pool_key(address), address: PeerAddr::Inet(address) }
+    }
+}
+
+impl fmt::Display for PooledKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.address)
+    }
+}
+
+impl Peer for PooledKey {
+    fn address(&self) -> &PeerAddr {
+        &self.address
+    }
+
+    fn tls(&self) -> bool {
+        false
+    }
+
+    fn sni(&self) -> &str {
+        ""
+    }
+
+    fn reuse_hash(&self) -> u64 {
+        self.key
+    }
+
+    fn matches_fd<V: AsRawFd>(&self, _fd: V) -> bool {
+        true
+    }
+}
+
+/// Pingora's peer with a pool key computed once, and without the `getpeername` call that its own
+/// peer makes at each reuse: the key already holds the address.
+#[derive(Clone, Debug)]
+pub struct LinkPeer {
+    http: HttpPeer,
+    key: u64,
+}
+
+impl fmt::Display for LinkPeer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.http.fmt(f)
+    }
+}
+
+impl Peer for LinkPeer {
+    fn address(&self) -> &PeerAddr {
+        self.http.address()
+    }
+
+    fn tls(&self) -> bool {
+        self.http.tls()
+    }
+
+    fn sni(&self) -> &str {
+        self.http.sni()
+    }
+
+    fn reuse_hash(&self) -> u64 {
+        self.key
+    }
+
+    fn get_peer_options(&self) -> Option<&PeerOptions> {
+        self.http.get_peer_options()
+    }
+
+    fn get_mut_peer_options(&mut self) -> Option<&mut PeerOptions> {
+        self.http.get_mut_peer_options()
+    }
+
+    fn matches_fd<V: AsRawFd>(&self, _fd: V) -> bool {
+        true
+    }
+}

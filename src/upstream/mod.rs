@@ -1,0 +1,24 @@
+//! Calls to providers in our own verbs: open, send, head, chunk, finish; dropping a call cancels it.
+//!
+//! HTTP/1.1 is our own (`http1`), spoken over streams that Pingora's `TransportConnector` pools;
+//! HTTP/2 is Pingora's session (`http2`) behind the same verbs. Nothing here retries, chooses a
+//! target or knows a dialect: an error says what broke and whether the request can have been
+//! processed, and the caller decides.
+
+pub mod call;
+pub mod dns;
+pub mod error;
+pub mod http1;
+pub mod http2;
+pub mod link;
+pub mod origin;
+pub mod plain;
+pub mod request;
+pub mod transport;
+
+pub use call::{Call, Head};
+pub use error::UpstreamError;
+pub use link::Link;
+pub use origin::{Http2Mode, Origin};
+pub use request::UpstreamRequest;
+pub use transport::{Transport, Transports};

@@ -1,0 +1,35 @@
+//! One binary of tests through sockets: the real gateway as a process of its own, simulators as its
+//! upstreams, clients that count bytes. Run by `cargo nextest run --test it`, each test in its own
+//! process; names begin with the number of the acceptance scenario they hold.
+//!
+//! Not here: tests of one module (beside it in `src`) and of the floor plan (`tests/floorplan.rs`).
+//! How to write one: [`harness`].
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests and their helpers fail by panicking"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests measure real time from outside, and their tasks end with the runtime of the test"
+)]
+
+mod harness;
+
+mod t00_harness;
+mod t01_packet_boundaries;
+mod t02_event_forms;
+mod t03_stream_usage;
+mod t05_usage_in_streams;
+mod t06_unbuffered;
+mod t10_before_content;
+mod t11_after_content;
+mod t13_keepalive;
+mod t14_slow_readers;
+mod t15_client_leaves;
+mod t17_charge_of_disconnect;
+mod t18_concurrency;
+mod t31_same_bytes;
+mod t32_model_alias;
