@@ -23,7 +23,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("jobs", 50),
     ("sim", 50),
     ("assemble", 60),
-    ("server", 60),
+    ("server", 58),
     ("cli", 70),
 ];
 const LINES_MAX: usize = 600;

@@ -80,17 +80,18 @@ pub fn run(
 /// Pingora's configuration. What is left out keeps its default on purpose: no daemon, no user
 /// switch, no logs of its own.
 fn server_conf(settings: &Settings) -> ServerConf {
-    let mut conf = ServerConf::default();
-    conf.threads = settings.workers;
-    conf.work_stealing = settings.is_work_stealing;
-    conf.upgrade_sock = settings.upgrade_socket.to_string_lossy().into_owned();
-    // The default is 300 s, slept through even when idle. `shutdown` ends the process as soon as
-    // nothing is in flight, and cuts what is left at `streams_max`: this only must not be shorter.
-    conf.grace_period_seconds = Some(settings.streams_max.as_secs().saturating_add(30));
-    conf.graceful_shutdown_timeout_seconds = Some(1);
-    // The forward lane retries in our own words.
-    conf.max_retries = 3;
-    conf.upstream_keepalive_pool_size = 256;
-    conf.listener_tasks_per_fd = 1;
-    conf
+    ServerConf {
+        threads: settings.workers,
+        work_stealing: settings.is_work_stealing,
+        upgrade_sock: settings.upgrade_socket.to_string_lossy().into_owned(),
+        // The default is 300 s, slept through even when idle. `shutdown` ends the process as soon as
+        // nothing is in flight, and cuts what is left at `streams_max`: this only must not be shorter.
+        grace_period_seconds: Some(settings.streams_max.as_secs().saturating_add(30)),
+        graceful_shutdown_timeout_seconds: Some(1),
+        // Of the forward lane; the exchange lane has its own attempt loop.
+        max_retries: 3,
+        upstream_keepalive_pool_size: 256,
+        listener_tasks_per_fd: 1,
+        ..ServerConf::default()
+    }
 }

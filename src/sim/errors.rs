@@ -65,7 +65,7 @@ pub fn gemini(status: u16, message: &str, retry_after: Option<&str>) -> String {
         429 => "RESOURCE_EXHAUSTED",
         503 => "UNAVAILABLE",
         504 => "DEADLINE_EXCEEDED",
-        400..=499 => "FAILED_PRECONDITION",
+        _ if status < 500 => "FAILED_PRECONDITION",
         _ => "INTERNAL",
     };
     let mut out = String::new();

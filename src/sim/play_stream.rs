@@ -42,6 +42,8 @@ struct Player<'a> {
     /// One event, framed for its style.
     framed: String,
     events: u64,
+    /// When the event waited for last was due.
+    due_ns: Option<u64>,
 }
 
 /// Plays the stream.
@@ -78,6 +80,7 @@ pub async fn play(
         pending: head,
         framed: String::new(),
         events: 0,
+        due_ns: None,
     };
     player.run(stream, directives).await
 }
@@ -206,13 +209,18 @@ impl Player<'_> {
         }
     }
 
-    /// Writes what is gathered, then waits; without a wait, gathers on.
+    /// Writes what is gathered, then waits for the next event's time; without a wait, gathers on.
+    /// Times lie `span` apart whatever a wait overslept, so that the rate asked for is kept.
     async fn delay(&mut self, span: Duration) -> Result<(), Broken> {
         if span.is_zero() {
             return Ok(());
         }
+        let now_ns = self.shared.clock.monotonic_ns();
+        let span_ns = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        let due_ns = self.due_ns.unwrap_or(now_ns).saturating_add(span_ns).max(now_ns);
+        self.due_ns = Some(due_ns);
         self.flush().await?;
-        self.wire.pause(span).await
+        self.wire.pause(Duration::from_nanos(due_ns.saturating_sub(now_ns))).await
     }
 
     fn put_event(&mut self, name: &str, data: &str) {

@@ -62,7 +62,7 @@ impl<'a> Input<'a> {
     /// `valid` with a few changes, none for one input in four.
     pub fn changed(&self, valid: &[u8], words: &[&str]) -> Vec<u8> {
         let mut bytes = valid.to_vec();
-        let changes = if self.choice % 4 == 0 { &[] } else { self.bytes };
+        let changes = if self.choice.is_multiple_of(4) { &[] } else { self.bytes };
         for change in changes.chunks_exact(4).take(6) {
             let at = usize::from(u16::from_le_bytes([change[0], change[1]])) % (bytes.len() + 1);
             let len = usize::from(change[2] & 0x1F);
@@ -73,8 +73,9 @@ impl<'a> Input<'a> {
                 2 => drop(bytes.splice(at..end, word.iter().copied())),
                 3 => drop(bytes.drain(at..end)),
                 4 => drop(bytes.splice(at..at, bytes[at..end].to_vec())),
-                5 => bytes.truncate(at.max(1)),
-                _ => drop(bytes.splice(at..at, [change[3]])),
+                5 => drop(bytes.splice(at..bytes.len().min(at + 1), word.iter().take(1).copied())),
+                6 => drop(bytes.splice(at..at, [change[3]])),
+                _ => bytes.truncate(at.max(1)),
             }
         }
         bytes

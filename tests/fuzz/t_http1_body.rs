@@ -54,15 +54,15 @@ fn decode(framing: BodyFraming, pieces: &[&[u8]]) -> Decoded {
         while decoded.end == Ok(false) {
             match decoder.decode(&mut buffer) {
                 Ok(Piece::Data(data)) => {
-                    assert!(!data.is_empty());
                     decoded.body.extend_from_slice(&data);
+                    let gone = decoded.body.len() + buffer.len();
+                    assert!(!data.is_empty() && gone <= came_in, "no byte is made up");
                 }
                 Ok(Piece::NeedMore) => break,
                 Ok(Piece::End) => decoded.end = Ok(true),
                 Err(error) => decoded.end = Err(error),
             }
         }
-        assert!(decoded.body.len() + buffer.len() <= came_in, "no byte is made up");
     }
     assert_eq!(decoder.is_finished(), decoded.end == Ok(true), "{framing:?} {decoded:?}");
     if decoded.end == Ok(true) {

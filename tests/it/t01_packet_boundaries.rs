@@ -1,8 +1,8 @@
 //! T1: wherever the network cuts a stream, the client gets its bytes and the log its tokens.
 
-use crate::harness::{Config, Connection, Gateway, Sim, Wire, sse_bytes};
+use crate::harness::{Config, Connection, Gateway, Request, Sim, Wire, sse_bytes};
 use std::time::Duration;
-use tidegate::sim::{ScriptedReply, Split};
+use tidegate::sim::{ScriptFraming, ScriptedReply, Split};
 
 /// Letters of two, three and four bytes in UTF-8.
 const WORDS: [&str; 3] = ["h\u{e9}", "\u{4f60}\u{597d}", "\u{1f600}!"];
@@ -15,22 +15,27 @@ fn gateway(wire: Wire, sim: &Sim) -> Gateway {
     )
 }
 
-/// Replays one body once for each of `splits` and holds the bytes and the recorded tokens.
+/// Replays the dialect's stream once for each of `splits`.
 fn replay(wire: Wire, splits: Vec<(Split, Duration)>) {
+    let stream = ScriptedReply::sse(sse_bytes(&wire.stream(&WORDS, INPUT, OUTPUT)));
+    replay_of(wire, &wire.request("m", true), &stream, splits);
+}
+
+/// Holds the bytes and the recorded tokens of one answer however it is split.
+fn replay_of(wire: Wire, request: &Request, reply: &ScriptedReply, splits: Vec<(Split, Duration)>) {
     let sim = Sim::start();
     let gateway = gateway(wire, &sim);
-    let body = sse_bytes(&wire.stream(&WORDS, INPUT, OUTPUT));
-    let request = wire.request("m", true);
+    let body = &reply.body;
     let count = splits.len();
     let mut connection = Connection::open(gateway.addr());
     for (split, gap) in splits {
         let what = format!("{wire:?} {split:?}");
-        sim.answer_next(ScriptedReply { split, gap, ..ScriptedReply::sse(body.clone()) });
-        connection.send(&request);
+        sim.answer_next(ScriptedReply { split, gap, ..reply.clone() });
+        connection.send(request);
         let mut answer = connection.answer();
         assert_eq!(answer.status, 200, "{what}");
         let seen = answer.body();
-        assert_eq!(String::from_utf8_lossy(&seen), String::from_utf8_lossy(&body), "{what}");
+        assert_eq!(String::from_utf8_lossy(&seen), String::from_utf8_lossy(body), "{what}");
         connection = answer.into_connection();
     }
     assert_eq!(sim.calls(), count as u64);
@@ -77,6 +82,20 @@ fn t01_a_messages_stream_cut_at_any_byte_arrives_byte_for_byte() {
 #[test]
 fn t01_a_gemini_stream_cut_at_any_byte_arrives_byte_for_byte() {
     at_every_position(Wire::Gemini);
+}
+
+#[test]
+fn t01_a_gemini_array_cut_at_any_byte_arrives_byte_for_byte() {
+    let elements: Vec<String> =
+        Wire::Gemini.stream(&WORDS, INPUT, OUTPUT).into_iter().map(|event| event.data).collect();
+    let body = format!("[{}\r\n]\n", elements.join(",\r\n"));
+    let mut request = Wire::Gemini.request("m", true);
+    request.target = request.target.replace("?alt=sse", "");
+    let pause = Duration::from_millis(1);
+    let mut splits: Vec<_> = (1..body.len()).map(|position| (Split::At(vec![position]), pause)).collect();
+    splits.extend([(Split::EveryByte, Duration::ZERO), (Split::Whole, Duration::ZERO)]);
+    let reply = ScriptedReply { framing: ScriptFraming::Chunked, ..ScriptedReply::json(200, body) };
+    replay_of(Wire::Gemini, &request, &reply, splits);
 }
 
 #[test]

@@ -147,6 +147,51 @@ fn t10_when_all_targets_fail_before_content_the_client_gets_a_real_error() {
 }
 
 #[test]
+fn t10_the_only_targets_failure_is_told_in_words_whatever_it_was() {
+    for wire in Wire::ALL {
+        let sim = Sim::start();
+        let cases = faults(wire);
+        let mut config = Config::new().provider("a", wire, sim.addr());
+        for case in 0..cases.len() {
+            config = config.model(&format!("m{case}"), &["a"]).set("failover = { attempts = 1 }");
+        }
+        let gateway = Gateway::start(config);
+        for (case, fault) in cases.into_iter().enumerate() {
+            sim.answer_next(fault.reply);
+            let what = format!("{wire:?}: {}", fault.name);
+            let mut answer = gateway.send(&wire.request(&format!("m{case}"), true));
+            must_be_an_error(wire, &mut answer, &what);
+            assert_eq!(sim.calls(), case as u64 + 1, "{what}");
+        }
+    }
+}
+
+#[test]
+fn t10_an_answer_in_one_piece_that_is_none_is_answered_by_the_next_target() {
+    for wire in Wire::ALL {
+        let (a, b) = (Sim::start(), Sim::start());
+        let replies = [
+            ("an error as JSON in a 200", ScriptedReply::json(200, wire.fault().data)),
+            ("a page of HTML", html()),
+            ("nothing", ScriptedReply::json(200, "")),
+            ("JSON cut short", ScriptedReply::json(200, "{\"id\":\"x\",")),
+        ];
+        let gateway = gateway(wire, &a, &b, replies.len());
+        for (case, (name, reply)) in replies.into_iter().enumerate() {
+            a.reset();
+            b.reset();
+            a.answer_next(reply);
+            let mut answer = gateway.send(&wire.request(&format!("m{case}"), false));
+            let body = answer.json();
+            assert_eq!(answer.status, 200, "{wire:?}: {name}: {body}");
+            assert!(!wire.text_of_body(&body).is_empty(), "{wire:?}: {name}: {body}");
+            assert_eq!((a.calls(), b.calls()), (1, 1), "{wire:?}: {name}");
+            assert_eq!(gateway.log_of(&answer)["failures"][0]["provider"], "a", "{wire:?}: {name}");
+        }
+    }
+}
+
+#[test]
 fn t10_an_error_status_or_a_refused_connection_before_a_stream_is_answered_by_the_next_target() {
     for wire in Wire::ALL {
         let b = Sim::start();

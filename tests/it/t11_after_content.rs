@@ -95,8 +95,17 @@ fn t11_finish_reason_error_after_content_ends_the_stream_as_failed() {
 }
 
 #[test]
-fn t11_a_gemini_array_that_fails_ends_as_an_array_with_the_error_in_it() {
-    for fault in FAULTS {
+fn t11_a_gemini_array_that_breaks_ends_as_an_array_with_the_error_in_it() {
+    array_ends_with_the_error(&["close-after:5", "reset-after:5", "error-after:5"]);
+}
+
+#[test]
+fn t12_a_gemini_array_that_is_closed_without_a_finish_reason_is_a_failure() {
+    array_ends_with_the_error(&["end-after:5"]);
+}
+
+fn array_ends_with_the_error(faults: &[&str]) {
+    for fault in faults {
         let sim = Sim::start();
         let gateway =
             Gateway::start(Config::new().provider("a", Wire::Gemini, sim.addr()).model("m", &["a"]));

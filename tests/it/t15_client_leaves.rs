@@ -164,6 +164,25 @@ fn t16_leaving_while_the_upstream_has_not_answered_cancels_the_call() {
 }
 
 #[test]
+fn t16_an_http2_reset_before_the_answer_cancels_the_call() {
+    let (sim, ca) = (Sim::with_fault("black-hole"), Ca::new());
+    let config = Config::new().provider("a", Wire::Chat, sim.addr()).model("m", &["a"]).tls(&ca);
+    let gateway = Gateway::start(config);
+    block_on(async {
+        let mut client = Http2::open(gateway.tls(), &ca).await;
+        for (number, is_stream) in [(1, false), (2, true)] {
+            let call = client.begin(&Wire::Chat.request("m", is_stream)).await;
+            until("the call is upstream", PATIENCE, || sim.calls() == number);
+            let left_at = Instant::now();
+            call.reset();
+            hold_cancelled(&sim, number, left_at, "RST_STREAM before the answer");
+        }
+    });
+    hold_nothing_left(&gateway, &[&sim]);
+    assert_eq!(aborted_line(&gateway)["status"], 0);
+}
+
+#[test]
 fn t16_leaving_while_the_answer_drips_in_cancels_the_call() {
     let sim = Sim::start();
     let gateway = gateway(Wire::Chat, &sim);

@@ -6,6 +6,11 @@ use crate::harness::{Config, Gateway, Request, Sim, Wire, sha256};
 const ODD: &str = r#""zeta" :  1,	"alpha":[1.0 , 1e400,9223372036854775809, -0, 1E+2 ],
   "text":"\u00e9 é \ud83d\ude00 😀 </script> \/ \"quoted\"" , "unknown":{"b":null,"a":{}},"dup\u006c":true"#;
 
+/// The same, but what every serialiser can read and would write differently.
+fn mild(body: &str) -> String {
+    body.replace("1e400", "1e2")
+}
+
 fn body(wire: Wire, is_stream: bool) -> String {
     let stream = match (wire, is_stream) {
         (Wire::Gemini, _) | (_, false) => "",
@@ -42,18 +47,21 @@ fn t31_odd_json_reaches_the_upstream_byte_for_byte_in_every_dialect() {
         let gateway = gateway(wire, &sim);
         for is_stream in [false, true] {
             for chunk in [None, Some(1), Some(37)] {
-                let what = format!("{wire:?} stream={is_stream} chunk={chunk:?}");
-                let mut request = wire.request_of("m", is_stream, body(wire, is_stream));
-                if let Some(size) = chunk {
-                    request = request.chunked(size);
+                let odd = body(wire, is_stream);
+                for text in [mild(&odd), odd] {
+                    let what = format!("{wire:?} stream={is_stream} chunk={chunk:?}: {text}");
+                    let mut request = wire.request_of("m", is_stream, text);
+                    if let Some(size) = chunk {
+                        request = request.chunked(size);
+                    }
+                    let mut answer = gateway.send(&request);
+                    let seen = answer.body();
+                    assert_eq!(answer.status, 200, "{what}: {}", String::from_utf8_lossy(&seen));
+                    hold_same(&sim, &request, &what);
                 }
-                let mut answer = gateway.send(&request);
-                let seen = answer.body();
-                assert_eq!(answer.status, 200, "{what}: {}", String::from_utf8_lossy(&seen));
-                hold_same(&sim, &request, &what);
             }
         }
-        assert_eq!(sim.calls(), 6);
+        assert_eq!(sim.calls(), 12);
     }
 }
 
@@ -63,7 +71,7 @@ fn t31_the_second_attempt_gets_the_same_bytes_as_the_first() {
         let sim = Sim::start();
         sim.answer_next(tidegate::sim::ScriptedReply::json(503, "{}"));
         let gateway = gateway(wire, &sim);
-        let request = wire.request_of("m", false, body(wire, false));
+        let request = wire.request_of("m", false, mild(&body(wire, false)));
         assert_eq!(gateway.send(&request).status, 200, "{wire:?}");
         let bodies: Vec<String> = sim.requests().into_iter().map(|sent| sent.body_sha256).collect();
         assert_eq!(bodies, [sha256(&request.body), sha256(&request.body)], "{wire:?}");
@@ -81,7 +89,7 @@ fn t31_other_endpoints_pass_their_bodies_on_as_well() {
         ("/v1/rerank", r#""query":"a","documents":["b"]"#),
         ("/v1/images/generations", r#""prompt":"a""#),
     ] {
-        let request = Request::post(path, format!("{{ {fields} , \"model\" :\"m\",{ODD} }}"));
+        let request = Request::post(path, mild(&format!("{{ {fields} , \"model\" :\"m\",{ODD} }}")));
         let mut answer = gateway.send(&request);
         let seen = answer.body();
         assert_eq!(answer.status, 200, "{path}: {}", String::from_utf8_lossy(&seen));

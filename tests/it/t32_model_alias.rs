@@ -109,6 +109,31 @@ fn t32_a_token_count_asked_upstream_follows_the_same_rule() {
 }
 
 #[test]
+fn t32_the_model_field_of_a_form_is_replaced_and_its_files_are_left_alone() {
+    let sim = Sim::start();
+    let gateway = gateway(Wire::Chat, &sim);
+    let form = |model: &str| {
+        let mut body =
+            b"--bound\r\ncontent-disposition: form-data; name=\"file\"; filename=\"model\"\r\n\r\n".to_vec();
+        body.extend((0..=255).cycle().take(3000));
+        body.extend_from_slice(b"\r\n--bound\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n");
+        body.extend_from_slice(model.as_bytes());
+        body.extend_from_slice(
+            b"\r\n--bound\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\nalias\r\n--bound--\r\n",
+        );
+        body
+    };
+    let request =
+        Request::new("POST", "/v1/audio/transcriptions").key(crate::harness::KEY).body(form("alias"));
+    let mut answer = gateway.send(&request.header("content-type", "multipart/form-data; boundary=bound"));
+    let seen = answer.body();
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&seen));
+    let sent = sim.last_request();
+    assert_eq!(sent.body_sha256, sha256(&form(REAL)));
+    assert_eq!(sent.header("content-type"), Some("multipart/form-data; boundary=bound"));
+}
+
+#[test]
 fn t32_without_an_alias_the_name_goes_up_as_it_came_pattern_or_not() {
     let sim = Sim::start();
     let config = Config::new().provider("a", Wire::Chat, sim.addr()).model("gpt-*", &["a"]);

@@ -169,18 +169,19 @@ impl Listener {
         let mut heard = Heard::default();
         let Splitter::Sse(scanner) = &mut self.splitter else { return heard };
         let (tap, output) = (&mut self.tap, &mut self.output);
-        let mut is_shown = false;
+        let was_terminated = tap.is_terminated();
+        let mut is_terminal = false;
         scanner.finish(|event: SseEvent<'_>| {
             let class = tap.on_event(event.name, event.data, &mut |text| output.push(text));
             match class {
                 EventClass::Fault(fault) => heard.fault = Some(fault),
                 EventClass::UsageOnly if self.hides_usage => {}
-                EventClass::Terminal => is_shown = true,
+                EventClass::Terminal => is_terminal = true,
                 class => heard.has_content |= matches!(class, EventClass::Content),
             }
         });
-        // Half an event must not be shown; a terminal one is whole, whatever follows it.
-        if is_shown {
+        // Half an event must not be shown; one that ends the stream is whole, whatever it lacks.
+        if is_terminal || (!was_terminated && self.tap.is_terminated()) {
             heard.pieces.push(self.held.split().freeze());
         }
         heard
@@ -190,7 +191,7 @@ impl Listener {
     pub fn is_terminated(&self) -> bool {
         match &self.splitter {
             Splitter::Sse(_) => self.tap.is_terminated(),
-            Splitter::Array(array) => array.is_closed(),
+            Splitter::Array(array) => array.is_closed() && self.tap.is_terminated(),
         }
     }
 
@@ -252,7 +253,9 @@ impl Listener {
                 array
                     .feed(chunk, |element, end| on_event(None, element, end))
                     .map_err(|e| ListenError(e.to_string()))?;
-                array.is_between_elements() || array.is_closed()
+                // An array that closes before its last word is a broken stream: its bracket is not
+                // passed on, so that the failure can still be told inside.
+                array.is_between_elements() || (array.is_closed() && tap.is_terminated())
             }
         };
         let whole_to = if is_whole { chunk.len() } else { cuts.event_end };

@@ -153,7 +153,9 @@ pub fn reject_of(failure: &Failure, needles: &[&[u8]]) -> Reject {
 
 /// A failure that the provider told inside its answer.
 pub fn fault_reject(reason: Reason, fault: &StreamFault, needles: &[&[u8]]) -> Reject {
-    let is_clean = !errors::leaks(fault.message.as_bytes(), needles) && !fault.message.contains("://");
+    let is_clean = !fault.message.trim().is_empty()
+        && !errors::leaks(fault.message.as_bytes(), needles)
+        && !fault.message.contains("://");
     let words = if is_clean { fault.message.clone() } else { "the provider failed".to_owned() };
     Reject::new(reason, words).with_status(fault.status).from_provider()
 }

@@ -57,7 +57,7 @@ impl<'s> Talk<'s> {
             // The sender lives as long as the process.
             let _ = phase.wait_for(|phase| *phase == DrainPhase::Cutting).await;
         });
-        let alarm = Alarm::new(edge.clock.clone());
+        let alarm = Alarm::new(edge.clock);
         Self { down, edge, endpoint, alarm, cut, is_cut: false, keepalive: None }
     }
 

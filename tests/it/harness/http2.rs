@@ -3,7 +3,7 @@
 use super::tls::SERVER_NAME;
 use super::{Ca, PATIENCE, Request};
 use bytes::Bytes;
-use h2::client::SendRequest;
+use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
 use http::HeaderMap;
 use rustls::pki_types::ServerName;
@@ -34,6 +34,12 @@ pub struct Http2Answer {
     request: SendStream<Bytes>,
 }
 
+/// A call that has been sent.
+pub struct Http2Call {
+    answer: ResponseFuture,
+    request: SendStream<Bytes>,
+}
+
 impl Http2 {
     pub async fn open(addr: SocketAddr, ca: &Ca) -> Self {
         let stream = TcpStream::connect(addr).await.unwrap();
@@ -49,6 +55,14 @@ impl Http2 {
 
     /// Sends a request and waits for the answer's head.
     pub async fn send(&mut self, request: &Request) -> Http2Answer {
+        let Http2Call { answer, request } = self.begin(request).await;
+        let answer = timeout(PATIENCE, answer).await.expect("no answer").unwrap();
+        let (head, body) = answer.into_parts();
+        Http2Answer { status: head.status.as_u16(), headers: head.headers, body, request }
+    }
+
+    /// Sends a request whose answer is not waited for.
+    pub async fn begin(&mut self, request: &Request) -> Http2Call {
         let mut head = http::Request::builder()
             .method(request.method.as_str())
             .uri(format!("https://{SERVER_NAME}{}", request.target));
@@ -65,9 +79,7 @@ impl Http2 {
             let piece = rest.split_to(room.min(rest.len()));
             stream.send_data(piece, rest.is_empty()).unwrap();
         }
-        let answer = timeout(PATIENCE, answer).await.expect("no answer").unwrap();
-        let (head, body) = answer.into_parts();
-        Http2Answer { status: head.status.as_u16(), headers: head.headers, body, request: stream }
+        Http2Call { answer, request: stream }
     }
 
     /// Leaves without a word: the connection is dropped with all its streams.
@@ -79,6 +91,13 @@ impl Http2 {
 impl Drop for Http2 {
     fn drop(&mut self) {
         self.driver.abort();
+    }
+}
+
+impl Http2Call {
+    /// Cancels the call with RST_STREAM; the connection stays.
+    pub fn reset(mut self) {
+        self.request.send_reset(Reason::CANCEL);
     }
 }
 
