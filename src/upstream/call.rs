@@ -42,7 +42,7 @@ impl Call {
                 Ok((Call::Http1(Box::new(call)), reused))
             }
             Http2Mode::On => {
-                let (call, reused) = Http2Call::open(link).await?;
+                let (call, reused) = Box::pin(Http2Call::open(link)).await?;
                 Ok((Call::Http2(Box::new(call)), reused))
             }
         }
@@ -52,7 +52,7 @@ impl Call {
     pub async fn send(&mut self, request: &UpstreamRequest) -> Result<(), UpstreamError> {
         match self {
             Call::Http1(call) => call.send(request).await,
-            Call::Http2(call) => call.send(request).await,
+            Call::Http2(call) => Box::pin(call.send(request)).await,
         }
     }
 
@@ -60,7 +60,7 @@ impl Call {
     pub async fn head(&mut self) -> Result<Head, UpstreamError> {
         match self {
             Call::Http1(call) => call.head().await,
-            Call::Http2(call) => call.head().await,
+            Call::Http2(call) => Box::pin(call.head()).await,
         }
     }
 
@@ -71,7 +71,7 @@ impl Call {
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, UpstreamError> {
         match self {
             Call::Http1(call) => call.chunk().await,
-            Call::Http2(call) => call.chunk().await,
+            Call::Http2(call) => Box::pin(call.chunk()).await,
         }
     }
 

@@ -77,7 +77,7 @@ impl Addresses {
         if let Some(known) = self.known.load_full() {
             return Ok(known);
         }
-        self.look_up().await
+        Box::pin(self.look_up()).await
     }
 
     /// Asks again, unless the host is a literal address. A failure keeps the last good answer.

@@ -52,7 +52,7 @@ impl Http1Call {
         let first = link.addresses.pick().await?;
         let (address, opened) = match open_at(link, first).await {
             Ok(opened) => (first, opened),
-            Err(error) => open_elsewhere(link, first, error).await?,
+            Err(error) => Box::pin(open_elsewhere(link, first, error)).await?,
         };
         let (stream, was_reused) = opened;
         let call = Self {
@@ -267,10 +267,11 @@ async fn open_at(link: &Arc<Link>, address: SocketAddr) -> Result<(Stream, bool)
     if let Some(stream) = link.transport.streams.reused_stream(&peer).await {
         return Ok((stream, true));
     }
+    // Boxed: connecting is rare and its future is large, and every call would carry it.
     let stream = if link.origin.is_tls {
-        connect_tls(link, address).await?
+        Box::pin(connect_tls(link, address)).await?
     } else {
-        connect_plain(link, address).await?
+        Box::pin(connect_plain(link, address)).await?
     };
     Ok((stream, false))
 }

@@ -123,7 +123,9 @@ fn not_sent(error: Box<pingora_core::Error>) -> UpstreamError {
 /// processed (RFC 9113 §8.7); everything else may have been.
 fn maybe_sent(error: Box<pingora_core::Error>) -> UpstreamError {
     let h2_error = error.root_cause().downcast_ref::<h2::Error>();
-    let refused = h2_error.is_some_and(|e| e.reason() == Some(h2::Reason::REFUSED_STREAM));
+    // A stream sees a remote GOAWAY as an error only if its number is above the last one named.
+    let refused = h2_error
+        .is_some_and(|e| e.reason() == Some(h2::Reason::REFUSED_STREAM) || (e.is_go_away() && e.is_remote()));
     if refused {
         UpstreamError::before_sent(FailureClass::Protocol, error)
     } else {

@@ -62,6 +62,21 @@ const WORDS: [&str; 56] = [
     "/v1/models/gpt-5",
     "/v1beta/models/gemini-2.5:generateContent",
 ];
+/// Paths that are taken, with a place for a name.
+const FRAMES: [(&str, &str); 12] = [
+    ("/v1/responses/", ""),
+    ("/v1/responses/", "/cancel"),
+    ("/v1/models/", ""),
+    ("/v1/models/", ":generateContent"),
+    ("/v1beta/models/", ":streamGenerateContent"),
+    ("/v1beta/tunedModels/", ":countTokens"),
+    ("/v1beta/models/", ""),
+    ("/openai/deployments/", "/chat/completions"),
+    ("/openai/v1/responses/", "/input_items"),
+    ("/v1/files/", ""),
+    ("/v1/files/", "/content"),
+    ("/v1/uploads/", "/parts"),
+];
 const QUERY_WORDS: [&str; 28] = [
     "key",
     "KEY",
@@ -177,6 +192,9 @@ fn paths_take_and_send_up_only_what_every_server_reads_the_same() {
         for method in &METHODS {
             check(method, &path, Some(&query));
             check(method, &String::from_utf8_lossy(left), None);
+            let name = input.with(&left[..left.len().min(3)]).spelt(&WORDS);
+            let (before, after) = FRAMES[input.choice % FRAMES.len()];
+            check(method, &format!("{before}{}{after}", String::from_utf8_lossy(&name)), Some(&query));
         }
         let known = paths::encode_model(&path);
         assert_eq!(decoded(&known), path.as_bytes(), "a name survives its encoding");

@@ -18,6 +18,9 @@
 
 mod harness;
 
+mod corpus_replay;
+mod forward_lane;
+mod raw_http;
 mod t00_harness;
 mod t01_packet_boundaries;
 mod t02_event_forms;
@@ -37,11 +40,14 @@ mod t21_stream_deadlines;
 mod t22_retry_after;
 mod t23_attempts;
 mod t24_cooldown;
+mod t28_bad_input;
+mod t28_errors;
+mod t29_http2_upstream;
+mod t29_keepalive_race;
 mod t31_same_bytes;
 mod t32_model_alias;
 mod t35_models;
 mod t36_codings;
 mod t37_sizes;
-mod forward_lane;
-mod raw_http;
-mod corpus_replay;
+mod t50_drain;
+mod t50_reload;

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// How long a case may be silent before it counts as unanswered.
 const SILENCE: Duration = Duration::from_millis(1500);
 const THREADS: usize = 24;
-/// Targets of the cases that are requests of ours; the simulator may see them from no other.
+/// In the target of every request that a case hides in another one.
 const SMUGGLED: &str = "smuggled";
 
 struct Case {

@@ -36,9 +36,10 @@ impl Call {
     fn request(self, model: &str) -> Request {
         match self {
             Call::Talk(wire, is_stream) => wire.request(model, is_stream),
-            Call::Embeddings => {
-                Request::post("/v1/embeddings", json!({"model": model, "input": "Say something."}).to_string())
-            }
+            Call::Embeddings => Request::post(
+                "/v1/embeddings",
+                json!({"model": model, "input": "Say something."}).to_string(),
+            ),
         }
     }
 

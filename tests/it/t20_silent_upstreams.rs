@@ -10,10 +10,8 @@ const SHORT: Duration = Duration::from_millis(800);
 /// What a deadline may be off.
 const SLACK: Duration = Duration::from_millis(250);
 
-const HEADER_SHORT: &str =
-    "timeouts = { connect = \"2s\", header = \"800ms\", first_token = \"9s\", idle = \"9s\", total = \"60s\" }";
-const FIRST_TOKEN_SHORT: &str =
-    "timeouts = { connect = \"2s\", header = \"9s\", first_token = \"800ms\", idle = \"9s\", total = \"60s\" }";
+const HEADER_SHORT: &str = "timeouts = { connect = \"2s\", header = \"800ms\", first_token = \"9s\", idle = \"9s\", total = \"60s\" }";
+const FIRST_TOKEN_SHORT: &str = "timeouts = { connect = \"2s\", header = \"9s\", first_token = \"800ms\", idle = \"9s\", total = \"60s\" }";
 
 fn gateway(wire: Wire, a: std::net::SocketAddr, b: &Sim, timeouts: &str) -> Gateway {
     let config = Config::new().provider("a", wire, a).provider("b", wire, b.addr());
@@ -116,9 +114,14 @@ fn t20_the_first_token_has_its_time_from_the_head_on_as_documented() {
     let (a, b) = (Sim::start(), Sim::start());
     let timeouts = "timeouts = { connect = \"2s\", header = \"2s\", first_token = \"1s\", idle = \"9s\", total = \"60s\" }";
     let gateway = gateway(Wire::Chat, a.addr(), &b, timeouts);
-    let request =
-        Wire::Chat.request("m", true).fault("slow-header:700").header("x-sim-delay-first-ms", "700");
-    let mut answer = gateway.send(&request);
+    let half = "HTTP/1.1 200 ";
+    let head = format!("{half}OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n");
+    let mut body = head.clone().into_bytes();
+    body.extend(sse_bytes(&Wire::Chat.stream(&["one"], 1, 1)));
+    let (split, gap) = (Split::At(vec![half.len(), head.len()]), Duration::from_millis(700));
+    let (framing, end) = (ScriptFraming::Raw, ScriptEnd::Close);
+    a.answer_next(ScriptedReply { body, split, gap, framing, end, ..ScriptedReply::default() });
+    let mut answer = gateway.send(&Wire::Chat.request("m", true));
     let events = answer.events();
     assert!(events.iter().any(|event| Wire::Chat.is_terminal(event)), "{events:?}");
     assert_eq!(answer.header("x-tidegate-provider"), Some("a"), "{:?}", answer.headers);

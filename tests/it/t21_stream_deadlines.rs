@@ -12,7 +12,7 @@ const WORDS: [&str; 6] = ["one ", "two ", "three ", "four ", "five ", "six"];
 
 fn gateway(wire: Wire, a: &Sim, b: &Sim, idle: &str, total: &str) -> Gateway {
     let timeouts = format!(
-        "timeouts = {{ connect = \"2s\", header = \"1500ms\", first_token = \"1500ms\", idle = \"{idle}\", total = \"{total}\" }}"
+        "timeouts = {{ connect = \"1s\", header = \"1500ms\", first_token = \"1500ms\", idle = \"{idle}\", total = \"{total}\" }}"
     );
     let config = Config::new().provider("a", wire, a.addr()).provider("b", wire, b.addr());
     Gateway::start(config.model("m", &["a", "b"]).set(&timeouts))
@@ -110,7 +110,7 @@ fn t21_the_total_time_ends_a_stream_that_never_falls_silent() {
 fn t21_the_total_time_bounds_all_attempts_together() {
     for wire in Wire::ALL {
         let (a, b) = (Sim::with_fault("black-hole"), Sim::with_fault("black-hole"));
-        let timeouts = "timeouts = { connect = \"2s\", header = \"1s\", first_token = \"1s\", idle = \"1s\", total = \"1500ms\" }";
+        let timeouts = "timeouts = { connect = \"1s\", header = \"1s\", first_token = \"1s\", idle = \"1s\", total = \"1500ms\" }";
         let config = Config::new().provider("a", wire, a.addr()).provider("b", wire, b.addr());
         let gateway = Gateway::start(config.model("m", &["a", "b"]).set(timeouts));
         let begun = Instant::now();

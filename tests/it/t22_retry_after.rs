@@ -80,7 +80,8 @@ fn t22_seconds_dates_and_milliseconds_are_all_kept_to() {
 #[test]
 fn t22_reset_headers_count_where_nothing_else_is_said() {
     let openai = [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "1.5s")];
-    let reply = ScriptedReply::json(429, r#"{"error":{"message":"slow down","type":"requests","code":null}}"#);
+    let reply =
+        ScriptedReply::json(429, r#"{"error":{"message":"slow down","type":"requests","code":null}}"#);
     let headers = openai.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let headers = reply.headers.iter().cloned().chain(headers).collect();
     let reply = ScriptedReply { headers, ..reply };

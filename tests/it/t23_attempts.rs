@@ -27,7 +27,8 @@ fn tried(gateway: &Gateway, answer: &crate::harness::Answer) -> Vec<String> {
 #[test]
 fn t23_three_attempts_over_two_failing_targets_are_three_calls_in_turn() {
     for wire in Wire::ALL {
-        for (fault, class) in [("status:503", "status_5xx"), ("status:500", "status_5xx"), ("not-json", "bad_body")]
+        for (fault, class) in
+            [("status:503", "status_5xx"), ("status:500", "status_5xx"), ("not-json", "bad_body")]
         {
             for is_stream in [false, true] {
                 let what = format!("{wire:?} {fault} stream {is_stream}");
@@ -68,7 +69,8 @@ fn t23_the_number_of_calls_is_the_configured_number() {
 fn t23_weights_and_turns_do_not_ask_the_failed_one_twice_in_a_row_either() {
     for balance in ["weighted", "round-robin"] {
         let (a, b) = (Sim::with_fault("status:500"), Sim::with_fault("status:500"));
-        let mut config = Config::new().provider("a", Wire::Chat, a.addr()).provider("b", Wire::Chat, b.addr());
+        let mut config =
+            Config::new().provider("a", Wire::Chat, a.addr()).provider("b", Wire::Chat, b.addr());
         for model in 0..8 {
             // Names of their own upstream: the failures of one model must not cool the next.
             let targets = format!(

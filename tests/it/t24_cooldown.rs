@@ -14,9 +14,7 @@ fn two(a: &Sim, b: &Sim) -> Config {
 /// One provider with two credentials.
 fn two_keys(a: &Sim, more: &[&str]) -> Config {
     let mut config = Config::new().env("KEY_ONE", "sk-one").env("KEY_TWO", "sk-two");
-    config = config
-        .provider("a", Wire::Chat, a.addr())
-        .set("api_keys = [\"env:KEY_ONE\", \"env:KEY_TWO\"]");
+    config = config.provider("a", Wire::Chat, a.addr()).set("api_keys = [\"env:KEY_ONE\", \"env:KEY_TWO\"]");
     for line in more {
         config = config.set(line);
     }

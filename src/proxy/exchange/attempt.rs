@@ -14,6 +14,7 @@ use crate::types::{FailureClass, Ticks, bounds};
 use crate::upstream::{Call, Head, UpstreamError, UpstreamRequest};
 use bytes::{Bytes, BytesMut};
 use http::header;
+use std::pin::pin;
 use std::time::Duration;
 
 /// Answers up to this size are read whole before anything goes down, so that a broken one can
@@ -89,7 +90,6 @@ pub struct Failure {
 struct Deadlines {
     connect: Ticks,
     header: Ticks,
-    first_token: Ticks,
     total: Ticks,
 }
 
@@ -159,43 +159,50 @@ async fn attempt(
     let account = aim.provider.accounts.get(aim.account).ok_or_else(no_account)?;
     let deadlines = Deadlines::new(edge.now(), aim.policy, total);
     let request = request(prepared, aim, account);
-    let opened = talk.until(deadlines.connect, Call::open(&account.link)).await;
-    let (mut call, was_reused) = landed(opened, FailureClass::Connect, "connect")?;
+    let opened = talk.until(deadlines.connect, pin!(Call::open(&account.link))).await;
+    let (mut call, was_reused) =
+        landed(opened, deadlines.class(deadlines.connect, FailureClass::Connect), "connection")?;
     aim.provider.metrics.connection(was_reused);
     let sent_at = edge.now();
     let answered = talk
-        .until(deadlines.header, async {
-            call.send(&request).await?;
-            call.head().await
-        })
+        .until(
+            deadlines.header,
+            pin!(async {
+                call.send(&request).await?;
+                call.head().await
+            }),
+        )
         .await;
-    let head = landed(answered, FailureClass::HeaderTimeout, "response head")?;
-    aim.provider.metrics.head(edge.now().since(sent_at));
+    let class = deadlines.class(deadlines.header, FailureClass::HeaderTimeout);
+    let head = landed(answered, class, "response head")?;
+    let head_at = edge.now();
+    aim.provider.metrics.head(head_at.since(sent_at));
     if !(200..300).contains(&head.status) {
         return Err(refused(talk, edge, call, head).await);
     }
     if prepared.is_stream && is_stream(&head, prepared.is_array) {
-        stream(talk, edge, prepared, aim, Answering { call, head, deadlines }).await
+        stream(talk, edge, prepared, aim, Answering { call, head, head_at, deadlines }).await
     } else {
-        whole(talk, prepared, Answering { call, head, deadlines }).await
+        whole(talk, edge, prepared, aim.policy, Answering { call, head, head_at, deadlines }).await
     }
 }
 
 struct Answering {
     call: Call,
     head: Head,
+    head_at: Ticks,
     deadlines: Deadlines,
 }
 
 impl Deadlines {
+    /// What it is when `deadline` passes: the call's own end, or `otherwise`, a target's slowness.
+    fn class(&self, deadline: Ticks, otherwise: FailureClass) -> FailureClass {
+        if deadline >= self.total { FailureClass::TotalTimeout } else { otherwise }
+    }
+
     fn new(now: Ticks, policy: &ModelPolicy, total: Ticks) -> Self {
         let after = |span: Duration| now.plus(span).min(total);
-        Self {
-            connect: after(policy.timeouts.connect),
-            header: after(policy.timeouts.header),
-            first_token: after(policy.timeouts.first_token),
-            total,
-        }
+        Self { connect: after(policy.timeouts.connect), header: after(policy.timeouts.header), total }
     }
 }
 
@@ -239,7 +246,7 @@ async fn refused(talk: &mut Talk<'_>, edge: &Edge, mut call: Call, head: Head) -
     let mut body = BytesMut::new();
     let deadline = edge.now().plus(ERROR_BODY_TIMEOUT);
     let is_whole = loop {
-        match talk.until(deadline, call.chunk()).await {
+        match talk.until(deadline, pin!(call.chunk())).await {
             Wake::Done(Ok(Some(bytes))) if body.len() + bytes.len() <= bounds::ERROR_BODY_BYTES_MAX => {
                 body.extend_from_slice(&bytes);
             }
@@ -270,7 +277,9 @@ async fn stream(
     aim: &Aim<'_>,
     answering: Answering,
 ) -> Result<Attempted, Stop> {
-    let Answering { mut call, mut head, deadlines } = answering;
+    let Answering { mut call, mut head, head_at, deadlines } = answering;
+    let by = head_at.plus(aim.policy.timeouts.first_token).min(deadlines.total);
+    let class = deadlines.class(by, FailureClass::FirstTokenTimeout);
     let coding = coding(&head)?;
     // What goes down is plain: it was inflated to be listened to.
     head.fields.retain(|(name, _)| name != header::CONTENT_ENCODING);
@@ -278,8 +287,8 @@ async fn stream(
     let mut pieces = Vec::new();
     let mut held = 0usize;
     loop {
-        let chunk = talk.until(deadlines.first_token, call.chunk()).await;
-        let chunk = landed(chunk, FailureClass::FirstTokenTimeout, "content")?;
+        let chunk = talk.until(by, pin!(call.chunk())).await;
+        let chunk = landed(chunk, class, "content")?;
         let Some(chunk) = chunk else {
             return stream_ended_early(call, head, listener, pieces);
         };
@@ -350,10 +359,14 @@ fn stream_ended_early(
 /// Reads an answer to its end, or until it is too long to hold.
 async fn whole(
     talk: &mut Talk<'_>,
+    edge: &Edge,
     prepared: &Prepared<'_>,
+    policy: &ModelPolicy,
     answering: Answering,
 ) -> Result<Attempted, Stop> {
-    let Answering { mut call, head, deadlines } = answering;
+    let Answering { mut call, head, head_at, deadlines } = answering;
+    let mut by = head_at.plus(policy.timeouts.first_token).min(deadlines.total);
+    let mut class = deadlines.class(by, FailureClass::FirstTokenTimeout);
     let mut first: Option<Bytes> = None;
     let mut more = BytesMut::new();
     loop {
@@ -362,12 +375,14 @@ async fn whole(
             let begun = joined(first, more);
             return Ok(Attempted::Long(Box::new(Long { call, head, begun })));
         }
-        let chunk = talk.until(deadlines.total, call.chunk()).await;
-        match landed(chunk, FailureClass::TotalTimeout, "whole body")? {
+        let chunk = talk.until(by, pin!(call.chunk())).await;
+        match landed(chunk, class, "body")? {
             Some(bytes) if first.is_none() => first = Some(bytes),
             Some(bytes) => more.extend_from_slice(&bytes),
             None => break,
         }
+        by = edge.now().plus(policy.timeouts.idle).min(deadlines.total);
+        class = deadlines.class(by, FailureClass::IdleTimeout);
     }
     call.finish();
     let body = joined(first, more);

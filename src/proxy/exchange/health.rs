@@ -83,6 +83,11 @@ pub fn note_failure(
         Blame::Credential => (&aim.runtime.credential_cooldowns, aim.provider.first_cell + aim.account),
     };
     cells.failure(cell, failure, retry_after, started, now);
+    // Any answer but a refusal of the credential shows that the credential works; a probe of it that
+    // ended so must not hold it back.
+    if matches!((failure, blame(failure, with_credential)), (FailureClass::Status(_), Blame::Target)) {
+        aim.runtime.credential_cooldowns.success(aim.provider.first_cell + aim.account, now);
+    }
     if let TargetState::Cooling { .. } = cells.state(cell, now) {
         aim.provider.metrics.cooldown(failure);
     }

@@ -35,6 +35,7 @@ use prepare::Prepared;
 use race::{Raced, Track};
 use relay::StreamEnd;
 use respond::Telling;
+use std::pin::pin;
 use std::sync::Arc;
 use talk::{Talk, Wake};
 
@@ -311,7 +312,7 @@ async fn long_answer(
     }
     let ended = loop {
         let deadline = edge.now().plus(track.policy.timeouts.idle).min(track.total);
-        match talk.until(deadline, call.chunk()).await {
+        match talk.until(deadline, pin!(call.chunk())).await {
             Wake::Done(Ok(Some(chunk))) => {
                 tail.push(&chunk);
                 if talk.down.send(chunk).await.is_err() {
@@ -362,6 +363,11 @@ async fn failed(
     respond::tell_failure(edge, talk, ctx, early, &reject).await;
 }
 
+/// A credential without its scheme: providers echo the key alone.
+fn bare(value: &[u8]) -> &[u8] {
+    value.strip_prefix(b"Bearer ").unwrap_or(value)
+}
+
 /// What no message may hold: hosts and credentials of the provider that was asked.
 fn needles<'r>(runtime: &'r Runtime, ctx: &Ctx) -> Vec<&'r [u8]> {
     let provider = ctx.record.provider.and_then(|index| runtime.providers.get(index));
@@ -369,7 +375,10 @@ fn needles<'r>(runtime: &'r Runtime, ctx: &Ctx) -> Vec<&'r [u8]> {
     let mut needles: Vec<&[u8]> = Vec::new();
     for account in accounts {
         needles.push(account.link.origin.host.as_bytes());
-        needles.extend(account.auth.iter().map(|(_, value)| value.as_bytes()));
+        needles.extend(account.auth.iter().map(|(_, value)| bare(value.as_bytes())));
     }
+    // A header of the configuration can hold a credential too; a short word in one cannot.
+    let headers = provider.map_or(&[] as &[_], |provider| &provider.headers);
+    needles.extend(headers.iter().map(|(_, value)| bare(value.as_bytes())).filter(|value| value.len() >= 8));
     needles
 }

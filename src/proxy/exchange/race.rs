@@ -11,6 +11,7 @@ use crate::routing::{AttemptOrder, Decision, decide, plan};
 use crate::runtime::{Edge, ModelPolicy, Runtime};
 use crate::telemetry::AttemptOutcome;
 use crate::types::{Reason, Reject, Ticks};
+use std::pin::pin;
 use std::time::Duration;
 
 /// Before the same target is tried again: this, doubled for each time, with full jitter.
@@ -57,7 +58,7 @@ pub async fn run(
     let soonest = first.soonest_recovery();
     let mut last: Option<Box<Failure>> = None;
     let mut previous = None;
-    loop {
+    while edge.now() < total {
         let next = order.next(|target| health::may_call(runtime, policy, target, pinned, edge.now()));
         let Some(target) = next else { break };
         if previous == Some(target) && !pause(talk, edge, ctx.record.attempts, total).await {
@@ -157,5 +158,5 @@ async fn pause(talk: &mut Talk<'_>, edge: &Edge, attempts: u32, total: Ticks) ->
     let share = (edge.dice.roll() >> 32) as u32;
     let span = Duration::from_nanos((ceiling.as_nanos() as u64 >> 16).saturating_mul(u64::from(share >> 16)));
     let until = edge.now().plus(span);
-    matches!(talk.until(until.min(total), std::future::pending::<()>()).await, Wake::Deadline)
+    matches!(talk.until(until.min(total), pin!(std::future::pending::<()>())).await, Wake::Deadline)
 }

@@ -8,6 +8,7 @@ use crate::dialect::tap::StreamFault;
 use crate::runtime::{Edge, ModelPolicy, OnDisconnect};
 use crate::types::{FailureClass, Ticks};
 use bytes::Bytes;
+use std::pin::pin;
 use std::time::Duration;
 
 /// How long the upstream's own end is waited for once the stream has said its last word.
@@ -64,7 +65,8 @@ impl Relay<'_> {
         let mut now = self.edge.now();
         loop {
             let deadline = self.deadline(now, live.listener.is_terminated());
-            match talk.until(deadline, live.call.chunk()).await {
+            let wake = talk.until(deadline, pin!(live.call.chunk())).await;
+            match wake {
                 Wake::Done(Ok(Some(chunk))) => {
                     now = self.edge.now();
                     let heard = match live.listener.hear(chunk, now) {

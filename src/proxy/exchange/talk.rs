@@ -77,9 +77,13 @@ impl<'s> Talk<'s> {
         }
     }
 
-    /// Waits for `work`, at most until `deadline`.
-    pub async fn until<T>(&mut self, deadline: Ticks, work: impl Future<Output = T>) -> Wake<T> {
-        let mut work = pin!(work);
+    /// Waits for `work`, at most until `deadline`. It comes pinned: taken by value it would stand
+    /// twice in the caller's future, and futures are what a held stream costs.
+    pub async fn until<T>(
+        &mut self,
+        deadline: Ticks,
+        mut work: Pin<&mut impl Future<Output = T>>,
+    ) -> Wake<T> {
         loop {
             let due = self.keepalive.as_ref().map(|k| k.last_sent.plus(k.every));
             let next = due.map_or(deadline, |due| due.min(deadline));
