@@ -1,6 +1,12 @@
 //! Holds the house to its floor plan (ARCHITECTURE.md §2): a module imports only floors below its
 //! own, and siblings of its own folder; files and functions keep their sizes.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests: a failure is the test's"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

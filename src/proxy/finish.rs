@@ -5,7 +5,7 @@ use super::connection::edge_stream;
 use super::context::Ctx;
 use crate::runtime::Edge;
 use crate::telemetry::{Entry, FailedAttempt, StatusClass};
-use crate::types::{Endpoint, Usage};
+use crate::types::Endpoint;
 use pingora_proxy::Session;
 
 /// Called from Pingora's `logging`, once for each request.
@@ -20,25 +20,10 @@ pub fn finish(edge: &Edge, session: &mut Session, ctx: &mut Ctx) {
 
 /// Corrects the estimate to the truth. A call that never reached an upstream used no tokens.
 fn settle(edge: &Edge, ctx: &mut Ctx) {
-    let usage = charged(ctx);
-    ctx.record.usage = usage;
+    let used = ctx.record.usage.map_or(0, |usage| usage.total());
     if let Some(caller) = &mut ctx.caller {
-        caller.reservation.settle(usage.map_or(0, |usage| usage.total()), edge.now());
+        caller.reservation.settle(used, edge.now());
     }
-}
-
-/// What the call is charged: what was reported or counted; the prompt alone, as an estimate, where
-/// an upstream had taken the call and the client left before any answer.
-fn charged(ctx: &Ctx) -> Option<Usage> {
-    if ctx.record.usage.is_some() {
-        return ctx.record.usage;
-    }
-    let was_left = ctx.record.is_client_gone && ctx.record.attempts > 0;
-    was_left.then(|| Usage {
-        input: ctx.record.counted_input.unwrap_or(0),
-        is_estimated: true,
-        ..Usage::default()
-    })
 }
 
 fn count(edge: &Edge, ctx: &Ctx) {

@@ -170,8 +170,10 @@ fn check(method: &Method, path: &str, query: Option<&str>) {
             }
         }
     }
-    // The model that Gemini's path names goes up as it came where no other is asked for.
-    if let Some(model) = hit.model.as_deref() {
+    // The model that Gemini's path names goes up as it came where no other is asked for. A collection
+    // named twice is left out once, so one named thrice is another matter.
+    let is_bare = |model: &&str| !model.starts_with("models/") && !model.starts_with("tunedModels/");
+    if let Some(model) = hit.model.as_deref().filter(is_bare) {
         let again = hit.upstream_path(model).into_owned();
         if again.starts_with("/v1") && method == Method::POST {
             let same =

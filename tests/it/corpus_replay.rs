@@ -334,8 +334,8 @@ fn anthropic(documents: &[Value]) -> Counts {
 /// The last report counts; thoughts are output.
 fn gemini(documents: &[Value]) -> Counts {
     let last = |name: &str| {
-        let reported = documents.iter().filter_map(|d| d["usageMetadata"][name].as_u64());
-        reported.last().unwrap_or(0)
+        let mut reported = documents.iter().filter_map(|d| d["usageMetadata"][name].as_u64());
+        reported.next_back().unwrap_or(0)
     };
     Counts {
         input: last("promptTokenCount") + last("toolUsePromptTokenCount"),

@@ -333,7 +333,11 @@ fn coding(head: &Head) -> Result<ContentCoding, Stop> {
 }
 
 fn stream_fault(fault: StreamFault) -> Failure {
-    let mut failure = Failure::new(FailureClass::StreamError, &fault.code);
+    // A provider that answers 200 and means 400 has judged the request: no other target judges it
+    // better. Everything else it may say there is its own failure.
+    let is_judged = matches!(fault.status, 400 | 404 | 413 | 422);
+    let class = if is_judged { FailureClass::Status(fault.status) } else { FailureClass::StreamError };
+    let mut failure = Failure::new(class, &fault.code);
     failure.fault = Some(fault);
     failure
 }

@@ -133,12 +133,23 @@ pub fn local_answer(
     Some(Bytes::from(format!("{{\"{field}\":{}}}", count.tokens)))
 }
 
+/// The prompt's likeliest number of tokens, for a call whose upstream reported none. Never the bound,
+/// which may be far above the truth.
+pub fn prompt(runtime: &Runtime, policy: &ModelPolicy, prepared: &Prepared<'_>) -> u64 {
+    let family = policy.family(0, &prepared.model);
+    let model = upstream_name(policy, prepared);
+    let counted = runtime.counter.count(prepared.endpoint, family, &model, &prepared.body);
+    counted.map_or_else(
+        |_| runtime.counter.bound(prepared.endpoint, family, &prepared.body),
+        |count| count.tokens,
+    )
+}
+
 /// Usage counted here, for an endpoint that should report some and did not.
 pub fn estimate(
     runtime: &Runtime,
     policy: &ModelPolicy,
     prepared: &Prepared<'_>,
-    counted_input: u64,
     body: &[u8],
 ) -> Option<Usage> {
     if !is_counted(prepared.endpoint) {
@@ -147,7 +158,8 @@ pub fn estimate(
     let family = policy.family(0, &prepared.model);
     let mut output = runtime.counter.output(family);
     tap::for_each_output_text(prepared.endpoint, body, &mut |text| output.push(text));
-    Some(Usage { input: counted_input, output: output.total(), is_estimated: true, ..Usage::default() })
+    let input = prompt(runtime, policy, prepared);
+    Some(Usage { input, output: output.total(), is_estimated: true, ..Usage::default() })
 }
 
 /// The last bytes of a long answer.

@@ -196,11 +196,11 @@ impl Listener {
     }
 
     /// Usage as the upstream reported it, or counted here from what was seen.
-    pub fn usage(&self, counted_input: u64) -> Usage {
+    pub fn usage(&self, count_input: impl FnOnce() -> u64) -> Usage {
         let reported = self.tap.usage();
         let Some(mut usage) = reported else {
             let output = self.output.total();
-            return Usage { input: counted_input, output, is_estimated: true, ..Usage::default() };
+            return Usage { input: count_input(), output, is_estimated: true, ..Usage::default() };
         };
         // A stream cut short may have reported its prompt (Anthropic does, at the start) and not
         // its output: that part is counted here.
@@ -208,8 +208,8 @@ impl Listener {
             usage.output = usage.output.max(self.output.total());
             usage.is_estimated = true;
         }
-        if usage.input == 0 && counted_input > 0 {
-            usage.input = counted_input;
+        if usage.input == 0 {
+            usage.input = count_input();
             usage.is_estimated = true;
         }
         usage

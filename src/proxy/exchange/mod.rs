@@ -155,11 +155,23 @@ async fn converse(
         Raced::NoTarget(reject) => {
             respond::tell_failure(edge, &mut talk, ctx, early, &reject).await;
         }
-        Raced::Left => ctx.record.is_client_gone = true,
+        Raced::Left => {
+            ctx.record.is_client_gone = true;
+            charge_prompt(ctx, prepared, track);
+        }
         Raced::Cut => {
             let reject = Reject::new(Reason::Draining, "the gateway is shutting down");
             respond::tell_failure(edge, &mut talk, ctx, early, &reject).await;
         }
+    }
+}
+
+/// A client that left before any answer, after an upstream had taken its call: never free, never the
+/// bound.
+fn charge_prompt(ctx: &mut Ctx, prepared: &Prepared<'_>, track: &Track<'_>) {
+    if ctx.record.attempts > 0 && ctx.record.counted_input.is_some() {
+        let input = count::prompt(track.runtime, track.policy, prepared);
+        ctx.record.usage = Some(Usage { input, is_estimated: true, ..Usage::default() });
     }
 }
 
@@ -203,7 +215,7 @@ async fn stream(
 /// What a stream told, on every way it can end.
 fn note_stream(edge: &Edge, ctx: &mut Ctx, prepared: &Prepared<'_>, track: &Track<'_>, live: &mut Live) {
     let listener = &mut live.listener;
-    let counted = ctx.record.counted_input.unwrap_or(0);
+    let counted = || count::prompt(track.runtime, track.policy, prepared);
     ctx.record.usage = Some(listener.usage(counted));
     ctx.record.finish_reason = listener.tap.finish_reason().map(str::to_owned);
     if let Some(id) = listener.tap.response_id() {
@@ -278,9 +290,8 @@ async fn whole(
     answer: Answer,
 ) {
     let Answer { head, body, reading } = answer;
-    let counted = ctx.record.counted_input.unwrap_or(0);
     ctx.record.usage =
-        reading.usage.or_else(|| count::estimate(track.runtime, track.policy, prepared, counted, &body));
+        reading.usage.or_else(|| count::estimate(track.runtime, track.policy, prepared, &body));
     if let Some(id) = &reading.response_id {
         pins::keep(edge, ctx, track, prepared, id);
     }
@@ -323,12 +334,10 @@ async fn long_answer(
             _ => break false,
         }
     };
-    let counted = ctx.record.counted_input.unwrap_or(0);
-    ctx.record.usage = tail.usage(prepared.endpoint).or(Some(Usage {
-        input: counted,
-        is_estimated: true,
-        ..Usage::default()
-    }));
+    ctx.record.usage = tail.usage(prepared.endpoint).or_else(|| {
+        let input = count::prompt(track.runtime, track.policy, prepared);
+        Some(Usage { input, is_estimated: true, ..Usage::default() })
+    });
     ctx.record.bytes_out = talk.down.bytes_out;
     if ended {
         call.finish();

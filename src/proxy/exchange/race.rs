@@ -61,7 +61,11 @@ pub async fn run(
     while edge.now() < total {
         let next = order.next(|target| health::may_call(runtime, policy, target, pinned, edge.now()));
         let Some(target) = next else { break };
-        if previous == Some(target) && !pause(talk, edge, ctx.record.attempts, total).await {
+        let waits_from = edge.now();
+        let is_again = previous == Some(target);
+        let goes_on = !is_again || pause(talk, edge, ctx.record.attempts, total).await;
+        ctx.record.waited += edge.now().since(waits_from);
+        if !goes_on {
             return if talk.down.is_gone() { Raced::Left } else { Raced::Cut };
         }
         previous = Some(target);

@@ -43,6 +43,7 @@ pub struct Http2Call {
 impl Http2 {
     pub async fn open(addr: SocketAddr, ca: &Ca) -> Self {
         let stream = TcpStream::connect(addr).await.unwrap();
+        stream.set_nodelay(true).unwrap();
         let name = ServerName::try_from(SERVER_NAME).unwrap();
         let stream = TlsConnector::from(ca.client(&[b"h2"])).connect(name, stream).await.unwrap();
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]), "the gateway offers HTTP/2");
