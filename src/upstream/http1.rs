@@ -264,8 +264,11 @@ async fn open_elsewhere(
 
 async fn open_at(link: &Arc<Link>, address: SocketAddr) -> Result<(Stream, bool), UpstreamError> {
     let peer = PooledKey::new(link, address);
-    if let Some(stream) = link.transport.streams.reused_stream(&peer).await {
-        return Ok((stream, true));
+    while let Some(stream) = link.transport.streams.reused_stream(&peer).await {
+        let plain = stream.as_any().downcast_ref::<PlainStream>();
+        if plain.is_none_or(PlainStream::is_quiet) {
+            return Ok((stream, true));
+        }
     }
     // Boxed: connecting is rare and its future is large, and every call would carry it.
     let stream = if link.origin.is_tls {

@@ -149,7 +149,8 @@ fn t28_bad_input_over_the_rate_is_429_and_the_limit_headers_are_true() {
     for _ in 0..2 {
         let (answer, _) = refused(&gateway, Wire::Chat, &request, 429, "rate_limit_exceeded");
         let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
-        assert!((1..=60).contains(&seconds), "{seconds}");
+        // A charge lasts a minute and up to the second it fell into.
+        assert!((1..=61).contains(&seconds), "{seconds}");
     }
     assert_eq!(sim.calls(), 3, "what is refused goes nowhere");
     let other = gateway.send(&Wire::Chat.request("gpt-known", false));

@@ -7,7 +7,7 @@ use tidegate::sim::ScriptedReply;
 const CANARY: &str = "sk-upstream-canary-7f3a";
 
 /// What the upstream does, and what the client is told: status, origin.
-const FAULTS: [(&str, u16, &str); 23] = [
+const FAULTS: [(&str, u16, &str); 22] = [
     ("status:400", 400, "provider"),
     ("status:401", 401, "provider"),
     ("status:402", 402, "provider"),
@@ -26,7 +26,6 @@ const FAULTS: [(&str, u16, &str); 23] = [
     ("status:400,echo-headers", 400, "provider"),
     ("status:401,echo-headers", 401, "provider"),
     ("status:500,echo-headers", 500, "provider"),
-    ("race-after:0", 502, "gateway"),
     ("black-hole", 504, "gateway"),
     ("not-json", 502, "gateway"),
     ("empty", 502, "gateway"),

@@ -10,7 +10,7 @@ use crate::framing::inflate::ContentCoding;
 use crate::meter::OutputCounter;
 use crate::routing::retry_after;
 use crate::runtime::{Account, Edge, ModelPolicy, Provider, Runtime};
-use crate::types::{FailureClass, Ticks, bounds};
+use crate::types::{Endpoint, FailureClass, Ticks, bounds};
 use crate::upstream::{Call, Head, UpstreamError, UpstreamRequest};
 use bytes::{Bytes, BytesMut};
 use http::header;
@@ -298,6 +298,7 @@ async fn stream(
             return Err(fail(stream_fault(fault)));
         }
         held += hold(&mut pieces, heard.pieces);
+        check_said_something(&listener)?;
         if heard.has_content || listener.is_terminated() || held > HELD_BYTES_MAX {
             return Ok(Attempted::Streaming(Box::new(Live {
                 call,
@@ -318,6 +319,15 @@ fn listener(prepared: &Prepared<'_>, aim: &Aim<'_>, coding: ContentCoding) -> Li
         listener.hide_usage();
     }
     listener
+}
+
+/// A stream that says it is done before it has said anything, a finish reason included, is no answer.
+fn check_said_something(listener: &Listener) -> Result<(), Stop> {
+    let is_chat = matches!(listener.endpoint, Endpoint::ChatCompletions | Endpoint::Completions);
+    if is_chat && listener.is_terminated() && !listener.tap.has_content() {
+        return Err(fail(Failure::new(FailureClass::BadBody, "the stream ended with nothing in it")));
+    }
+    Ok(())
 }
 
 fn hold(pieces: &mut Vec<Bytes>, heard: Pieces) -> usize {
@@ -354,6 +364,7 @@ fn stream_ended_early(
         return Err(fail(stream_fault(fault)));
     }
     hold(&mut pieces, heard.pieces);
+    check_said_something(&listener)?;
     if listener.is_terminated() {
         return Ok(Attempted::Streaming(Box::new(Live { call, head, listener, pieces, is_ended: true })));
     }

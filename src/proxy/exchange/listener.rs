@@ -35,7 +35,7 @@ pub struct Listener {
     last_content: Option<Ticks>,
     /// Events seen: the next `sequence_number` of a Responses stream.
     pub events: u64,
-    endpoint: Endpoint,
+    pub endpoint: Endpoint,
     is_array: bool,
     open_block: Option<OpenBlock>,
 }
