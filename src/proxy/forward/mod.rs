@@ -57,6 +57,7 @@ fn choose(edge: &Edge, session: &Session, ctx: &mut Ctx, hit: &Hit<'_>) -> Resul
     let now = edge.now();
     let account = super::exchange::account(&ctx.runtime, found, edge.dice.roll(), now).ok_or_else(|| {
         Reject::new(Reason::AllCooling, "all credentials of this provider are cooling down")
+            .with_retry_after(std::time::Duration::from_secs(1))
     })?;
     let base = found.accounts.get(account).map_or("", |account| account.link.origin.base_path.as_str());
     let mut path = format!("{base}{}", hit.upstream_path(&model));
