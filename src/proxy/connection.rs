@@ -62,6 +62,9 @@ pub struct EdgeStream {
     _place: Place,
 }
 
+/// What a connection accepted at the last moment gets to send its first head.
+pub const FIRST_HEAD_GRACE: Duration = Duration::from_secs(1);
+
 const IDLE: u8 = 0;
 const READING_HEAD: u8 = 1;
 const PAST_HEAD: u8 = 2;
@@ -127,7 +130,10 @@ impl<A: ServerApp + Send + Sync + 'static> ServerApp for Gated<A> {
         self.inner.process_new(Box::new(stream), shutdown).await
     }
 
+    /// Called once the listeners are closed. Pingora then drops every connection that waits for a
+    /// head, also one accepted a moment ago whose first request is on its way: those get their turn.
     async fn cleanup(&self) {
+        tokio::time::sleep(FIRST_HEAD_GRACE).await;
         self.inner.cleanup().await;
     }
 }

@@ -1,6 +1,7 @@
 //! The end of a process: readiness first, then the listeners, then the streams.
 
 use super::{Settings, upgrade};
+use crate::proxy::connection::FIRST_HEAD_GRACE;
 use crate::runtime::{DrainPhase, Edge};
 use async_trait::async_trait;
 use pingora_core::server::{ShutdownSignal, ShutdownSignalWatch};
@@ -68,7 +69,7 @@ impl ShutdownSignalWatch for Signals {
                     log::info!("SIGTERM: not ready any more, draining");
                     self.edge.drain.enter(DrainPhase::Leaving);
                     tokio::time::sleep(self.ready_grace).await;
-                    self.supervise(Duration::ZERO);
+                    self.supervise(FIRST_HEAD_GRACE + LOOK_EVERY);
                     return ShutdownSignal::GracefulTerminate;
                 }
                 _ = quit.recv() => {
@@ -78,7 +79,7 @@ impl ShutdownSignalWatch for Signals {
                     }
                     log::info!("SIGQUIT: handing the listeners over");
                     self.edge.drain.enter(DrainPhase::HandedOver);
-                    self.supervise(HAND_OVER + LOOK_EVERY);
+                    self.supervise(HAND_OVER + FIRST_HEAD_GRACE + LOOK_EVERY);
                     return ShutdownSignal::GracefulUpgrade;
                 }
                 _ = interrupt.recv() => {

@@ -43,7 +43,6 @@ pub struct Http2Call {
 impl Http2 {
     pub async fn open(addr: SocketAddr, ca: &Ca) -> Self {
         let stream = TcpStream::connect(addr).await.unwrap();
-        stream.set_nodelay(true).unwrap();
         let name = ServerName::try_from(SERVER_NAME).unwrap();
         let stream = TlsConnector::from(ca.client(&[b"h2"])).connect(name, stream).await.unwrap();
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]), "the gateway offers HTTP/2");
@@ -73,12 +72,16 @@ impl Http2 {
         let mut sender = self.sender.clone().ready().await.unwrap();
         let has_body = !request.body.is_empty();
         let (answer, mut stream) = sender.send_request(head.body(()).unwrap(), !has_body).unwrap();
+        // A body shorter than its announced length is one whose rest has not come yet.
+        let announced = request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+        let announced = announced.and_then(|(_, value)| value.parse::<usize>().ok());
+        let is_whole = announced.is_none_or(|length| length <= request.body.len());
         let mut rest = Bytes::copy_from_slice(&request.body);
         while !rest.is_empty() {
             stream.reserve_capacity(rest.len());
             let room = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await.unwrap().unwrap();
             let piece = rest.split_to(room.min(rest.len()));
-            stream.send_data(piece, rest.is_empty()).unwrap();
+            stream.send_data(piece, rest.is_empty() && is_whole).unwrap();
         }
         Http2Call { answer, request: stream }
     }
