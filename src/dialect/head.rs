@@ -153,7 +153,7 @@ names!(Known {
     Query = "query",
 });
 
-names!(Options { IncludeUsage = "include_usage" });
+names!(Options in "stream_options." { IncludeUsage = "include_usage" });
 
 fn parse_json(endpoint: Endpoint, text: &str) -> Result<RequestHead, HeadError> {
     let fields = Fields::<Known>::read(text)?;

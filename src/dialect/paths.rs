@@ -54,6 +54,11 @@ enum Upstream<'a> {
 }
 
 impl Hit<'_> {
+    /// Whether a GET of this may be a WebSocket's handshake.
+    pub fn takes_websocket(&self) -> bool {
+        self.upstream == Upstream::Whole(REALTIME)
+    }
+
     /// The path to append to a provider's `base_url` for a same-dialect call: without `/v1` for
     /// OpenAI kinds (their base has it), whole for Anthropic and Gemini (theirs is the bare host).
     /// `upstream_model` takes the model's place where the path holds one.
@@ -111,6 +116,9 @@ const OPENAI: [(&str, Endpoint); 12] = [
     ("rerank", Endpoint::Rerank),
 ];
 
+/// The one path of WebSockets, as it goes up.
+const REALTIME: &str = "/realtime";
+
 /// Reads `path` (no query) and `query` (no `?`) as they stand in the request line.
 pub fn parse<'a>(method: &Method, path: &'a str, query: Option<&'a str>) -> Result<Hit<'a>, PathError> {
     if !segment::is_safe_path(path) || !query.is_none_or(query::is_safe) {
@@ -121,7 +129,7 @@ pub fn parse<'a>(method: &Method, path: &'a str, query: Option<&'a str>) -> Resu
     if !route.allowed.split(", ").any(|allowed| allowed == method.as_str()) {
         return Err(PathError::Method { allowed: route.allowed });
     }
-    if route.upstream == Upstream::Whole("/realtime") {
+    if route.upstream == Upstream::Whole(REALTIME) {
         route.model = query.and_then(|query| query::value(query, "model"));
     }
     Ok(Hit {

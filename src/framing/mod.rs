@@ -6,10 +6,12 @@
 
 pub mod coding;
 pub mod gzip;
+pub mod http1_answer;
 pub mod http1_body;
 pub mod http1_head;
 pub mod inflate;
 pub mod sse;
+pub mod strict_head;
 
 pub use coding::{ContentCoding, Unsupported};
 pub use http1_body::{BodyDecoder, BodyError, Piece};

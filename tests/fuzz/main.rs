@@ -26,4 +26,5 @@ mod t_request_form;
 mod t_request_head;
 mod t_retry_after;
 mod t_sse;
+mod t_strict_head;
 mod t_tap;

@@ -16,6 +16,7 @@ pub enum HeadErrorKind {
     TooDeep,
     NotObject,
     WrongType(&'static str),
+    Empty(&'static str),
     TooLong(&'static str),
     /// More parts in a form, or more requests in a batch, than one call may hold.
     TooMany(&'static str),
@@ -56,6 +57,7 @@ impl HeadError {
             }
             HeadErrorKind::NotObject => Cow::Borrowed("the request body must be a JSON object"),
             HeadErrorKind::WrongType(field) => format!("`{field}` has a value of the wrong type").into(),
+            HeadErrorKind::Empty(field) => format!("`{field}` is empty").into(),
             HeadErrorKind::TooLong(field) => {
                 format!("`{field}` is longer than {MODEL_NAME_BYTES_MAX} bytes").into()
             }
@@ -91,6 +93,7 @@ impl HeadError {
         match self.kind {
             HeadErrorKind::Duplicate(field) => reject(Reason::DuplicateField).with_param(field),
             HeadErrorKind::WrongType(field)
+            | HeadErrorKind::Empty(field)
             | HeadErrorKind::TooLong(field)
             | HeadErrorKind::TooMany(field) => reject(Reason::InvalidRequest).with_param(field),
             HeadErrorKind::Invalid

@@ -14,12 +14,17 @@ pub(super) trait Names: Copy {
     /// The place of `key` in the set; below [`NAMES_MAX`].
     fn find(key: &str) -> Option<usize>;
     fn index(self) -> usize;
+    /// What errors call it.
     fn name(index: usize) -> &'static str;
 }
 
-/// Declares an enum that is a set of names.
+/// Declares an enum that is a set of names; with `in`, of an object inside the body, whose fields
+/// are told as paths from the top.
 macro_rules! names {
     ($set:ident { $($variant:ident = $name:literal),* $(,)? }) => {
+        names!($set in "" { $($variant = $name),* });
+    };
+    ($set:ident in $path:literal { $($variant:ident = $name:literal),* $(,)? }) => {
         #[derive(Clone, Copy)]
         enum $set { $($variant),* }
 
@@ -36,7 +41,7 @@ macro_rules! names {
             }
 
             fn name(index: usize) -> &'static str {
-                [$($name),*].get(index).copied().unwrap_or_default()
+                [$(concat!($path, $name)),*].get(index).copied().unwrap_or_default()
             }
         }
     };

@@ -27,7 +27,7 @@ names!(Known {
     Tools = "tools",
 });
 
-names!(Config {
+names!(Config in "generationConfig." {
     MaxOutput = "maxOutputTokens",
     MaxOutputSnake = "max_output_tokens",
     Candidates = "candidateCount",

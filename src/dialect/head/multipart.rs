@@ -135,6 +135,10 @@ impl Form<'_> {
         if part.is_encoded {
             return error(HeadErrorKind::WrongType("model"));
         }
+        // Its line end may be the delimiter's own, so that nothing could be put in its place.
+        if part.value.is_empty() {
+            return error(HeadErrorKind::Empty("model"));
+        }
         if part.value.len() > MODEL_NAME_BYTES_MAX {
             return error(HeadErrorKind::TooLong("model"));
         }

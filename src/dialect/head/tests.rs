@@ -80,7 +80,10 @@ fn a_known_field_given_twice_is_refused_also_when_spelled_with_escapes() {
         ("{\"model\":null,\"model\":\"b\"}", "model"),
         ("{\"stream\":true,\"stream\":true}", "stream"),
         ("{\"messages\":[],\"m\\u0065ssages\":[]}", "messages"),
-        ("{\"stream_options\":{\"include_usage\":true,\"include_usage\":true}}", "include_usage"),
+        (
+            "{\"stream_options\":{\"include_usage\":true,\"include_usage\":true}}",
+            "stream_options.include_usage",
+        ),
     ] {
         let error = chat(body).unwrap_err();
         assert_eq!(error.kind, HeadErrorKind::Duplicate(field), "{body}");
@@ -179,7 +182,7 @@ fn geminis_two_spellings_of_one_field_are_that_field_twice() {
     let both = "{\"generationConfig\":{},\"generation_config\":{}}";
     assert_eq!(gemini(both), HeadErrorKind::Duplicate("generationConfig"));
     let both = "{\"generationConfig\":{\"maxOutputTokens\":1,\"max_output_tokens\":2}}";
-    assert_eq!(gemini(both), HeadErrorKind::Duplicate("maxOutputTokens"));
+    assert_eq!(gemini(both), HeadErrorKind::Duplicate("generationConfig.maxOutputTokens"));
     assert_eq!(gemini("{\"generationConfig\":1}"), HeadErrorKind::WrongType("generationConfig"));
     assert_eq!(gemini("{\"requests\":{}}"), HeadErrorKind::WrongType("requests"));
     assert_eq!(gemini("{\"requests\":[1]}"), HeadErrorKind::WrongType("requests"));
@@ -227,6 +230,13 @@ fn a_form_that_servers_could_read_differently_is_refused() {
     assert_eq!(read(&encoded).unwrap_err().kind, HeadErrorKind::WrongType("model"));
     let long = part("form-data; name=\"model\"", &"a".repeat(257));
     assert_eq!(read(&long).unwrap_err().kind, HeadErrorKind::TooLong("model"));
+    assert_eq!(read(&part("form-data; name=\"model\"", "")).unwrap_err().kind, HeadErrorKind::Empty("model"));
+    // The blank line's end is the delimiter's own.
+    let bare = read("--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n").unwrap_err();
+    assert_eq!(bare.kind, HeadErrorKind::Empty("model"));
+    let reject = bare.to_reject();
+    assert_eq!((reject.reason, reject.param.as_deref()), (Reason::InvalidRequest, Some("model")));
+    assert!(reject.message.starts_with("`model` is empty"), "{}", reject.message);
     let many = part("form-data; name=\"x\"", "").repeat(256);
     assert_eq!(read(&many).unwrap_err().kind, HeadErrorKind::TooMany("parts"));
 }
