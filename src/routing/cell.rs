@@ -8,6 +8,7 @@
 
 use super::TargetState;
 use super::failure_window::FailureWindow;
+use super::numbers::Numbers;
 use crate::types::Ticks;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,7 +21,7 @@ const STRIKES_MAX: u32 = 16;
 pub struct CooldownRules {
     /// The first cooling; doubled with each that follows before it was well for `well_after`.
     pub base: Duration,
-    /// The longest, whatever an upstream asks for.
+    /// The longest before `jitter_percent`, whatever an upstream asks for.
     pub max: Duration,
     /// Failures in a row that cool.
     pub consecutive_max: u32,
@@ -32,19 +33,34 @@ pub struct CooldownRules {
     pub probe_every: Duration,
     /// Success so long after a cooling ended forgets it.
     pub well_after: Duration,
+    /// How much longer a cooling may be, at random and on top of everything else, in percent: so
+    /// that many nodes which saw one failure together do not come back together.
+    pub jitter_percent: u32,
 }
 
 impl Default for CooldownRules {
     fn default() -> Self {
-        Self {
-            base: Duration::from_secs(1),
-            max: Duration::from_secs(60),
-            consecutive_max: 5,
-            calls_min: 20,
-            failures_percent: 50,
-            probe_every: Duration::from_secs(5),
-            well_after: Duration::from_secs(10),
-        }
+        Self::DEFAULT
+    }
+}
+
+impl CooldownRules {
+    pub const DEFAULT: Self = Self {
+        base: Duration::from_secs(1),
+        max: Duration::from_secs(60),
+        consecutive_max: 5,
+        calls_min: 20,
+        failures_percent: 50,
+        probe_every: Duration::from_secs(5),
+        well_after: Duration::from_secs(10),
+        jitter_percent: 10,
+    };
+
+    /// `span` and up to `jitter_percent` more, never less. `random`: any number.
+    pub(super) fn spread(&self, span: Duration, random: u64) -> Duration {
+        let most = span.saturating_mul(self.jitter_percent) / 100;
+        let most = u64::try_from(most.as_nanos()).unwrap_or(u64::MAX);
+        span.saturating_add(Duration::from_nanos(Numbers::new(random).below(most)))
     }
 }
 
@@ -115,7 +131,7 @@ impl Cell {
     }
 
     /// A call that began at `started` failed in a way that is the target's fault.
-    pub(super) fn fail(&self, started: Ticks, now: Ticks, rules: &CooldownRules) {
+    pub(super) fn fail(&self, started: Ticks, now: Ticks, rules: &CooldownRules, random: u64) {
         // A call from before the last cooling's end is part of what that was for. Slow timeouts would
         // otherwise cool a target again after it has come back.
         let until = self.until.load(Ordering::Acquire);
@@ -135,7 +151,7 @@ impl Cell {
         let span = rules.base.saturating_mul(1 << strikes).min(rules.max);
         // Of several failures that all come to this point, one cools. None can shorten a cooling:
         // the one that was seen had ended.
-        let next = nanos(now.plus(span));
+        let next = nanos(now.plus(rules.spread(span, random)));
         if self.until.compare_exchange(until, next, Ordering::AcqRel, Ordering::Acquire).is_err() {
             return;
         }

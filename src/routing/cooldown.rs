@@ -1,7 +1,8 @@
 //! What is left alone for a while: one cell for each target, in a second set one for each credential.
 //!
 //! A failure is told to one set, the one [`blame`] names; a success to both. State belongs to a
-//! stable key, so a reload neither forgets a cooling nor needs one to end.
+//! stable key, so a reload neither forgets a cooling nor needs one to end. No cooling is shorter than
+//! its rules or the upstream say; each is a little longer, by chance.
 
 use super::TargetState;
 use super::cell::{Cell, CooldownRules};
@@ -32,13 +33,15 @@ pub fn blame(failure: FailureClass, credentials: usize) -> Blame {
 pub struct CooldownSet {
     cells: Vec<(Arc<Cell>, CooldownRules)>,
     by_key: HashMap<String, Arc<Cell>>,
+    seed: u64,
 }
 
 impl CooldownSet {
     /// `keys` in index order, stable over reloads (for a target, provider and upstream model), each
     /// with its rules. Equal keys share one cell. Cells known to `previous` go on, under the new rules.
-    pub fn new(keys: &[(String, CooldownRules)], previous: Option<&CooldownSet>) -> Self {
-        let mut set = Self { cells: Vec::with_capacity(keys.len()), by_key: HashMap::new() };
+    /// `seed` is random: another one on each node.
+    pub fn new(keys: &[(String, CooldownRules)], previous: Option<&CooldownSet>, seed: u64) -> Self {
+        let mut set = Self { cells: Vec::with_capacity(keys.len()), by_key: HashMap::new(), seed };
         for (key, rules) in keys {
             let known = || previous.and_then(|previous| previous.by_key.get(key)).cloned();
             let cell = set.by_key.entry(key.clone()).or_insert_with(|| known().unwrap_or_default());
@@ -77,21 +80,29 @@ impl CooldownSet {
     ) {
         let Some((cell, rules)) = self.cells.get(index) else { return };
         let stated = retry_after.filter(|span| !span.is_zero()).map(|span| span.min(rules.max));
+        let random = self.random(index, now);
+        let spread = |span| rules.spread(span, random);
         match failure {
-            FailureClass::Status(429) => cell.cool_for(stated.unwrap_or(rules.base), now, false),
-            FailureClass::Status(401 | 403) => cell.cool_for(rules.max, now, true),
+            FailureClass::Status(429) => cell.cool_for(spread(stated.unwrap_or(rules.base)), now, false),
+            FailureClass::Status(401 | 403) => cell.cool_for(spread(rules.max), now, true),
             // The upstream's own slowness to read, and a call as long as the client allowed, say
             // nothing about the next one.
             FailureClass::Status(408) | FailureClass::TotalTimeout => {}
             // Every other refusal of a request is an answer of a target that works.
             FailureClass::Status(400..=499) => cell.succeed(now, rules),
             FailureClass::Status(503 | 529) => {
-                cell.fail(started, now, rules);
+                cell.fail(started, now, rules, random);
                 if let Some(span) = stated {
-                    cell.cool_for(span, now, false);
+                    cell.cool_for(spread(span), now, false);
                 }
             }
-            _ => cell.fail(started, now, rules),
+            _ => cell.fail(started, now, rules, random),
         }
+    }
+
+    /// Another number for each cell, moment and node.
+    fn random(&self, index: usize, now: Ticks) -> u64 {
+        let moment = now.since_start().as_nanos() as u64;
+        self.seed ^ moment.rotate_left(20) ^ (index as u64).rotate_left(52)
     }
 }

@@ -2,11 +2,14 @@
 
 use super::{Blame, CooldownRules, CooldownSet, TargetState, blame};
 use crate::types::{Clock, FailureClass, ManualClock, Ticks};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 const S: Duration = Duration::from_secs(1);
 const SERVER_ERROR: FailureClass = FailureClass::Status(500);
 const RATE_LIMITED: FailureClass = FailureClass::Status(429);
+/// So that spans can be told to the nanosecond.
+const EXACT: CooldownRules = CooldownRules { jitter_percent: 0, ..CooldownRules::DEFAULT };
 
 struct Fixture {
     clock: ManualClock,
@@ -15,7 +18,11 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        let set = CooldownSet::new(&["a", "b"].map(|key| (key.to_owned(), CooldownRules::default())), None);
+        Self::with(EXACT, 0)
+    }
+
+    fn with(rules: CooldownRules, seed: u64) -> Self {
+        let set = CooldownSet::new(&["a", "b"].map(|key| (key.to_owned(), rules)), None, seed);
         let clock = ManualClock::default();
         clock.advance(100 * S);
         Self { clock, set }
@@ -278,6 +285,31 @@ fn a_refused_credential_cools_long_and_is_then_tried_by_one_call() {
 }
 
 #[test]
+fn coolings_of_many_nodes_end_apart_and_none_ends_early() {
+    let cases = [
+        (RATE_LIMITED, Some(20 * S), 1, 20 * S),
+        (RATE_LIMITED, Some(1_000_000 * S), 1, 60 * S),
+        (RATE_LIMITED, None, 1, S),
+        (FailureClass::Status(503), Some(3 * S), 1, 3 * S),
+        (FailureClass::Status(401), None, 1, 60 * S),
+        (SERVER_ERROR, None, 5, S),
+    ];
+    for (failure, said, times, least) in cases {
+        let cools = |seed| {
+            let fixture = Fixture::with(CooldownRules::default(), seed);
+            (0..times).for_each(|_| fixture.fail(failure, said));
+            fixture.cools()
+        };
+        let all: BTreeSet<Duration> = (0..200).map(cools).collect();
+        let (first, last) = (*all.first().unwrap(), *all.last().unwrap());
+        assert!(first >= least, "{failure:?} {said:?}: {first:?} is too early");
+        assert!(last <= least * 11 / 10, "{failure:?} {said:?}: {last:?} is too late");
+        assert!(last - first > least / 20, "{failure:?} {said:?}: only from {first:?} to {last:?}");
+        assert!(all.len() > 190, "{failure:?} {said:?}: {} moments of 200 nodes", all.len());
+    }
+}
+
+#[test]
 fn blame_falls_on_the_credential_where_it_is_the_cause() {
     assert_eq!(blame(FailureClass::Status(401), 1), Blame::Credential);
     assert_eq!(blame(FailureClass::Status(403), 3), Blame::Credential);
@@ -291,8 +323,8 @@ fn blame_falls_on_the_credential_where_it_is_the_cause() {
 fn a_reload_keeps_a_cooling_by_key_and_calls_on_the_old_snapshot_still_count() {
     let fixture = Fixture::new();
     fixture.fail(RATE_LIMITED, Some(30 * S));
-    let keys = ["new", "b", "a"].map(|key| (key.to_owned(), CooldownRules::default()));
-    let next = CooldownSet::new(&keys, Some(&fixture.set));
+    let keys = ["new", "b", "a"].map(|key| (key.to_owned(), EXACT));
+    let next = CooldownSet::new(&keys, Some(&fixture.set), 0);
     let now = fixture.clock.now();
     assert!(next.state(0, now).is_ready() && !next.state(2, now).is_ready());
     fixture.set.failure(1, RATE_LIMITED, None, now, now);

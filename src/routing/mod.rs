@@ -10,6 +10,7 @@ pub mod cooldown;
 pub mod credentials;
 pub mod decision;
 mod failure_window;
+mod numbers;
 pub mod pins;
 pub mod plan;
 pub mod policy;

@@ -3,6 +3,7 @@
 //! Not the attempts themselves, see [`AttemptOrder`](super::AttemptOrder). A pure function of the
 //! targets, their states and one number; lives on the stack.
 
+use super::numbers::Numbers;
 use super::{Balance, Target, TargetState};
 use crate::types::Ticks;
 use crate::types::bounds::TARGETS_MAX;
@@ -71,7 +72,7 @@ pub fn plan(targets: &[Target], balance: Balance, state: impl Fn(usize) -> Targe
     }
     let ready = room.get_mut(..count).unwrap_or_default();
     ready.sort_unstable_by_key(|candidate| (candidate.priority, candidate.index));
-    let mut numbers = Numbers(random);
+    let mut numbers = Numbers::new(random);
     for tier in ready.chunk_by_mut(|a, b| a.priority == b.priority) {
         match balance {
             Balance::Weighted => shuffle_by_weight(tier, &mut numbers),
@@ -107,20 +108,6 @@ fn shuffle_by_weight(mut tier: &mut [Candidate], numbers: &mut Numbers) {
         let Some((first, rest)) = tier.split_first_mut() else { return };
         total -= u64::from(first.weight);
         tier = rest;
-    }
-}
-
-/// Well-mixed numbers from one seed (the SplitMix64 sequence), so that even a counter is a good seed.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        ((u128::from(mixed) * u128::from(bound)) >> 64) as u64
     }
 }
 

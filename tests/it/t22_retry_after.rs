@@ -142,9 +142,9 @@ fn t22_while_all_cool_the_soonest_end_is_told_and_nobody_is_called() {
             let body = answer.json();
             assert!([429, 503].contains(&answer.status), "{wire:?}: {} {body}", answer.status);
             assert!(wire.is_error_body(&body), "{wire:?}: {body}");
-            assert!((17..=20).contains(&seconds_of(&answer)), "{wire:?}: {:?}", answer.headers);
+            assert!((17..=22).contains(&seconds_of(&answer)), "{wire:?}: {:?}", answer.headers);
             let millis: u64 = answer.header("retry-after-ms").unwrap().parse().unwrap();
-            assert!((17_000..=20_000).contains(&millis), "{wire:?}: {millis}");
+            assert!((17_000..=22_000).contains(&millis), "{wire:?}: {millis}");
             assert_eq!(answer.header("x-tidegate-reason"), Some("all_targets_cooling"), "{wire:?}");
             assert_eq!(answer.header("x-tidegate-origin"), Some("gateway"), "{wire:?}");
         }
@@ -186,7 +186,7 @@ fn t22_an_absurd_retry_after_is_kept_to_the_configured_longest() {
         assert_eq!(gateway.send(&Wire::Chat.request("m", false)).status, 429, "{stated}");
         let answer = gateway.send(&Wire::Chat.request("m", false));
         assert_eq!(answer.header("x-tidegate-reason"), Some("all_targets_cooling"), "{stated}");
-        assert!((37..=40).contains(&seconds_of(&answer)), "{stated}: {:?}", answer.headers);
+        assert!((37..=44).contains(&seconds_of(&answer)), "{stated}: {:?}", answer.headers);
         assert_eq!(a.calls(), 1, "{stated}");
     }
 }
