@@ -3,7 +3,7 @@
 use crate::config;
 use crate::sim::{self, Scenario, SimOptions};
 use clap::Args;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -27,6 +27,13 @@ const DEMO_KEY: &str = "tg-demo-key";
 
 impl Quickstart {
     pub fn run(self) -> ExitCode {
+        // Before the greeting, which would otherwise stand above an error.
+        for (port, option) in [(self.port, "--port"), (self.admin_port, "--admin-port")] {
+            if let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+                let hint = format!("cannot listen on port {port}: {error}; choose another one with {option}");
+                return super::fail(&hint);
+            }
+        }
         let options = SimOptions {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             threads: 1,

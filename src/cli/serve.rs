@@ -36,7 +36,7 @@ impl Serve {
 
 /// Serves `config`, and reloads `file` when it changes.
 pub(super) fn serve(config: &Config, file: PathBuf, takes_over: bool) -> ExitCode {
-    init_log(config);
+    init_log(config, takes_over);
     let settings = match assemble::settings(config) {
         Ok(settings) => settings,
         Err(error) => return super::fail(&error),
@@ -52,6 +52,9 @@ pub(super) fn serve(config: &Config, file: PathBuf, takes_over: bool) -> ExitCod
         log::info!("listening on https://{}", tls.listen);
     }
     log::info!("metrics and health on http://{}", settings.admin);
+    if takes_over {
+        log::info!("waiting for the running process to hand its listeners over");
+    }
     let reload = reload_of(file, edge.clone());
     match server::run(settings, edge, reload, takes_over) {
         Ok(()) => ExitCode::SUCCESS,
@@ -90,9 +93,13 @@ fn rendered(report: &Report) -> String {
 }
 
 /// Diagnostics go to stderr, at the file's level; Pingora's own only from `warn` on.
-fn init_log(config: &Config) {
+fn init_log(config: &Config, takes_over: bool) {
     let level = config.log.level.as_str();
-    let filter = format!("{level},pingora=warn,pingora_core=warn,pingora_proxy=warn,h2=warn,rustls=warn");
+    let mut filter = format!("{level},pingora=warn,pingora_core=warn,pingora_proxy=warn,h2=warn,rustls=warn");
+    if takes_over {
+        // It calls the usual wait for the listeners an error. A real one it tells from elsewhere too.
+        filter.push_str(",pingora_core::server::transfer_fd=off");
+    }
     // A second call, as in tests, finds it set and changes nothing.
     let _ = env_logger::Builder::new().parse_filters(&filter).try_init();
 }

@@ -10,7 +10,11 @@ use std::time::Duration;
 #[derive(Args)]
 #[command(after_help = "Example:\n  tidegate upgrade --config conf/tidegate.toml\n\n\
     The new process checks the file and gets ready before the old one is told; if it fails, the old\n\
-    one serves on. Streams under way end in the old process, within [server.drain] streams_max.")]
+    one serves on. It takes over after about a second. Streams under way end in the old process,\n\
+    within [server.drain] streams_max.\n\n\
+    The new process writes its logs where the old one does: its standard output and standard error\n\
+    are opened again (a file at its end: start the first one with >>). Where that cannot be, as with\n\
+    the systemd journal, they are this command's own, or nowhere if those are pipes.")]
 pub struct Upgrade {
     /// The configuration file, for the new process.
     #[arg(long, value_name = "FILE")]

@@ -5,9 +5,9 @@ use async_trait::async_trait;
 use pingora_core::server::{Server, ShutdownWatch};
 use pingora_core::services::background::{BackgroundService, background_service};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How often files are looked at for changes.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -26,10 +26,30 @@ pub trait Renewable: Send + Sync {
     fn renew(&self);
 }
 
+/// SIGHUP, heard since this was made; what came before the jobs run is told to them then.
+pub struct Hangup(Signal);
+
 struct Jobs {
     edge: Arc<Edge>,
     reload: Reload,
     renewables: Vec<Arc<dyn Renewable>>,
+    /// Taken when the jobs start.
+    hangup: Mutex<Option<Hangup>>,
+}
+
+impl Hangup {
+    /// To be called before anybody can know of the process: until then SIGHUP ends it, and so does
+    /// SIGQUIT, which from now on is lost instead until the server listens for it.
+    ///
+    /// # Errors
+    /// The system's, where signals cannot be listened for.
+    pub fn hear() -> std::io::Result<Self> {
+        // Handlers and their queue are the process's, and outlive the runtime they were made in.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let _inside = runtime.enter();
+        drop(signal(SignalKind::quit())?);
+        signal(SignalKind::hangup()).map(Self)
+    }
 }
 
 pub fn add_service(
@@ -37,8 +57,10 @@ pub fn add_service(
     edge: Arc<Edge>,
     reload: Reload,
     renewables: Vec<Arc<dyn Renewable>>,
+    hangup: Hangup,
 ) {
-    let mut service = background_service("jobs", Jobs { edge, reload, renewables });
+    let hangup = Mutex::new(Some(hangup));
+    let mut service = background_service("jobs", Jobs { edge, reload, renewables, hangup });
     service.threads = Some(1);
     server.add_service(service);
 }
@@ -57,7 +79,8 @@ impl BackgroundService for Jobs {
 impl Jobs {
     /// SIGHUP, and a change of the configuration file or of a certificate.
     async fn watch_files(&self, mut shutdown: ShutdownWatch) {
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+        let taken = self.hangup.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Hangup(mut hangup)) = taken else { return };
         let mut config = stamp(std::slice::from_ref(&self.reload.file));
         let mut stamps: Vec<_> = self.renewables.iter().map(|r| stamp(&r.files())).collect();
         loop {

@@ -43,6 +43,8 @@ pub struct TlsListener {
 pub enum ServeError {
     #[error("cannot prepare the folder of the upgrade socket {path}: {cause}")]
     UpgradeFolder { path: PathBuf, cause: std::io::Error },
+    #[error("cannot listen for signals: {0}")]
+    Signals(std::io::Error),
     #[error("cannot listen on {address}: {cause}")]
     Listen { address: SocketAddr, cause: std::io::Error },
 }
@@ -57,6 +59,7 @@ pub fn run(
     reload: jobs::Reload,
     takes_over: bool,
 ) -> Result<(), ServeError> {
+    let hangup = jobs::Hangup::hear().map_err(ServeError::Signals)?;
     upgrade::prepare_folder(&settings.upgrade_socket)?;
     if !takes_over {
         listen::probe(&settings)?;
@@ -69,8 +72,8 @@ pub fn run(
     let gate = ConnectionGate::new(settings.connections, edge.metrics.connections_open.clone());
     listen::add_services(&mut server, &settings, &edge, gate);
     let certificates = settings.tls.iter().map(|tls| tls.certificate.clone() as Arc<dyn jobs::Renewable>);
-    jobs::add_service(&mut server, edge.clone(), reload, certificates.collect());
-    upgrade::write_pid(&settings.upgrade_socket);
+    jobs::add_service(&mut server, edge.clone(), reload, certificates.collect(), hangup);
+    let _pid_file = upgrade::write_pid(&settings.upgrade_socket);
     let signals = shutdown::Signals::new(&settings, edge.clone());
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     shutdown::end(&edge, &settings.upgrade_socket);

@@ -52,6 +52,19 @@ fn t50_a_bad_file_is_refused_with_its_errors_and_the_old_one_serves_on() {
 }
 
 #[test]
+fn t50_sighup_while_it_starts_is_a_reload_and_not_the_end() {
+    let sim = Sim::start();
+    let gateway = Gateway::start_while(config("m", &sim), |gateway| {
+        // Who serves is told in this file, before anything is served.
+        let pid_file = gateway.dir().join("run/upgrade.pid");
+        until("the pid file", PATIENCE, || pid_file.exists());
+        gateway.signal("HUP");
+    });
+    gateway.metric_becomes(RELOADS, &[("result", "applied")], 1.0);
+    assert_eq!(status(&gateway, "m"), 200);
+}
+
+#[test]
 fn t50_half_a_file_changes_nothing() {
     let sim = Sim::start();
     let gateway = Gateway::start(config("m", &sim));
