@@ -66,8 +66,7 @@ pub fn edge(config: &Config) -> Result<Arc<Edge>, AssembleError> {
     let runtime = Builder { config, metrics: &metrics, transports: &transports, previous: None }.build()?;
     warm(config, &runtime.counter);
     metrics.config_generation.set(1);
-    // Seeds are only to differ between processes and boots.
-    let seed = RandomState::new().hash_one(std::process::id());
+    let seed = random_seed();
     Ok(Arc::new(Edge::new(
         runtime,
         EdgeParts {
@@ -81,6 +80,31 @@ pub fn edge(config: &Config) -> Result<Arc<Edge>, AssembleError> {
             transports,
         },
     )))
+}
+
+/// A credential without its scheme: providers echo the key alone.
+fn bare(value: &[u8]) -> &[u8] {
+    value.strip_prefix(b"Bearer ").unwrap_or(value)
+}
+
+/// What no message may hold: a provider's hosts and credentials.
+fn needles(accounts: &[Account], headers: &[(HeaderName, HeaderValue)]) -> Vec<Box<[u8]>> {
+    let mut needles: Vec<Box<[u8]>> = Vec::new();
+    for account in accounts {
+        needles.push(account.link.origin.host.as_bytes().into());
+        needles.extend(account.auth.iter().map(|(_, value)| bare(value.as_bytes()).into()));
+    }
+    // A header of the configuration can hold a credential too; a short word in one cannot.
+    let values = headers.iter().map(|(_, value)| bare(value.as_bytes()));
+    needles.extend(values.filter(|value| value.len() >= 8).map(Box::from));
+    needles.sort_unstable();
+    needles.dedup();
+    needles
+}
+
+/// Only to differ between processes and boots.
+fn random_seed() -> u64 {
+    RandomState::new().hash_one(std::process::id())
 }
 
 /// The next configuration for a running edge: limits in use, cooldowns and connections go on.
@@ -158,10 +182,15 @@ impl Builder<'_> {
             models,
             providers,
             counter: self.counter(),
-            target_cooldowns: CooldownSet::new(&target_cells, previous.map(|p| &p.target_cooldowns)),
+            target_cooldowns: CooldownSet::new(
+                &target_cells,
+                previous.map(|p| &p.target_cooldowns),
+                random_seed(),
+            ),
             credential_cooldowns: CooldownSet::new(
                 &credential_cells,
                 previous.map(|p| &p.credential_cooldowns),
+                random_seed(),
             ),
         })
     }
@@ -247,12 +276,15 @@ impl Builder<'_> {
         } else {
             provider.api_keys.iter().map(|secret| account(Some(secret))).collect()
         };
+        let accounts = accounts?;
+        let headers = static_headers(provider).ok_or_else(|| fault("a header is none"))?;
         Ok(Provider {
             name: name.to_owned(),
             dialect: provider.kind.dialect(),
-            accounts: accounts?,
+            needles: needles(&accounts, &headers),
+            accounts,
             first_cell,
-            headers: static_headers(provider).ok_or_else(|| fault("a header is none"))?,
+            headers,
             takes_stream_options: provider.stream_options,
             counts_tokens_upstream: provider.count_tokens == config::CountTokens::Upstream,
             is_opaque: provider.kind == config::ProviderKind::OpenAiCompatible,

@@ -105,6 +105,8 @@ pub struct Provider {
     /// Whether opaque paths may be forwarded to it.
     pub is_opaque: bool,
     pub metrics: Arc<ProviderMetrics>,
+    /// What no message to a client may hold: its hosts and credentials.
+    pub needles: Vec<Box<[u8]>>,
 }
 
 /// One credential of a provider, and the connections made with it.

@@ -7,7 +7,7 @@ use super::value::Value;
 use std::time::Duration;
 
 /// `cooldown`: a failure without a `Retry-After` of its own sets a target aside for `base`,
-/// doubled each time it fails again, at most `max`.
+/// doubled each time it fails again, at most `max`; up to a tenth is added at random.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cooldown {
     pub base: Duration,

@@ -2,13 +2,13 @@
 
 use crate::types::cidr::Cidr;
 use http::header::HeaderName;
-use pingora_proxy::Session;
+use pingora_core::protocols::http::ServerSession;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
 /// The address that limits and the log go by. `x-forwarded-for` is read only from a listed proxy,
 /// from its right end, up to the first address that is not a listed proxy itself.
-pub fn address(session: &Session, trusted: &[Cidr]) -> Option<IpAddr> {
+pub fn address(session: &ServerSession, trusted: &[Cidr]) -> Option<IpAddr> {
     let socket = session.client_addr()?.as_inet().map(SocketAddr::ip)?.to_canonical();
     if !is_trusted(socket, trusted) {
         return Some(socket);

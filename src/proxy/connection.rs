@@ -6,6 +6,7 @@
 //! head is timed from its first byte (from the accept, for the first request) until
 //! [`EdgeStream::head_complete`] is called.
 
+use super::Front;
 use async_trait::async_trait;
 use pingora_core::apps::ServerApp;
 use pingora_core::protocols::raw_connect::ProxyDigest;
@@ -19,7 +20,7 @@ use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -47,9 +48,9 @@ pub struct Place {
     address: Option<IpAddr>,
 }
 
-/// Pingora's HTTP service behind the gate.
-pub struct Gated<A> {
-    inner: Arc<A>,
+/// The front behind the gate.
+pub struct Gated {
+    front: Arc<Front>,
     gate: Arc<ConnectionGate>,
 }
 
@@ -57,6 +58,8 @@ pub struct Gated<A> {
 pub struct EdgeStream {
     inner: Stream,
     phase: AtomicU8,
+    /// Since `forget_bytes_read`.
+    bytes_read: AtomicU64,
     head_timeout: Duration,
     alarm: Option<Pin<Box<tokio::time::Sleep>>>,
     _place: Place,
@@ -84,12 +87,12 @@ impl ConnectionGate {
         }
         if let Some(ip) = address {
             let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = by_address.entry(ip).or_insert(0);
-            if *count >= self.limits.per_address_max {
+            let count = by_address.get(&ip).copied().unwrap_or_default();
+            if count >= self.limits.per_address_max {
                 self.open.fetch_sub(1, Ordering::AcqRel);
                 return None;
             }
-            *count += 1;
+            by_address.insert(ip, count + 1);
         }
         self.gauge.inc();
         Some(Place { gate: self.clone(), address })
@@ -113,28 +116,35 @@ impl Drop for Place {
 
 // === impl Gated ===
 
-impl<A> Gated<A> {
-    pub fn new(inner: A, gate: Arc<ConnectionGate>) -> Self {
-        Self { inner: Arc::new(inner), gate }
+impl Gated {
+    pub fn new(front: Front, gate: Arc<ConnectionGate>) -> Self {
+        Self { front: Arc::new(front), gate }
     }
 }
 
 #[async_trait]
-impl<A: ServerApp + Send + Sync + 'static> ServerApp for Gated<A> {
+impl ServerApp for Gated {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         let Some(place) = self.gate.enter(peer_ip(&stream)) else {
             log::debug!("connection refused: too many are open");
             return None;
         };
         let stream = EdgeStream::new(stream, self.gate.limits.head_timeout, place);
-        self.inner.process_new(Box::new(stream), shutdown).await
+        if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
+            return self.front.process_new(Box::new(stream), shutdown).await;
+        }
+        // A task of its own: the one it is called from is a future of 9 KiB, most of it for the
+        // handshake, which is over. Its owner is the same, the service's runtime.
+        let served = self.front.clone().serve_http1(stream, shutdown.clone());
+        tokio::runtime::Handle::current().spawn(served);
+        None
     }
 
     /// Called once the listeners are closed. Pingora then drops every connection that waits for a
     /// head, also one accepted a moment ago whose first request is on its way: those get their turn.
     async fn cleanup(&self) {
         tokio::time::sleep(FIRST_HEAD_GRACE).await;
-        self.inner.cleanup().await;
+        self.front.cleanup().await;
     }
 }
 
@@ -151,7 +161,7 @@ impl EdgeStream {
         // HTTP/2 has its own idle timeout; its heads are frames of a shared connection.
         let is_http2 = matches!(inner.selected_alpn_proto(), Some(ALPN::H2));
         let phase = AtomicU8::new(if is_http2 { PAST_HEAD } else { READING_HEAD });
-        Self { inner, phase, head_timeout, alarm: None, _place: place }
+        Self { inner, phase, bytes_read: AtomicU64::new(0), head_timeout, alarm: None, _place: place }
     }
 
     /// The head has been read: its clock stops.
@@ -162,6 +172,15 @@ impl EdgeStream {
     /// The answer is out: the next byte read begins another head.
     pub fn request_complete(&self) {
         self.phase.store(IDLE, Ordering::Relaxed);
+    }
+
+    /// Bytes read since [`forget_bytes_read`](Self::forget_bytes_read).
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes_read.load(Ordering::Relaxed)
+    }
+
+    pub fn forget_bytes_read(&self) {
+        self.bytes_read.store(0, Ordering::Relaxed);
     }
 
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -194,7 +213,10 @@ impl AsyncRead for EdgeStream {
         let filled = buf.filled().len();
         match Pin::new(&mut self.inner).poll_read(cx, buf) {
             Poll::Ready(Ok(())) => {
-                if buf.filled().len() > filled && self.phase.load(Ordering::Relaxed) == IDLE {
+                let read = buf.filled().len() - filled;
+                let counted = self.bytes_read.load(Ordering::Relaxed);
+                self.bytes_read.store(counted + read as u64, Ordering::Relaxed);
+                if read > 0 && self.phase.load(Ordering::Relaxed) == IDLE {
                     self.phase.store(READING_HEAD, Ordering::Relaxed);
                 }
                 Poll::Ready(Ok(()))
@@ -308,5 +330,13 @@ mod tests {
         assert_eq!(gate.gauge.get(), 0);
         assert!(gate.by_address.lock().unwrap().is_empty());
         assert!(gate.enter(ip).is_some());
+    }
+
+    #[test]
+    fn a_refused_connection_leaves_nothing_behind() {
+        let gate = gate(3, 0);
+        assert!(gate.enter(Some([127, 0, 0, 1].into())).is_none());
+        assert!(gate.by_address.lock().unwrap().is_empty());
+        assert_eq!((gate.gauge.get(), gate.open.load(Ordering::Acquire)), (0, 0));
     }
 }

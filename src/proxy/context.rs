@@ -7,6 +7,8 @@ use crate::proxy::forward::Forwarding;
 use crate::runtime::{Edge, Runtime};
 use crate::telemetry::GaugeGuard;
 use crate::types::{Dialect, Endpoint, FailureClass, Origin, Reason, Reject, RequestId, Ticks, Usage};
+use http::{Method, header};
+use pingora_core::protocols::http::ServerSession;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,9 +35,19 @@ pub struct Caller {
     pub reservation: Reservation,
 }
 
+/// What the log tells of a request's head. Copies: a slice of the head would keep all of it.
+#[derive(Default)]
+pub struct Requested {
+    pub method: Method,
+    /// Path and query as they came.
+    pub path: Box<[u8]>,
+    pub user_agent: Option<Box<[u8]>>,
+}
+
 /// What becomes the access log's line and the metrics.
 #[derive(Default)]
 pub struct Record {
+    pub request: Requested,
     pub endpoint: Option<Endpoint>,
     pub client: Option<IpAddr>,
     pub model: Option<String>,
@@ -76,6 +88,18 @@ impl Ctx {
             record: Record::default(),
             forwarding: None,
             _in_flight: GaugeGuard::raise(&edge.metrics.requests_in_flight),
+        }
+    }
+}
+
+impl Requested {
+    pub fn of(session: &ServerSession) -> Self {
+        let head = session.req_header();
+        let user_agent = head.headers.get(header::USER_AGENT);
+        Self {
+            method: head.method.clone(),
+            path: head.raw_path().into(),
+            user_agent: user_agent.map(|value| value.as_bytes().into()),
         }
     }
 }

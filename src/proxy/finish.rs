@@ -6,16 +6,17 @@ use super::context::Ctx;
 use crate::runtime::Edge;
 use crate::telemetry::{Entry, FailedAttempt, StatusClass};
 use crate::types::Endpoint;
-use pingora_proxy::Session;
+use pingora_core::protocols::Stream;
 
-/// Called from Pingora's `logging`, once for each request.
-pub fn finish(edge: &Edge, session: &mut Session, ctx: &mut Ctx) {
-    if let Some(stream) = edge_stream(session.as_downstream().stream()) {
+/// Called once for each request, by `front` or from Pingora's `logging`. `stream` is the client's
+/// connection where it is HTTP/1.
+pub fn finish(edge: &Edge, stream: Option<&Stream>, ctx: &mut Ctx) {
+    if let Some(stream) = edge_stream(stream) {
         stream.request_complete();
     }
     settle(edge, ctx);
     count(edge, ctx);
-    log(edge, session, ctx);
+    log(edge, ctx);
 }
 
 /// Corrects the estimate to the truth. A call that never reached an upstream used no tokens.
@@ -48,9 +49,8 @@ fn count(edge: &Edge, ctx: &Ctx) {
     }
 }
 
-fn log(edge: &Edge, session: &Session, ctx: &Ctx) {
+fn log(edge: &Edge, ctx: &Ctx) {
     let record = &ctx.record;
-    let head = session.req_header();
     let name = |index: usize| ctx.runtime.providers.get(index).map(|provider| provider.name.as_str());
     let failures: Vec<FailedAttempt<'_>> = record
         .failures
@@ -60,8 +60,8 @@ fn log(edge: &Edge, session: &Session, ctx: &Ctx) {
     edge.access_log.record(&Entry {
         key: ctx.caller.as_ref().map(|caller| &*caller.principal.key_id),
         endpoint: record.endpoint,
-        method: head.method.as_str().as_bytes(),
-        path: head.raw_path(),
+        method: record.request.method.as_str().as_bytes(),
+        path: &record.request.path,
         model: record.model.as_deref(),
         provider: record.provider.and_then(name),
         upstream_model: record.upstream_model.as_deref(),
@@ -78,7 +78,7 @@ fn log(edge: &Edge, session: &Session, ctx: &Ctx) {
         duration: edge.now().since(ctx.started),
         overhead: record.overhead,
         client: record.client,
-        user_agent: session.get_header("user-agent").map(|value| value.as_bytes()),
+        user_agent: record.request.user_agent.as_deref(),
         is_client_aborted: record.is_client_gone,
         finish_reason: record.finish_reason.as_deref(),
         failures: &failures,

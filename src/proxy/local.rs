@@ -9,7 +9,7 @@ use crate::runtime::Edge;
 use crate::types::{Dialect, Endpoint, Reject};
 use bytes::Bytes;
 use http::{HeaderValue, header};
-use pingora_proxy::Session;
+use pingora_core::protocols::http::ServerSession;
 
 /// A question about models.
 pub struct LocalAnswer<'u> {
@@ -19,24 +19,23 @@ pub struct LocalAnswer<'u> {
 }
 
 impl<'u> LocalAnswer<'u> {
-    pub fn models(session: &Session, hit: Hit<'u>, query: Option<&'u str>) -> Self {
+    pub fn models(session: &ServerSession, hit: Hit<'u>, query: Option<&'u str>) -> Self {
         let has = |name: &str| session.get_header(name).is_some();
         let shape = models::shape(hit.dialect, has("anthropic-version"), has("x-goog-api-key"));
         Self { hit, query, shape }
     }
 
-    pub async fn send(self, edge: &Edge, session: &mut Session, ctx: &mut Ctx) {
+    pub async fn send(self, edge: &Edge, down: &mut Downstream, ctx: &mut Ctx) {
         match self.body(ctx) {
             Ok(body) => {
                 ctx.record.status = 200;
                 let mut fields = Fields::new();
                 fields.push((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
                 respond::push_own_fields(edge, ctx, &mut fields);
-                let mut down = Downstream::new(session);
                 ctx.record.is_client_gone = down.answer(200, &fields, Bytes::from(body)).await.is_err();
                 ctx.record.bytes_out = down.bytes_out;
             }
-            Err(reject) => respond::refuse(edge, session, ctx, reject).await,
+            Err(reject) => respond::refuse(edge, down, ctx, reject).await,
         }
     }
 

@@ -7,8 +7,9 @@ mod context;
 mod exchange;
 mod finish;
 mod forward;
+mod front;
 mod local;
 mod phases;
-mod strict_head;
 
+pub use front::Front;
 pub use phases::Gateway;

@@ -1,8 +1,8 @@
-//! Pingora's phases, as a table of contents. No logic here: each line leads to one file.
+//! Pingora's phases, as a table of contents: the forward lane. No logic here: each line leads to one
+//! file. Requests of the exchange lane do not come here: `front` answers them.
 
-use super::admit::Lane;
 use super::context::Ctx;
-use super::{admit, exchange, finish, forward};
+use super::{admit, finish, forward};
 use crate::runtime::Edge;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -39,13 +39,8 @@ impl ProxyHttp for Gateway {
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
         // A cheap copy: what is read from the path must outlive changes to the session.
         let uri = session.req_header().uri.clone();
-        match admit::admit(&self.edge, session, ctx, &uri) {
-            Ok(Lane::Local(answer)) => answer.send(&self.edge, session, ctx).await,
-            Ok(Lane::Exchange(hit)) => exchange::run(&self.edge, session, ctx, hit, uri.query()).await,
-            Ok(Lane::Forward(hit)) => return forward::begin(&self.edge, session, ctx, hit).await,
-            Err(reject) => exchange::respond::refuse(&self.edge, session, ctx, reject).await,
-        }
-        Ok(true)
+        let admitted = admit::admit(&self.edge, session.as_downstream_mut(), ctx, &uri);
+        forward::begin(&self.edge, session, ctx, admitted).await
     }
 
     async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
@@ -96,7 +91,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Ctx) {
-        finish::finish(&self.edge, session, ctx);
+        finish::finish(&self.edge, session.as_downstream().stream(), ctx);
     }
 
     /// The access log has it all; Pingora's own line would repeat it, with the query.

@@ -2,8 +2,8 @@
 
 use super::{ServeError, Settings};
 use crate::admin::AdminPlane;
-use crate::proxy::Gateway;
 use crate::proxy::connection::{ConnectionGate, Gated};
+use crate::proxy::{Front, Gateway};
 use crate::runtime::Edge;
 use pingora_core::apps::HttpServerOptions;
 use pingora_core::apps::http_app::HttpServer;
@@ -21,8 +21,10 @@ use std::sync::Arc;
 const PLAIN_READ_BUFFER: usize = 0;
 /// TLS records are read whole.
 const TLS_READ_BUFFER: usize = 8 * 1024;
-/// Head and body of a small answer leave in one segment.
-const WRITE_BUFFER: usize = 4 * 1024;
+/// Head and body of a small answer leave in one record.
+const TLS_WRITE_BUFFER: usize = 4 * 1024;
+/// Answers are put together before they are written.
+const PLAIN_WRITE_BUFFER: usize = 0;
 
 /// Finds out before anything starts whether each address is free, so that a mistake is an error
 /// message and not a panic in a worker.
@@ -50,16 +52,17 @@ pub(super) fn add_services(
     // Without it an idle HTTP/2 client stays for ever.
     options.h2_idle_timeout = Some(settings.http2_idle);
     proxy.server_options = Some(options);
-    let mut service = Service::new("edge".to_owned(), Gated::new(proxy, gate));
+    let front = Front::new(edge.clone(), proxy);
+    let mut service = Service::new("edge".to_owned(), Gated::new(front, gate));
     for address in &settings.listen {
-        let buffers = L4BufferSettings::new(PLAIN_READ_BUFFER, WRITE_BUFFER);
+        let buffers = L4BufferSettings::new(PLAIN_READ_BUFFER, PLAIN_WRITE_BUFFER);
         service.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(buffers));
     }
     for tls in &settings.tls {
         let Ok(mut acceptor) = TlsSettings::intermediate("", "") else { continue };
         acceptor.set_cert_resolver(tls.certificate.clone());
         acceptor.enable_h2();
-        let buffers = L4BufferSettings::new(TLS_READ_BUFFER, WRITE_BUFFER);
+        let buffers = L4BufferSettings::new(TLS_READ_BUFFER, TLS_WRITE_BUFFER);
         let listener = ListenerConfig::tcp(tls.listen.to_string()).tls(acceptor).l4_buffer(buffers);
         service.add_listener(listener);
     }

@@ -55,13 +55,12 @@ pub enum Reason {
     StreamFailed,
     // Us.
     Draining,
-    Overloaded,
     Internal,
 }
 
 impl Reason {
     /// Every reason, for tests and for documentation.
-    pub const ALL: [Reason; 28] = [
+    pub const ALL: [Reason; 27] = [
         Reason::InvalidRequest,
         Reason::InvalidJson,
         Reason::DuplicateField,
@@ -88,7 +87,6 @@ impl Reason {
         Reason::UpstreamTruncated,
         Reason::StreamFailed,
         Reason::Draining,
-        Reason::Overloaded,
         Reason::Internal,
     ];
 
@@ -121,7 +119,6 @@ impl Reason {
             Reason::UpstreamTruncated => "upstream_truncated",
             Reason::StreamFailed => "stream_failed",
             Reason::Draining => "draining",
-            Reason::Overloaded => "overloaded",
             Reason::Internal => "internal_error",
         }
     }
@@ -148,7 +145,7 @@ impl Reason {
             | Reason::UpstreamError
             | Reason::UpstreamTruncated
             | Reason::StreamFailed => 502,
-            Reason::NoTarget | Reason::AllCooling | Reason::Draining | Reason::Overloaded => 503,
+            Reason::NoTarget | Reason::AllCooling | Reason::Draining => 503,
             Reason::UpstreamTimeout => 504,
             Reason::Internal => 500,
         }
@@ -166,6 +163,8 @@ pub struct Reject {
     /// The request field at fault (`model`, `messages[3]`), where there is one.
     pub param: Option<Cow<'static, str>>,
     pub retry_after: Option<Duration>,
+    /// The header field that HTTP asks for with this status: `allow` with 405, `upgrade` with 426.
+    pub field: Option<(&'static str, &'static str)>,
 }
 
 impl Reject {
@@ -178,6 +177,7 @@ impl Reject {
             message: message.into(),
             param: None,
             retry_after: None,
+            field: None,
         }
     }
 
@@ -193,6 +193,12 @@ impl Reject {
 
     pub fn with_retry_after(mut self, span: Duration) -> Self {
         self.retry_after = Some(span);
+        self
+    }
+
+    /// `name` in lower case.
+    pub fn with_field(mut self, name: &'static str, value: &'static str) -> Self {
+        self.field = Some((name, value));
         self
     }
 

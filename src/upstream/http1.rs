@@ -3,7 +3,8 @@
 
 use super::call::Head;
 use super::error::UpstreamError;
-use super::link::{Link, PooledKey};
+use super::idle::{Home, here};
+use super::link::Link;
 use super::plain::PlainStream;
 use super::request::UpstreamRequest;
 use crate::framing::http1_body::{BodyDecoder, Piece};
@@ -30,6 +31,7 @@ const INLINE_BODY_BYTES: usize = 16 * 1024;
 /// A call over one HTTP/1.1 connection.
 pub struct Http1Call {
     stream: Stream,
+    home: Home,
     link: Arc<Link>,
     pool_key: u64,
     buffer: BytesMut,
@@ -47,6 +49,13 @@ enum State {
     Done,
 }
 
+/// A connection, new or used before.
+struct Opened {
+    stream: Stream,
+    home: Home,
+    was_reused: bool,
+}
+
 impl Http1Call {
     pub async fn open(link: &Arc<Link>) -> Result<(Self, bool), UpstreamError> {
         let first = link.addresses.pick().await?;
@@ -54,9 +63,10 @@ impl Http1Call {
             Ok(opened) => (first, opened),
             Err(error) => Box::pin(open_elsewhere(link, first, error)).await?,
         };
-        let (stream, was_reused) = opened;
+        let Opened { stream, home, was_reused } = opened;
         let call = Self {
             stream,
+            home,
             link: link.clone(),
             pool_key: link.pool_key(address),
             buffer: BytesMut::new(),
@@ -153,8 +163,8 @@ impl Http1Call {
     /// Gives the connection back where the answer ended as it said and nothing is left over.
     pub fn finish(self) {
         if self.is_reusable && matches!(self.state, State::Done) && self.buffer.is_empty() {
-            let idle = Some(self.link.origin.idle_timeout);
-            self.link.transport.streams.release_stream(self.stream, self.pool_key, idle);
+            let idle = self.link.origin.idle_timeout;
+            self.link.transport.idle.put(self.pool_key, self.stream, self.home, idle);
         }
     }
 
@@ -252,7 +262,7 @@ async fn open_elsewhere(
     link: &Arc<Link>,
     tried: SocketAddr,
     mut last: UpstreamError,
-) -> Result<(SocketAddr, (Stream, bool)), UpstreamError> {
+) -> Result<(SocketAddr, Opened), UpstreamError> {
     for address in link.addresses.others(tried) {
         match open_at(link, address).await {
             Ok(opened) => return Ok((address, opened)),
@@ -262,13 +272,9 @@ async fn open_elsewhere(
     Err(last)
 }
 
-async fn open_at(link: &Arc<Link>, address: SocketAddr) -> Result<(Stream, bool), UpstreamError> {
-    let peer = PooledKey::new(link, address);
-    while let Some(stream) = link.transport.streams.reused_stream(&peer).await {
-        let plain = stream.as_any().downcast_ref::<PlainStream>();
-        if plain.is_none_or(PlainStream::is_quiet) {
-            return Ok((stream, true));
-        }
+async fn open_at(link: &Arc<Link>, address: SocketAddr) -> Result<Opened, UpstreamError> {
+    if let Some((stream, home)) = link.transport.idle.take(link.pool_key(address)) {
+        return Ok(Opened { stream, home, was_reused: true });
     }
     // Boxed: connecting is rare and its future is large, and every call would carry it.
     let stream = if link.origin.is_tls {
@@ -276,7 +282,7 @@ async fn open_at(link: &Arc<Link>, address: SocketAddr) -> Result<(Stream, bool)
     } else {
         Box::pin(connect_plain(link, address)).await?
     };
-    Ok((stream, false))
+    Ok(Opened { stream, home: here(), was_reused: false })
 }
 
 async fn connect_plain(link: &Link, address: SocketAddr) -> Result<Stream, UpstreamError> {

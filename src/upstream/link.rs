@@ -64,47 +64,6 @@ impl Link {
     }
 }
 
-/// What a look-up in the pool needs of a peer: its key.
-#[derive(Clone, Debug)]
-pub struct PooledKey {
-    key: u64,
-    address: PeerAddr,
-}
-
-impl PooledKey {
-    pub fn new(link: &Link, address: SocketAddr) -> Self {
-        Self { key: link.pool_key(address), address: PeerAddr::Inet(address) }
-    }
-}
-
-impl fmt::Display for PooledKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.address)
-    }
-}
-
-impl Peer for PooledKey {
-    fn address(&self) -> &PeerAddr {
-        &self.address
-    }
-
-    fn tls(&self) -> bool {
-        false
-    }
-
-    fn sni(&self) -> &str {
-        ""
-    }
-
-    fn reuse_hash(&self) -> u64 {
-        self.key
-    }
-
-    fn matches_fd<V: AsRawFd>(&self, _fd: V) -> bool {
-        true
-    }
-}
-
 /// Pingora's peer with a pool key computed once, and without the `getpeername` call that its own
 /// peer makes at each reuse: the key already holds the address.
 #[derive(Clone, Debug)]

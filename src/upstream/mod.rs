@@ -1,7 +1,7 @@
 //! Calls to providers in our own verbs: open, send, head, chunk, finish; dropping a call cancels it.
 //!
-//! HTTP/1.1 is our own (`http1`), spoken over streams that Pingora's `TransportConnector` pools;
-//! HTTP/2 is Pingora's session (`http2`) behind the same verbs. Nothing here retries, chooses a
+//! HTTP/1.1 is our own (`http1`), over connections that wait in a pool of our own (`idle`); TLS is
+//! Pingora's. HTTP/2 is Pingora's session (`http2`) behind the same verbs. Nothing here retries, chooses a
 //! target or knows a dialect: an error says what broke and whether the request can have been
 //! processed, and the caller decides.
 
@@ -10,6 +10,7 @@ pub mod dns;
 pub mod error;
 pub mod http1;
 pub mod http2;
+pub mod idle;
 pub mod link;
 pub mod origin;
 pub mod plain;

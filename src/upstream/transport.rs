@@ -1,17 +1,19 @@
 //! Pingora's connectors, shared by all providers that trust the same certificate authorities.
 
+use super::idle::IdlePool;
 use pingora_core::connectors::http::v2::Connector;
 use pingora_core::connectors::{ConnectorOptions, TransportConnector};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// Connections kept idle over all providers that share a transport.
+/// HTTP/2 connections kept idle over all providers that share a transport.
 const POOL_SIZE: usize = 4096;
 
-/// A pool of HTTP/1.1 streams and one of HTTP/2 connections.
+/// Makes connections, and keeps those of HTTP/1.1 and of HTTP/2 that wait.
 pub struct Transport {
     pub streams: TransportConnector,
+    pub idle: Arc<IdlePool>,
     pub sessions: Connector,
 }
 
@@ -42,6 +44,7 @@ impl Transport {
         options.ca_file = ca_file.map(str::to_owned);
         Self {
             streams: TransportConnector::new(Some(options.clone())),
+            idle: Arc::default(),
             sessions: Connector::new(Some(options)),
         }
     }

@@ -36,7 +36,7 @@ impl Alarm {
     }
 
     fn arm(&mut self, deadline: Ticks) {
-        let at = Instant::now() + deadline.since(self.clock.now());
+        let at = Instant::from_std(self.clock.instant(deadline));
         self.armed_for = deadline;
         match &mut self.sleep {
             Some(sleep) => sleep.as_mut().reset(at),

@@ -5,7 +5,7 @@ use crate::runtime::EdgePolicy;
 use crate::types::{Reason, Reject};
 use bytes::{Bytes, BytesMut};
 use http::header;
-use pingora_proxy::Session;
+use pingora_core::protocols::http::ServerSession;
 
 /// Why there is no body.
 pub enum NoBody {
@@ -19,7 +19,7 @@ pub enum NoBody {
 /// # Errors
 /// 413 above the limit (also when it is inflated), 408 when it takes too long, 415 for a coding
 /// that is not known, 400 for one that is corrupt.
-pub async fn read(session: &mut Session, policy: &EdgePolicy) -> Result<Bytes, NoBody> {
+pub async fn read(session: &mut ServerSession, policy: &EdgePolicy) -> Result<Bytes, NoBody> {
     let coding = coding(session).map_err(NoBody::Rejected)?;
     let bytes_max = policy.body_bytes_max;
     if declared_length(session).is_some_and(|length| length > bytes_max as u64) {
@@ -30,7 +30,7 @@ pub async fn read(session: &mut Session, policy: &EdgePolicy) -> Result<Bytes, N
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     if is_expected {
         // The client waits for it before it sends anything.
-        session.as_downstream_mut().write_continue_response().await.map_err(|_| NoBody::Gone)?;
+        session.write_continue_response().await.map_err(|_| NoBody::Gone)?;
     }
     // HTTP/2 bodies have no read timeout of their own, and HTTP/1.1's is per read.
     let read = pingora_timeout::timeout(policy.body_timeout, read_raw(session, bytes_max)).await;
@@ -41,11 +41,11 @@ pub async fn read(session: &mut Session, policy: &EdgePolicy) -> Result<Bytes, N
     decode(coding, raw?, bytes_max)
 }
 
-async fn read_raw(session: &mut Session, bytes_max: usize) -> Result<Bytes, NoBody> {
+async fn read_raw(session: &mut ServerSession, bytes_max: usize) -> Result<Bytes, NoBody> {
     let mut first: Option<Bytes> = None;
     let mut all = BytesMut::new();
     loop {
-        let piece = session.as_downstream_mut().read_request_body().await.map_err(|error| broken(&error))?;
+        let piece = session.read_request_body().await.map_err(|error| broken(&error))?;
         let Some(piece) = piece else { break };
         let length = first.as_ref().map_or(0, Bytes::len) + all.len() + piece.len();
         if length > bytes_max {
@@ -96,7 +96,7 @@ fn decode(coding: ContentCoding, raw: Bytes, bytes_max: usize) -> Result<Bytes, 
     }
 }
 
-fn coding(session: &Session) -> Result<ContentCoding, Reject> {
+fn coding(session: &ServerSession) -> Result<ContentCoding, Reject> {
     let refuse = || {
         Reject::new(
             Reason::UnsupportedEncoding,
@@ -114,7 +114,7 @@ fn coding(session: &Session) -> Result<ContentCoding, Reject> {
     }
 }
 
-fn declared_length(session: &Session) -> Option<u64> {
+fn declared_length(session: &ServerSession) -> Option<u64> {
     session.get_header(header::CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
 

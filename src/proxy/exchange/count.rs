@@ -3,7 +3,7 @@
 
 use super::prepare::Prepared;
 use crate::dialect::tap;
-use crate::meter::{CountError, Family};
+use crate::meter::{Count, CountError, Family};
 use crate::proxy::context::Ctx;
 use crate::runtime::{Edge, ModelPolicy, Runtime};
 use crate::telemetry::CountKind;
@@ -65,19 +65,27 @@ async fn exact(
     family: Family,
     prepared: &Prepared<'_>,
 ) -> Result<u64, Reject> {
-    let counter = ctx.runtime.counter.clone();
+    match counted(&ctx.runtime, policy, family, prepared).await {
+        Some(Ok(count)) => Ok(count.upper),
+        Some(Err(error)) => Err(malformed(&error)),
+        None => Err(Reject::new(Reason::Internal, "the prompt could not be counted")),
+    }
+}
+
+/// The exact count, off the worker where the body is long. None where the process ends meanwhile.
+async fn counted(
+    runtime: &Runtime,
+    policy: &ModelPolicy,
+    family: Family,
+    prepared: &Prepared<'_>,
+) -> Option<Result<Count, CountError>> {
+    let counter = runtime.counter.clone();
     let (endpoint, body) = (prepared.endpoint, prepared.body.clone());
     let model = upstream_name(policy, prepared);
-    let counted = if body.len() <= INLINE_COUNT_BYTES {
-        counter.count(endpoint, family, &model, &body)
-    } else {
-        let job = tokio::task::spawn_blocking(move || counter.count(endpoint, family, &model, &body));
-        job.await.map_err(|_| Reject::new(Reason::Internal, "the prompt could not be counted"))?
-    };
-    match counted {
-        Ok(count) => Ok(count.upper),
-        Err(error) => Err(malformed(&error)),
+    if body.len() <= INLINE_COUNT_BYTES {
+        return Some(counter.count(endpoint, family, &model, &body));
     }
+    tokio::task::spawn_blocking(move || counter.count(endpoint, family, &model, &body)).await.ok()
 }
 
 /// The body is JSON (its head was read), but not the shape the endpoint takes: the provider would
@@ -134,19 +142,20 @@ pub fn local_answer(
 }
 
 /// The prompt's likeliest number of tokens, for a call whose upstream reported none. Never the bound,
-/// which may be far above the truth.
-pub fn prompt(runtime: &Runtime, policy: &ModelPolicy, prepared: &Prepared<'_>) -> u64 {
+/// which may be far above the truth. Zero for an endpoint whose prompt is not counted in tokens.
+pub async fn prompt(runtime: &Runtime, policy: &ModelPolicy, prepared: &Prepared<'_>) -> u64 {
+    if !is_counted(prepared.endpoint) {
+        return 0;
+    }
     let family = policy.family(0, &prepared.model);
-    let model = upstream_name(policy, prepared);
-    let counted = runtime.counter.count(prepared.endpoint, family, &model, &prepared.body);
-    counted.map_or_else(
-        |_| runtime.counter.bound(prepared.endpoint, family, &prepared.body),
-        |count| count.tokens,
-    )
+    match counted(runtime, policy, family, prepared).await {
+        Some(Ok(count)) => count.tokens,
+        _ => runtime.counter.bound(prepared.endpoint, family, &prepared.body),
+    }
 }
 
 /// Usage counted here, for an endpoint that should report some and did not.
-pub fn estimate(
+pub async fn estimate(
     runtime: &Runtime,
     policy: &ModelPolicy,
     prepared: &Prepared<'_>,
@@ -158,8 +167,9 @@ pub fn estimate(
     let family = policy.family(0, &prepared.model);
     let mut output = runtime.counter.output(family);
     tap::for_each_output_text(prepared.endpoint, body, &mut |text| output.push(text));
-    let input = prompt(runtime, policy, prepared);
-    Some(Usage { input, output: output.total(), is_estimated: true, ..Usage::default() })
+    let output = output.total();
+    let input = prompt(runtime, policy, prepared).await;
+    Some(Usage { input, output, is_estimated: true, ..Usage::default() })
 }
 
 /// The last bytes of a long answer.

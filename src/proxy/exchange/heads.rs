@@ -8,53 +8,62 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// Hop-by-hop fields (RFC 9110 §7.6.1), framing, and what names the client or this host: never
 /// sent on in either direction.
-const CONNECTION_FIELDS: &[&str] = &[
-    "connection",
-    "proxy-connection",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "content-length",
-];
+fn is_of_connection(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "proxy-connection"
+            | "keep-alive"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "content-length"
+    )
+}
 
 /// Client fields that stop here. Encodings: the body goes up decoded, and answers are listened to.
-const CLIENT_ONLY: &[&str] = &[
-    "host",
-    "expect",
-    "accept-encoding",
-    "content-encoding",
-    "cookie",
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-forwarded-port",
-    "x-real-ip",
-    "via",
-    "prefer",
-];
+fn is_client_only(name: &str) -> bool {
+    matches!(
+        name,
+        "host"
+            | "expect"
+            | "accept-encoding"
+            | "content-encoding"
+            | "cookie"
+            | "forwarded"
+            | "x-forwarded-for"
+            | "x-forwarded-host"
+            | "x-forwarded-proto"
+            | "x-forwarded-port"
+            | "x-real-ip"
+            | "via"
+            | "prefer"
+    )
+}
 
 /// Provider fields that stop here: they name the account, or set state for another origin.
-const PROVIDER_ONLY: &[&str] = &[
-    "set-cookie",
-    "strict-transport-security",
-    "alt-svc",
-    "openai-organization",
-    "openai-project",
-    "anthropic-organization-id",
-    "cf-ray",
-    "cf-cache-status",
-    "server",
-    "via",
-    "date",
-    "nel",
-    "report-to",
-    "access-control-allow-origin",
-];
+fn is_provider_only(name: &str) -> bool {
+    matches!(
+        name,
+        "set-cookie"
+            | "strict-transport-security"
+            | "alt-svc"
+            | "openai-organization"
+            | "openai-project"
+            | "anthropic-organization-id"
+            | "cf-ray"
+            | "cf-cache-status"
+            | "server"
+            | "via"
+            | "date"
+            | "nel"
+            | "report-to"
+            | "access-control-allow-origin"
+    )
+}
 
 /// What a request carries besides its body: the client's fields that go up. Computed once, used by
 /// every attempt.
@@ -63,8 +72,8 @@ pub fn client_fields(headers: &HeaderMap) -> Fields {
     let mut fields = Fields::with_capacity(headers.len() + 4);
     for (name, value) in headers {
         let name_str = name.as_str();
-        let stops = CONNECTION_FIELDS.contains(&name_str)
-            || CLIENT_ONLY.contains(&name_str)
+        let stops = is_of_connection(name_str)
+            || is_client_only(name_str)
             || CREDENTIAL_HEADERS.contains(&name_str)
             || name_str.starts_with("x-tidegate-")
             || nominated.iter().any(|other| other.eq_ignore_ascii_case(name_str));
@@ -101,8 +110,8 @@ pub fn answer_fields(upstream: &Fields, hides_limits: bool, extra: usize) -> Fie
     let mut fields = Fields::with_capacity(upstream.len() + extra);
     for (name, value) in upstream {
         let name_str = name.as_str();
-        let stops = CONNECTION_FIELDS.contains(&name_str)
-            || PROVIDER_ONLY.contains(&name_str)
+        let stops = is_of_connection(name_str)
+            || is_provider_only(name_str)
             || name_str.starts_with("x-tidegate-")
             || (hides_limits && is_limit(name_str));
         if !stops {

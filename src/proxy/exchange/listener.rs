@@ -195,12 +195,18 @@ impl Listener {
         }
     }
 
-    /// Usage as the upstream reported it, or counted here from what was seen.
-    pub fn usage(&self, count_input: impl FnOnce() -> u64) -> Usage {
+    /// Whether the upstream has not said what the prompt came to.
+    pub fn lacks_input(&self) -> bool {
+        self.tap.usage().is_none_or(|usage| usage.input == 0)
+    }
+
+    /// Usage as the upstream reported it, or counted here from what was seen. `input` is the
+    /// prompt's count where the upstream [lacks it](Self::lacks_input).
+    pub fn usage(&self, input: u64) -> Usage {
         let reported = self.tap.usage();
         let Some(mut usage) = reported else {
             let output = self.output.total();
-            return Usage { input: count_input(), output, is_estimated: true, ..Usage::default() };
+            return Usage { input, output, is_estimated: true, ..Usage::default() };
         };
         // A stream cut short may have reported its prompt (Anthropic does, at the start) and not
         // its output: that part is counted here.
@@ -209,7 +215,7 @@ impl Listener {
             usage.is_estimated = true;
         }
         if usage.input == 0 {
-            usage.input = count_input();
+            usage.input = input;
             usage.is_estimated = true;
         }
         usage

@@ -10,6 +10,7 @@ mod heads;
 mod health;
 mod listener;
 mod pins;
+mod plain_answer;
 mod prepare;
 mod race;
 mod relay;
@@ -28,8 +29,9 @@ use crate::telemetry::{AttemptOutcome, GaugeGuard};
 use crate::types::{Endpoint, FailureClass, Reason, Reject, Usage};
 use attempt::{Answer, Failure, Live, Long};
 use body::NoBody;
+use bytes::Bytes;
 use downstream::Downstream;
-use pingora_proxy::Session;
+use pingora_core::protocols::http::ServerSession;
 use pins::Pinned;
 use prepare::Prepared;
 use race::{Raced, Track};
@@ -40,35 +42,35 @@ use std::sync::Arc;
 use talk::{Talk, Wake};
 
 /// Runs one call from its body to its last byte.
-pub async fn run(edge: &Arc<Edge>, session: &mut Session, ctx: &mut Ctx, hit: Hit<'_>, query: Option<&str>) {
-    let prepared = match prepare(session, ctx, hit, query).await {
+pub async fn run(edge: &Arc<Edge>, down: &mut Downstream, ctx: &mut Ctx, hit: Hit<'_>, query: Option<&str>) {
+    let Some(session) = down.session() else { return };
+    let mut prepared = match prepare(session, ctx, hit, query).await {
         Ok(prepared) => prepared,
-        Err(NoBody::Rejected(reject)) => return respond::refuse(edge, session, ctx, reject).await,
+        Err(NoBody::Rejected(reject)) => return respond::refuse(edge, down, ctx, reject).await,
         Err(NoBody::Gone) => {
             ctx.record.is_client_gone = true;
-            session.as_downstream_mut().set_keepalive(None);
+            down.end_keepalive();
             return;
         }
     };
     let runtime = ctx.runtime.clone();
     let (policy, pinned) = match place(edge, &runtime, ctx, &prepared) {
         Ok(place) => place,
-        Err(reject) => return respond::refuse(edge, session, ctx, reject).await,
+        Err(reject) => return respond::refuse(edge, down, ctx, reject).await,
     };
     if let Err(reject) = count::reserve(edge, ctx, policy, &prepared).await {
-        return respond::refuse(edge, session, ctx, reject).await;
+        return respond::refuse(edge, down, ctx, reject).await;
     }
     if let Some(answer) = count::local_answer(&runtime, ctx, policy, &prepared) {
-        let mut down = Downstream::new(session);
-        return respond::send_whole(edge, &mut down, ctx, 200, &json_fields(), answer).await;
+        return respond::send_whole(edge, down, ctx, 200, &json_fields(), answer).await;
     }
     let total = ctx.started.plus(policy.timeouts.total);
     let track = Track { runtime: &runtime, policy, pinned, total };
-    converse(edge, session, ctx, &prepared, &track).await;
+    converse(edge, down, ctx, &mut prepared, &track).await;
 }
 
 async fn prepare<'u>(
-    session: &mut Session,
+    session: &mut ServerSession,
     ctx: &mut Ctx,
     hit: Hit<'u>,
     query: Option<&'u str>,
@@ -136,19 +138,23 @@ fn json_fields() -> downstream::Fields {
 
 async fn converse(
     edge: &Arc<Edge>,
-    session: &mut Session,
+    down: &mut Downstream,
     ctx: &mut Ctx,
-    prepared: &Prepared<'_>,
+    prepared: &mut Prepared<'_>,
     track: &Track<'_>,
 ) {
-    let mut talk = Talk::new(Downstream::new(session), edge.clone(), prepared.endpoint);
+    let mut talk = Talk::new(down, edge.clone(), prepared.endpoint);
     if prepared.is_stream {
         let head = respond::early_stream_fields(edge, ctx, prepared.is_array);
         talk.keep_alive(track.runtime.edge.stream_keepalive, head, before_first(prepared.is_array));
     }
     let early = Telling::early(prepared.endpoint, prepared.is_array);
     match race::run(&mut talk, edge, ctx, prepared, track).await {
-        Raced::Streaming(live) => stream(edge, &mut talk, ctx, prepared, track, live).await,
+        Raced::Streaming(live) => {
+            // They are slices of the client's head, and no attempt follows that needs them.
+            prepared.client_fields = downstream::Fields::new();
+            stream(edge, &mut talk, ctx, prepared, track, live).await;
+        }
         Raced::Whole(answer) => whole(edge, &mut talk, ctx, prepared, track, *answer).await,
         Raced::Long(long) => long_answer(edge, &mut talk, ctx, prepared, track, *long).await,
         Raced::Failed(failure) => failed(edge, &mut talk, ctx, prepared, *failure).await,
@@ -157,7 +163,7 @@ async fn converse(
         }
         Raced::Left => {
             ctx.record.is_client_gone = true;
-            charge_prompt(ctx, prepared, track);
+            charge_prompt(ctx, prepared, track).await;
         }
         Raced::Cut => {
             let reject = Reject::new(Reason::Draining, "the gateway is shutting down");
@@ -168,9 +174,9 @@ async fn converse(
 
 /// A client that left before any answer, after an upstream had taken its call: never free, never the
 /// bound.
-fn charge_prompt(ctx: &mut Ctx, prepared: &Prepared<'_>, track: &Track<'_>) {
+async fn charge_prompt(ctx: &mut Ctx, prepared: &Prepared<'_>, track: &Track<'_>) {
     if ctx.record.attempts > 0 && ctx.record.counted_input.is_some() {
-        let input = count::prompt(track.runtime, track.policy, prepared);
+        let input = count::prompt(track.runtime, track.policy, prepared).await;
         ctx.record.usage = Some(Usage { input, is_estimated: true, ..Usage::default() });
     }
 }
@@ -193,7 +199,9 @@ async fn stream(
     ctx.record.status = 200;
     if talk.down.is_untouched() {
         let fields = respond::stream_fields(edge, ctx, &live.head.fields);
-        if talk.down.open(live.head.status, &fields).await.is_err() {
+        live.head.fields = downstream::Fields::new();
+        let begun = joined(std::mem::take(&mut live.pieces));
+        if talk.down.open(live.head.status, &fields, begun).await.is_err() {
             ctx.record.is_client_gone = true;
         }
     }
@@ -201,7 +209,7 @@ async fn stream(
     let end = relay::run(talk, edge, track.policy, &mut live, track.total).await;
     ctx.record.bytes_out = talk.down.bytes_out;
     ctx.record.is_client_gone |= talk.down.is_gone();
-    note_stream(edge, ctx, prepared, track, &mut live);
+    note_stream(edge, ctx, prepared, track, &mut live).await;
     let Live { call, listener, .. } = *live;
     let at = Telling {
         endpoint: prepared.endpoint,
@@ -213,10 +221,23 @@ async fn stream(
 }
 
 /// What a stream told, on every way it can end.
-fn note_stream(edge: &Edge, ctx: &mut Ctx, prepared: &Prepared<'_>, track: &Track<'_>, live: &mut Live) {
+async fn note_stream(
+    edge: &Edge,
+    ctx: &mut Ctx,
+    prepared: &Prepared<'_>,
+    track: &Track<'_>,
+    live: &mut Live,
+) {
     let listener = &mut live.listener;
-    let counted = || count::prompt(track.runtime, track.policy, prepared);
-    ctx.record.usage = Some(listener.usage(counted));
+    // A stored stream repeats the usage of the call that made it, which has been charged.
+    if prepared.endpoint != Endpoint::ResponseById {
+        let input = if listener.lacks_input() {
+            count::prompt(track.runtime, track.policy, prepared).await
+        } else {
+            0
+        };
+        ctx.record.usage = Some(listener.usage(input));
+    }
     ctx.record.finish_reason = listener.tap.finish_reason().map(str::to_owned);
     if let Some(id) = listener.tap.response_id() {
         pins::keep(edge, ctx, track, prepared, id);
@@ -271,6 +292,13 @@ async fn finish_stream(
     }
 }
 
+fn joined(pieces: Vec<Bytes>) -> Bytes {
+    match <[Bytes; 1]>::try_from(pieces) {
+        Ok([piece]) => piece,
+        Err(pieces) => Bytes::from(pieces.concat()),
+    }
+}
+
 fn stream_reject(class: FailureClass) -> Reject {
     let message = match class {
         FailureClass::IdleTimeout => "the provider's stream fell silent",
@@ -290,13 +318,17 @@ async fn whole(
     answer: Answer,
 ) {
     let Answer { head, body, reading } = answer;
-    ctx.record.usage =
-        reading.usage.or_else(|| count::estimate(track.runtime, track.policy, prepared, &body));
+    ctx.record.usage = match reading.usage {
+        // A stored answer repeats the usage of the call that made it, which has been charged.
+        _ if prepared.endpoint == Endpoint::ResponseById => None,
+        Some(usage) => Some(usage),
+        None => count::estimate(track.runtime, track.policy, prepared, &body).await,
+    };
     if let Some(id) = &reading.response_id {
         pins::keep(edge, ctx, track, prepared, id);
     }
     if talk.down.is_untouched() {
-        return respond::send_whole(edge, &mut talk.down, ctx, head.status, &head.fields, body).await;
+        return respond::send_whole(edge, talk.down, ctx, head.status, &head.fields, body).await;
     }
     // A keepalive has promised a stream, and the upstream answered whole: that cannot be told.
     let reject = Reject::new(Reason::UpstreamProtocol, "the provider sent no stream where one was asked for");
@@ -317,7 +349,7 @@ async fn long_answer(
     ctx.record.status = head.status;
     let fields = respond::long_fields(edge, ctx, &head.fields);
     let mut tail = count::Tail::new(&begun);
-    if talk.down.open(head.status, &fields).await.is_err() || talk.down.send(begun).await.is_err() {
+    if talk.down.open(head.status, &fields, begun).await.is_err() {
         ctx.record.is_client_gone = true;
         return;
     }
@@ -334,10 +366,14 @@ async fn long_answer(
             _ => break false,
         }
     };
-    ctx.record.usage = tail.usage(prepared.endpoint).or_else(|| {
-        let input = count::prompt(track.runtime, track.policy, prepared);
-        Some(Usage { input, is_estimated: true, ..Usage::default() })
-    });
+    ctx.record.usage = match tail.usage(prepared.endpoint) {
+        _ if prepared.endpoint == Endpoint::ResponseById => None,
+        Some(usage) => Some(usage),
+        None => {
+            let input = count::prompt(track.runtime, track.policy, prepared).await;
+            Some(Usage { input, is_estimated: true, ..Usage::default() })
+        }
+    };
     ctx.record.bytes_out = talk.down.bytes_out;
     if ended {
         call.finish();
@@ -365,29 +401,15 @@ async fn failed(
         && !failure.body.is_empty()
         && errors::may_pass_through(status, &failure.body, &needles)
     {
-        return respond::send_client_fault(edge, &mut talk.down, ctx, failure).await;
+        return respond::send_client_fault(edge, talk.down, ctx, failure).await;
     }
     let reject = respond::reject_of(&failure, &needles);
     let early = Telling::early(prepared.endpoint, prepared.is_array);
     respond::tell_failure(edge, talk, ctx, early, &reject).await;
 }
 
-/// A credential without its scheme: providers echo the key alone.
-fn bare(value: &[u8]) -> &[u8] {
-    value.strip_prefix(b"Bearer ").unwrap_or(value)
-}
-
 /// What no message may hold: hosts and credentials of the provider that was asked.
 fn needles<'r>(runtime: &'r Runtime, ctx: &Ctx) -> Vec<&'r [u8]> {
     let provider = ctx.record.provider.and_then(|index| runtime.providers.get(index));
-    let accounts = provider.map_or(&[] as &[_], |provider| &provider.accounts);
-    let mut needles: Vec<&[u8]> = Vec::new();
-    for account in accounts {
-        needles.push(account.link.origin.host.as_bytes());
-        needles.extend(account.auth.iter().map(|(_, value)| bare(value.as_bytes())));
-    }
-    // A header of the configuration can hold a credential too; a short word in one cannot.
-    let headers = provider.map_or(&[] as &[_], |provider| &provider.headers);
-    needles.extend(headers.iter().map(|(_, value)| bare(value.as_bytes())).filter(|value| value.len() >= 8));
-    needles
+    provider.map_or(&[] as &[_], |provider| &provider.needles).iter().map(|needle| &**needle).collect()
 }

@@ -12,31 +12,38 @@ use crate::runtime::Edge;
 use crate::types::{Endpoint, FailureClass, Reason, Reject};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
-use pingora_proxy::Session;
 use std::time::Duration;
 
 /// Refuses a request that nothing has been sent for.
-pub async fn refuse(edge: &Edge, session: &mut Session, ctx: &mut Ctx, reject: Reject) {
-    let mut down = Downstream::new(session);
-    send_reject(edge, &mut down, ctx, &reject).await;
+pub async fn refuse(edge: &Edge, down: &mut Downstream, ctx: &mut Ctx, reject: Reject) {
+    send_reject(edge, down, ctx, &reject).await;
 }
 
 /// Sends a reject as the whole answer.
-pub async fn send_reject(edge: &Edge, down: &mut Downstream<'_>, ctx: &mut Ctx, reject: &Reject) {
+pub async fn send_reject(edge: &Edge, down: &mut Downstream, ctx: &mut Ctx, reject: &Reject) {
     ctx.record.note_reject(reject);
     let id = ctx.id.to_string();
     let body = errors::render_body(ctx.dialect, reject, &id);
-    let mut fields = Fields::with_capacity(12);
+    let fields = reject_fields(edge, ctx, reject);
+    finish_answer(down, ctx, reject.status, fields, Bytes::from(body)).await;
+}
+
+/// The fields of a refusal.
+pub fn reject_fields(edge: &Edge, ctx: &mut Ctx, reject: &Reject) -> Fields {
+    let mut fields = Fields::with_capacity(16);
     fields.push((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
     push_own_fields(edge, ctx, &mut fields);
     push(&mut fields, "x-tidegate-reason", reject.reason.as_str());
     push(&mut fields, "x-tidegate-origin", reject.origin.as_str());
     push_retry_after(&mut fields, reject.retry_after);
-    finish_answer(down, ctx, reject.status, fields, Bytes::from(body)).await;
+    if let Some((name, value)) = reject.field {
+        push(&mut fields, name, value);
+    }
+    fields
 }
 
 /// Sends an upstream's own error body: the client's mistake, told in the provider's words.
-pub async fn send_client_fault(edge: &Edge, down: &mut Downstream<'_>, ctx: &mut Ctx, failure: Failure) {
+pub async fn send_client_fault(edge: &Edge, down: &mut Downstream, ctx: &mut Ctx, failure: Failure) {
     let status = failure.head.as_ref().map_or(502, |head| head.status);
     ctx.record.status = status;
     ctx.record.reason = Some(Reason::UpstreamError);
@@ -52,7 +59,7 @@ pub async fn send_client_fault(edge: &Edge, down: &mut Downstream<'_>, ctx: &mut
 /// Sends an upstream's whole answer, byte for byte.
 pub async fn send_whole(
     edge: &Edge,
-    down: &mut Downstream<'_>,
+    down: &mut Downstream,
     ctx: &mut Ctx,
     status: u16,
     upstream: &Fields,
@@ -64,7 +71,7 @@ pub async fn send_whole(
     finish_answer(down, ctx, status, fields, body).await;
 }
 
-async fn finish_answer(down: &mut Downstream<'_>, ctx: &mut Ctx, status: u16, fields: Fields, body: Bytes) {
+async fn finish_answer(down: &mut Downstream, ctx: &mut Ctx, status: u16, fields: Fields, body: Bytes) {
     if down.answer(status, &fields, body).await.is_err() {
         ctx.record.is_client_gone = true;
     }
@@ -115,7 +122,7 @@ impl Telling<'_> {
 /// Tells a failure: as the answer where none has begun, else as the stream's last event.
 pub async fn tell_failure(edge: &Edge, talk: &mut Talk<'_>, ctx: &mut Ctx, at: Telling<'_>, reject: &Reject) {
     if talk.down.is_untouched() {
-        return send_reject(edge, &mut talk.down, ctx, reject).await;
+        return send_reject(edge, talk.down, ctx, reject).await;
     }
     ctx.record.reason = Some(reject.reason);
     ctx.record.origin = Some(reject.origin);
@@ -177,7 +184,7 @@ fn class_reject(class: FailureClass) -> Reject {
 
 /// The fields every answer of an LLM call carries.
 pub fn push_own_fields(edge: &Edge, ctx: &mut Ctx, fields: &mut Fields) {
-    push(fields, "x-tidegate-request-id", &ctx.id.to_string());
+    push_made(fields, "x-tidegate-request-id", ctx.id.to_string());
     let record = &ctx.record;
     if let Some(provider) = record.provider.and_then(|index| ctx.runtime.providers.get(index)) {
         push(fields, "x-tidegate-provider", &provider.name);
@@ -186,19 +193,19 @@ pub fn push_own_fields(edge: &Edge, ctx: &mut Ctx, fields: &mut Fields) {
         push(fields, "x-tidegate-upstream-model", model);
     }
     if record.attempts > 0 {
-        push(fields, "x-tidegate-attempts", &record.attempts.to_string());
+        push_number(fields, "x-tidegate-attempts", u64::from(record.attempts));
     }
     if !record.failures.is_empty() {
         push(fields, "x-tidegate-failures", &failures(ctx));
     }
     if let Some(counted) = record.counted_input {
-        push(fields, "x-tidegate-input-tokens", &counted.to_string());
+        push_number(fields, "x-tidegate-input-tokens", counted);
     }
     let now = edge.now();
     push_limits(ctx, fields, now);
     let overhead = now.since(ctx.started).saturating_sub(ctx.record.waited);
     ctx.record.overhead = Some(overhead);
-    push(fields, "x-tidegate-overhead-us", &overhead.as_micros().to_string());
+    push_number(fields, "x-tidegate-overhead-us", u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX));
 }
 
 /// `provider:class` of each failed attempt, in order.
@@ -219,9 +226,9 @@ fn push_limits(ctx: &Ctx, fields: &mut Fields, now: crate::types::Ticks) {
     for (allowance, names) in [(snapshot.requests, REQUEST_NAMES), (snapshot.tokens, TOKEN_NAMES)] {
         let Some(allowance) = allowance else { continue };
         let [limit, remaining, reset] = names;
-        push(fields, limit, &allowance.limit.to_string());
-        push(fields, remaining, &allowance.remaining.to_string());
-        push(fields, reset, &crate::limits::GoDuration(allowance.reset).to_string());
+        push_number(fields, limit, allowance.limit);
+        push_number(fields, remaining, allowance.remaining);
+        push_made(fields, reset, crate::limits::GoDuration(allowance.reset).to_string());
     }
 }
 
@@ -240,6 +247,17 @@ fn push_retry_after(fields: &mut Fields, span: Option<Duration>) {
     let Some(span) = span else { return };
     push(fields, "retry-after", &span.as_millis().div_ceil(1000).max(1).to_string());
     push(fields, "retry-after-ms", &span.as_millis().max(1).to_string());
+}
+
+/// Adds a field whose text was made for it, and is not copied again.
+fn push_made(fields: &mut Fields, name: &'static str, value: String) {
+    if let Ok(value) = HeaderValue::try_from(value) {
+        fields.push((HeaderName::from_static(name), value));
+    }
+}
+
+fn push_number(fields: &mut Fields, name: &'static str, value: u64) {
+    fields.push((HeaderName::from_static(name), HeaderValue::from(value)));
 }
 
 /// Adds a field. A value that cannot be one (a model's name with odd bytes) is left out.

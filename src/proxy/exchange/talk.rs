@@ -31,7 +31,7 @@ enum Event<T> {
 }
 
 pub struct Talk<'s> {
-    pub down: Downstream<'s>,
+    pub down: &'s mut Downstream,
     edge: Arc<Edge>,
     endpoint: Endpoint,
     alarm: Alarm,
@@ -51,7 +51,7 @@ struct Keepalive {
 }
 
 impl<'s> Talk<'s> {
-    pub fn new(down: Downstream<'s>, edge: Arc<Edge>, endpoint: Endpoint) -> Self {
+    pub fn new(down: &'s mut Downstream, edge: Arc<Edge>, endpoint: Endpoint) -> Self {
         let mut phase = edge.drain.watch();
         let cut = Box::pin(async move {
             // The sender lives as long as the process.
@@ -127,7 +127,7 @@ impl<'s> Talk<'s> {
         }
         if self.down.is_untouched() {
             // This commits the status: from here on a failure can only be told inside the stream.
-            self.down.open(200, &keepalive.head).await?;
+            self.down.open(200, &keepalive.head, Bytes::new()).await?;
         }
         let bytes = keepalive::keepalive(self.endpoint, keepalive.state);
         keepalive.last_sent = self.edge.now();

@@ -3,7 +3,9 @@
 
 pub mod heads;
 
+use super::admit::Lane;
 use super::context::Ctx;
+use super::exchange::downstream::answer_by_session;
 use super::exchange::respond;
 use super::local;
 use crate::dialect::errors;
@@ -11,10 +13,8 @@ use crate::dialect::paths::Hit;
 use crate::runtime::Edge;
 use crate::types::{Reason, Reject, bounds};
 use bytes::Bytes;
-use http::{HeaderValue, header};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorSource, ErrorType, Result};
-use pingora_http::ResponseHeader;
 use pingora_proxy::{FailToProxy, Session};
 use std::sync::Arc;
 
@@ -26,8 +26,19 @@ pub struct Forwarding {
 }
 
 /// Chooses the provider and lets Pingora's phases go on. True where the request was refused.
-pub async fn begin(edge: &Arc<Edge>, session: &mut Session, ctx: &mut Ctx, hit: Hit<'_>) -> Result<bool> {
-    match choose(edge, session, ctx, &hit) {
+pub async fn begin(
+    edge: &Arc<Edge>,
+    session: &mut Session,
+    ctx: &mut Ctx,
+    admitted: Result<Lane<'_>, Reject>,
+) -> Result<bool> {
+    let chosen = match admitted {
+        Ok(Lane::Forward(hit)) => choose(edge, session, ctx, &hit),
+        // The first line named another path than the whole head does.
+        Ok(_) => Err(Reject::new(Reason::NotFound, "no such endpoint")),
+        Err(reject) => Err(reject),
+    };
+    match chosen {
         Ok(forwarding) => {
             ctx.record.provider = Some(forwarding.provider);
             ctx.record.attempts = 1;
@@ -35,7 +46,8 @@ pub async fn begin(edge: &Arc<Edge>, session: &mut Session, ctx: &mut Ctx, hit: 
             Ok(false)
         }
         Err(reject) => {
-            respond::refuse(edge, session, ctx, reject).await;
+            ctx.record.note_reject(&reject);
+            write_error(edge, session, ctx, &reject).await;
             Ok(true)
         }
     }
@@ -169,17 +181,8 @@ fn reject_of(error: &Error) -> Reject {
 
 async fn write_error(edge: &Edge, session: &mut Session, ctx: &mut Ctx, reject: &Reject) {
     let body = Bytes::from(errors::render_body(ctx.dialect, reject, &ctx.id.to_string()));
-    let Ok(mut head) = ResponseHeader::build_no_case(reject.status, Some(8)) else { return };
-    let mut fields = super::exchange::downstream::Fields::new();
-    respond::push_own_fields(edge, ctx, &mut fields);
-    respond::push(&mut fields, "x-tidegate-reason", reject.reason.as_str());
-    fields.push((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
-    for (name, value) in fields {
-        if head.append_header(name, value).is_err() {
-            return;
-        }
-    }
-    if session.as_downstream_mut().write_error_response(head, body).await.is_err() {
-        ctx.record.is_client_gone = true;
-    }
+    let fields = respond::reject_fields(edge, ctx, reject);
+    ctx.record.bytes_out += body.len() as u64;
+    let told = answer_by_session(session.as_downstream_mut(), reject.status, &fields, body).await;
+    ctx.record.is_client_gone |= told.is_err();
 }
