@@ -20,7 +20,9 @@ mod harness;
 
 mod corpus_replay;
 mod forward_lane;
+mod quickstart;
 mod raw_http;
+mod stored_responses;
 mod t00_harness;
 mod t01_packet_boundaries;
 mod t02_event_forms;
@@ -51,3 +53,4 @@ mod t36_codings;
 mod t37_sizes;
 mod t50_drain;
 mod t50_reload;
+mod t51_upgrade;

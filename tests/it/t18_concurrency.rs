@@ -5,10 +5,11 @@ use crate::harness::{Answer, Config, Gateway, PATIENCE, Request, Sim, Wire, unti
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-const LIMIT: usize = 10;
+const LIMIT: usize = 16;
 const CALLS: usize = 400;
-/// Fewer than the limit, so that no call of the mix is refused for it.
-const THREADS: usize = 8;
+/// Half the limit, so that no call of the mix is refused for it: a place comes back a moment after the
+/// last byte, when the client may be at its next call.
+const THREADS: usize = LIMIT / 2;
 
 fn gateway(sim: &Sim) -> Gateway {
     let mut config = Config::new()
@@ -65,7 +66,14 @@ fn run(gateway: &Gateway, number: usize) -> u16 {
     match leaves_after {
         Some(bytes) => {
             while answer.seen().len() < bytes && answer.chunk().unwrap().is_some() {}
-            if number % 8 < 4 { answer.close() } else { answer.reset() }
+            let id = answer.header("x-tidegate-request-id").unwrap().to_owned();
+            if number % 8 < 4 {
+                answer.close()
+            } else {
+                answer.reset()
+            }
+            // Its place is held until the gateway has noticed.
+            gateway.log_where("the call's end", |line| line["request_id"] == id.as_str());
         }
         None => drop(answer.try_body()),
     }

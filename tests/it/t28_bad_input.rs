@@ -171,7 +171,37 @@ fn t28_bad_input_an_unknown_path_is_404_and_a_wrong_method_405_in_the_clients_di
     }
     for wire in [Wire::Chat, Wire::Responses, Wire::Messages] {
         let request = Request::new("PUT", &wire.path("m", false)).key(crate::harness::KEY);
-        refused(&gateway, wire, &request, 405, "unsupported_method");
+        let (answer, message) = refused(&gateway, wire, &request, 405, "unsupported_method");
+        assert_eq!(answer.header("allow"), Some("POST"), "{wire:?}");
+        assert!(message.contains("POST"), "{wire:?}: {message}");
     }
+    let request = Request::new("PUT", "/v1/files/file-1").key(crate::harness::KEY);
+    let (answer, _) = refused(&gateway, Wire::Chat, &request, 405, "unsupported_method");
+    assert_eq!(answer.header("allow"), Some("GET, DELETE"));
     assert_eq!(sim.calls(), 0);
+}
+
+#[test]
+fn t28_bad_input_a_websocket_where_there_is_none_is_426_and_other_upgrades_are_not_noticed() {
+    let sim = Sim::start();
+    let gateway = start(&sim);
+    let handshake = |path: &str| {
+        let head = Request::get(path).header("connection", "Upgrade").header("upgrade", "WebSocket");
+        head.header("sec-websocket-version", "13").header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+    };
+    // Codex tries the first, and goes back to HTTP at once on a 426 only.
+    for path in ["/v1/responses", "/v1/chat/completions", "/v1/files", "/v1/models"] {
+        let (answer, message) =
+            refused(&gateway, Wire::Responses, &handshake(path), 426, "unsupported_upgrade");
+        assert_eq!(answer.header("upgrade"), Some("HTTP/1.1"), "{path}");
+        assert!(message.contains("WebSocket"), "{path}: {message}");
+    }
+    refused(&gateway, Wire::Responses, &handshake("/v1/nothing"), 404, "not_found");
+    assert_eq!(sim.calls(), 0);
+    for upgrade in ["h2c", "websocket"] {
+        let request = Wire::Chat.request("gpt-known", false).header("connection", "Upgrade, HTTP2-Settings");
+        let request = request.header("upgrade", upgrade).header("http2-settings", "AAMAAABkAAQCAAAAAAIAAAAA");
+        assert_eq!(gateway.send(&request).status, 200, "{upgrade}");
+    }
+    assert_eq!(sim.calls(), 2);
 }

@@ -18,6 +18,7 @@ pub struct Config {
     pub(super) files: Vec<(String, String)>,
     pub(super) has_tls: bool,
     pub(super) is_plain: bool,
+    pub(super) binary: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -36,6 +37,7 @@ impl Config {
             files: Vec::new(),
             has_tls: false,
             is_plain: true,
+            binary: None,
         };
         config = config
             .table("server")
@@ -107,6 +109,12 @@ impl Config {
             .set("listen = \"{tls}\"")
             .set("cert = \"{dir}/edge.pem\"")
             .set("key = \"{dir}/edge.key\"")
+    }
+
+    /// Starts another binary than the one that was built, such as a link to it of another name.
+    pub fn binary(mut self, path: &str) -> Self {
+        self.binary = Some(path.to_owned());
+        self
     }
 
     /// A variable of the gateway's environment, for `env:NAME`.

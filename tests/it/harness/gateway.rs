@@ -3,7 +3,7 @@
 use super::metrics::Exposition;
 use super::{Answer, Config, Connection, PATIENCE, Request, eventually, free_addr, until};
 use serde_json::Value;
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -28,8 +28,15 @@ impl Gateway {
     /// Starts the binary and waits until it accepts connections.
     #[track_caller]
     pub fn start(config: Config) -> Self {
+        Self::start_while(config, |_| {})
+    }
+
+    /// As [`Gateway::start`], with something done to it while it starts.
+    #[track_caller]
+    pub fn start_while(config: Config, work: impl Fn(&Self)) -> Self {
         for _ in 0..STARTS_MAX {
             let mut gateway = Self::spawn(&config);
+            work(&gateway);
             if gateway.comes_up(&config) {
                 return gateway;
             }
@@ -156,9 +163,10 @@ impl Gateway {
 
     fn spawn(config: &Config) -> Self {
         let dir = make_folder();
-        let stderr = File::create(dir.join("stderr.log")).unwrap();
+        // At its end, so that processes which follow one another do not write over each other.
+        let stderr = OpenOptions::new().create(true).append(true).open(dir.join("stderr.log")).unwrap();
         let (addr, admin, tls) = (free_addr(), free_addr(), free_addr());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        let mut command = Command::new(config.binary.as_deref().unwrap_or(env!("CARGO_BIN_EXE_tidegate")));
         command
             .args(["serve", "--config", "gateway.toml"])
             .envs(config.env.iter().map(|(name, value)| (name, value)))
