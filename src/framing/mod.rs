@@ -5,11 +5,14 @@
 //! where the network cut them.
 
 pub mod coding;
+pub mod eventstream;
 pub mod gzip;
 pub mod http1_answer;
 pub mod http1_body;
 pub mod http1_head;
 pub mod inflate;
+pub mod json;
+pub mod lines;
 pub mod sse;
 pub mod strict_head;
 

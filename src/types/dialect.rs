@@ -7,10 +7,23 @@ pub enum Dialect {
     OpenAi,
     Anthropic,
     Gemini,
+    /// Amazon Bedrock's Converse.
+    Bedrock,
+    /// Cohere v2.
+    Cohere,
+    /// Ollama's native API.
+    Ollama,
 }
 
 impl Dialect {
-    pub const ALL: [Dialect; 3] = [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini];
+    pub const ALL: [Dialect; 6] = [
+        Dialect::OpenAi,
+        Dialect::Anthropic,
+        Dialect::Gemini,
+        Dialect::Bedrock,
+        Dialect::Cohere,
+        Dialect::Ollama,
+    ];
 
     /// The name in metrics labels and logs.
     pub fn as_str(self) -> &'static str {
@@ -18,6 +31,9 @@ impl Dialect {
             Dialect::OpenAi => "openai",
             Dialect::Anthropic => "anthropic",
             Dialect::Gemini => "gemini",
+            Dialect::Bedrock => "bedrock",
+            Dialect::Cohere => "cohere",
+            Dialect::Ollama => "ollama",
         }
     }
 }

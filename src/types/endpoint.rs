@@ -1,7 +1,7 @@
 //! Which endpoint a URL names. Decided once, on the path as it will be dispatched; everything
 //! else asks the value, never the path.
 
-use super::Dialect;
+use super::{Dialect, Protocol};
 
 /// An endpoint of the exchange lane, of the local answers, or of the forward lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +27,18 @@ pub enum Endpoint {
     GeminiCountTokens,
     /// `:embedContent` and `:batchEmbedContents`.
     EmbedContent,
+    /// Bedrock `/model/{id}/converse`.
+    Converse,
+    /// Bedrock `/model/{id}/converse-stream`.
+    ConverseStream,
+    /// Cohere `/v2/chat`.
+    CohereChat,
+    /// Cohere `/v2/embed`.
+    CohereEmbed,
+    /// Ollama `/api/chat`.
+    OllamaChat,
+    /// Ollama `/api/embed`.
+    OllamaEmbed,
     /// `/v1/models`: answered here.
     Models,
     /// `/v1/models/{id}`: answered here.
@@ -36,7 +48,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Endpoint; 19] = [
+    pub const ALL: [Endpoint; 25] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Responses,
@@ -53,6 +65,12 @@ impl Endpoint {
         Endpoint::StreamGenerateContent,
         Endpoint::GeminiCountTokens,
         Endpoint::EmbedContent,
+        Endpoint::Converse,
+        Endpoint::ConverseStream,
+        Endpoint::CohereChat,
+        Endpoint::CohereEmbed,
+        Endpoint::OllamaChat,
+        Endpoint::OllamaEmbed,
         Endpoint::Models,
         Endpoint::ModelById,
         Endpoint::Opaque,
@@ -77,6 +95,12 @@ impl Endpoint {
             Endpoint::StreamGenerateContent => "stream_generate_content",
             Endpoint::GeminiCountTokens => "gemini_count_tokens",
             Endpoint::EmbedContent => "embed_content",
+            Endpoint::Converse => "converse",
+            Endpoint::ConverseStream => "converse_stream",
+            Endpoint::CohereChat => "cohere_chat",
+            Endpoint::CohereEmbed => "cohere_embed",
+            Endpoint::OllamaChat => "ollama_chat",
+            Endpoint::OllamaEmbed => "ollama_embed",
             Endpoint::Models => "models",
             Endpoint::ModelById => "model_by_id",
             Endpoint::Opaque => "opaque",
@@ -91,6 +115,9 @@ impl Endpoint {
             | Endpoint::StreamGenerateContent
             | Endpoint::GeminiCountTokens
             | Endpoint::EmbedContent => Dialect::Gemini,
+            Endpoint::Converse | Endpoint::ConverseStream => Dialect::Bedrock,
+            Endpoint::CohereChat | Endpoint::CohereEmbed => Dialect::Cohere,
+            Endpoint::OllamaChat | Endpoint::OllamaEmbed => Dialect::Ollama,
             _ => Dialect::OpenAi,
         }
     }
@@ -104,6 +131,28 @@ impl Endpoint {
                 | Endpoint::Responses
                 | Endpoint::Messages
                 | Endpoint::StreamGenerateContent
+                | Endpoint::ConverseStream
+                | Endpoint::CohereChat
+                | Endpoint::OllamaChat
         )
+    }
+
+    /// The message protocol of a generation call; None where there is nothing to translate.
+    pub fn protocol(self) -> Option<Protocol> {
+        Some(match self {
+            Endpoint::ChatCompletions => Protocol::Chat,
+            Endpoint::Responses => Protocol::Responses,
+            Endpoint::Messages => Protocol::Messages,
+            Endpoint::GenerateContent | Endpoint::StreamGenerateContent => Protocol::Generate,
+            Endpoint::Converse | Endpoint::ConverseStream => Protocol::Converse,
+            Endpoint::CohereChat => Protocol::Cohere,
+            Endpoint::OllamaChat => Protocol::Ollama,
+            _ => return None,
+        })
+    }
+
+    /// Whether the URL names the model and the body does not.
+    pub fn has_model_in_path(self) -> bool {
+        matches!(self.dialect(), Dialect::Gemini | Dialect::Bedrock)
     }
 }
