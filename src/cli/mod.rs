@@ -2,6 +2,9 @@
 
 mod check;
 mod count;
+mod facts;
+mod models;
+mod providers;
 mod quickstart;
 mod serve;
 mod sim;
@@ -24,6 +27,7 @@ Examples:
   tidegate check conf/tidegate.toml            is this file right?
   tidegate serve --config conf/tidegate.toml   run
   tidegate upgrade --config conf/tidegate.toml replace the running binary, no stream cut
+  tidegate models --search opus                what is known of models, and what they cost
   echo 'How long is this?' | tidegate count --model gpt-5";
 
 #[derive(Subcommand)]
@@ -40,6 +44,10 @@ enum Command {
     Upgrade(upgrade::Upgrade),
     /// Count the tokens of a text or of a request body.
     Count(count::Count),
+    /// List the models of the catalogue: limits, abilities, prices, and where each fact is from.
+    Models(models::Models),
+    /// List the providers of the catalogue: protocols, addresses, credentials.
+    Providers(providers::Providers),
     /// Print the version.
     Version,
 }
@@ -53,6 +61,8 @@ pub fn main() -> ExitCode {
         Command::Quickstart(command) => command.run(),
         Command::Upgrade(command) => command.run(),
         Command::Count(command) => command.run(),
+        Command::Models(command) => command.run(),
+        Command::Providers(command) => command.run(),
         Command::Version => {
             println!("tidegate {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS

@@ -11,14 +11,14 @@ use crate::types::Secret;
 const KEYS_MAX: usize = 64;
 
 /// The credentials of a provider, in the order of the file.
-pub(super) fn credentials(reader: &mut Reader<'_, '_, '_>, kind: Option<ProviderKind>) -> Vec<Secret> {
+pub(super) fn credentials(reader: &mut Reader<'_, '_, '_>, kind: Option<&ProviderKind>) -> Vec<Secret> {
     let one = reader.take("api_key", secret::secret);
     let many = reader.take("api_keys", list);
     let (has_one, has_many) = (reader.has("api_key"), reader.has("api_keys"));
     if has_one && has_many {
         reader.fail("`api_key` and `api_keys` exclude each other", Some("put all of them into `api_keys`"));
     }
-    if let Some(kind) = kind.filter(|kind| kind.is_vendor())
+    if let Some(kind) = kind.filter(|kind| kind.needs_key())
         && !has_one
         && !has_many
     {

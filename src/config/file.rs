@@ -1,6 +1,7 @@
 //! One configuration file: its text becomes a [`Config`], or a [`Report`].
 
 use super::admin::Admin;
+use super::catalog::CatalogSettings;
 use super::collector::Collector;
 use super::counting::Counting;
 use super::key::Key;
@@ -26,6 +27,7 @@ pub struct Config {
     pub server: Server,
     pub admin: Admin,
     pub counting: Counting,
+    pub catalog: CatalogSettings,
     pub log: Log,
     pub providers: BTreeMap<String, Provider>,
     /// By the name in the file, which may be a pattern.
@@ -94,7 +96,7 @@ pub fn process_env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn text_of(path: &Path, name: &str) -> Result<String, Report> {
+pub(super) fn text_of(path: &Path, name: &str) -> Result<String, Report> {
     let told = |error: std::io::Error| Report::without_place(name, format!("cannot be read: {error}"), None);
     // Looked at before it is opened: opening a FIFO would wait for its writer.
     if !path.metadata().map_err(told)?.is_file() {
@@ -125,6 +127,7 @@ pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Res
     let server = Server::read(&mut root);
     let admin = Admin::read(&mut root);
     let counting = root.or("counting", Counting::default(), Counting::read);
+    let catalog = root.or("catalog", CatalogSettings::default(), CatalogSettings::read);
     let log = root.or("log", Log::default(), Log::read);
     let written = root.take("providers", Provider::read_all);
     let providers = if root.has("providers") { written } else { Some(BTreeMap::new()) };
@@ -141,6 +144,7 @@ pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Res
         server,
         admin,
         counting,
+        catalog,
         log,
         providers: providers.into_iter().filter_map(|(name, read)| Some((name, read?))).collect(),
         models: models.unwrap_or_default(),

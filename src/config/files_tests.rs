@@ -37,6 +37,11 @@ fn schema(path: &str, key: &str) -> String {
     {
         *name = "*".to_owned();
     }
+    if let [section, table, name, ..] = parts.as_mut_slice()
+        && (section.as_str(), table.as_str()) == ("catalog", "models")
+    {
+        *name = "*".to_owned();
+    }
     let parts = parts.iter().map(|part| part.split('[').next().unwrap());
     let path: Vec<&str> = parts.chain([key]).filter(|part| !part.is_empty()).collect();
     path.join(".")

@@ -1,73 +1,108 @@
-//! What a provider is: a vendor known by name, or anything that speaks like one.
+//! What a provider is: a vendor of the catalogue, or anything that speaks like one.
 
-use super::base_url::{self, BaseUrl};
-use super::choice::choice;
 use super::collector::Collector;
+use super::near::{self, quoted};
 use super::value::Value;
-use crate::types::Dialect;
+use crate::catalog::{self, Auth, Catalog};
+use crate::types::{Dialect, Protocol};
+use std::sync::Arc;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProviderKind {
-    OpenAi,
-    Anthropic,
-    Gemini,
-    OpenAiCompatible,
-    AnthropicCompatible,
-    GeminiCompatible,
+/// A provider's kind: facts of the catalogue, or of a family of servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderKind {
+    word: Box<str>,
+    facts: Arc<catalog::Provider>,
+    is_vendor: bool,
 }
 
-const KINDS: &[(&str, ProviderKind)] = &[
-    ("openai", ProviderKind::OpenAi),
-    ("anthropic", ProviderKind::Anthropic),
-    ("gemini", ProviderKind::Gemini),
-    ("openai-compatible", ProviderKind::OpenAiCompatible),
-    ("anthropic-compatible", ProviderKind::AnthropicCompatible),
-    ("gemini-compatible", ProviderKind::GeminiCompatible),
+/// Servers people run themselves, by the dialect they speak: word, protocols, credential.
+const COMPATIBLE: &[(&str, &[Protocol], CompatibleAuth)] = &[
+    ("openai-compatible", &[Protocol::Chat, Protocol::Responses], CompatibleAuth::Bearer),
+    ("anthropic-compatible", &[Protocol::Messages], CompatibleAuth::Header("x-api-key")),
+    ("gemini-compatible", &[Protocol::Generate], CompatibleAuth::Header("x-goog-api-key")),
+    ("bedrock-compatible", &[Protocol::Converse], CompatibleAuth::Bearer),
+    ("cohere-compatible", &[Protocol::Cohere], CompatibleAuth::Bearer),
+    ("ollama-compatible", &[Protocol::Ollama], CompatibleAuth::Bearer),
 ];
 
-const LATER: &[(&str, &str)] = &[
-    (
-        "azure-openai",
-        "comes with a later release; until then \"openai-compatible\" with base_url = \
-         \"https://RESOURCE.openai.azure.com/openai/v1\" does",
-    ),
-    ("bedrock", "comes with a later release"),
-    ("vertex", "comes with a later release"),
-    ("cohere", "comes with a later release"),
+#[derive(Clone, Copy)]
+enum CompatibleAuth {
+    Bearer,
+    Header(&'static str),
+}
+
+/// Short words for rows of the catalogue.
+const ALIASES: &[(&str, &str)] = &[
+    ("gemini", "google"),
+    ("vertex", "google-vertex"),
+    ("bedrock", "amazon-bedrock"),
+    ("azure-openai", "azure"),
 ];
 
 impl ProviderKind {
     pub(super) fn read(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Self> {
-        choice(KINDS, LATER)(value, collector)
+        let word = value.string(collector, "the kind of a provider")?;
+        if let Some(kind) = Self::of(word) {
+            return Some(kind);
+        }
+        let catalog = Catalog::builtin();
+        let ids = catalog.providers().iter().map(|provider| &*provider.id);
+        let words = COMPATIBLE.iter().map(|(word, ..)| *word).chain(ALIASES.iter().map(|(word, _)| *word));
+        let near = near::suffix(word, words.chain(ids));
+        let help =
+            "\"openai-compatible\", another \"…-compatible\", or an id that `tidegate providers` lists";
+        value.fail_help(collector, format!("unknown kind `{}`{near}", quoted(word)), help);
+        None
+    }
+
+    /// The kind of a word.
+    pub fn of(word: &str) -> Option<Self> {
+        if let Some((_, protocols, auth)) = COMPATIBLE.iter().find(|(known, ..)| *known == word) {
+            let auth = match auth {
+                CompatibleAuth::Bearer => Auth::Bearer,
+                CompatibleAuth::Header(name) => Auth::Header((*name).into()),
+            };
+            let facts = catalog::Provider {
+                protocols: (*protocols).into(),
+                auth,
+                ..catalog::Provider::unknown(word)
+            };
+            return Some(Self { word: word.into(), facts: Arc::new(facts), is_vendor: false });
+        }
+        let id = ALIASES.iter().find(|(alias, _)| *alias == word).map_or(word, |(_, id)| id);
+        let facts = Catalog::builtin().provider(id).cloned()?;
+        Some(Self { word: word.into(), facts: Arc::new(facts), is_vendor: true })
     }
 
     /// The word in the file.
-    pub fn as_str(self) -> &'static str {
-        KINDS.iter().find(|(_, kind)| *kind == self).map_or("", |(word, _)| word)
+    pub fn as_str(&self) -> &str {
+        &self.word
     }
 
-    pub fn dialect(self) -> Dialect {
-        match self {
-            Self::OpenAi | Self::OpenAiCompatible => Dialect::OpenAi,
-            Self::Anthropic | Self::AnthropicCompatible => Dialect::Anthropic,
-            Self::Gemini | Self::GeminiCompatible => Dialect::Gemini,
-        }
+    /// How to talk to it.
+    pub fn facts(&self) -> &Arc<catalog::Provider> {
+        &self.facts
     }
 
-    /// Whether it is a vendor's own service: its address is known and it wants a key.
-    pub fn is_vendor(self) -> bool {
-        matches!(self, Self::OpenAi | Self::Anthropic | Self::Gemini)
+    /// What it answers to, the one to prefer first.
+    pub fn protocols(&self) -> &[Protocol] {
+        &self.facts.protocols
     }
 
-    /// The vendor's own address.
-    pub(super) fn base_url(self) -> Option<BaseUrl> {
-        let text = match self {
-            Self::OpenAi => "https://api.openai.com/v1",
-            Self::Anthropic => "https://api.anthropic.com",
-            Self::Gemini => "https://generativelanguage.googleapis.com",
-            _ => return None,
-        };
-        base_url::checked(text).ok()
+    /// Whether it speaks a dialect at all.
+    pub fn speaks(&self, dialect: Dialect) -> bool {
+        self.protocols().iter().any(|protocol| protocol.dialect() == dialect)
+    }
+
+    /// Whether it is a vendor's own service: the catalogue knows it.
+    pub fn is_vendor(&self) -> bool {
+        self.is_vendor
+    }
+
+    /// Whether its credential is a key of the file.
+    pub fn needs_key(&self) -> bool {
+        let is_key = matches!(self.facts.auth, Auth::Bearer | Auth::Header(_) | Auth::Query(_) | Auth::Azure);
+        self.is_vendor && is_key
     }
 }
 
@@ -76,10 +111,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_vendor_has_an_address_and_only_vendors_have() {
-        for (word, kind) in KINDS {
-            assert_eq!(kind.base_url().is_some(), kind.is_vendor(), "{word}");
-            assert_eq!(kind.as_str(), *word);
+    fn every_word_is_a_kind_and_every_alias_a_row() {
+        for (word, protocols, _) in COMPATIBLE {
+            let kind = ProviderKind::of(word).unwrap();
+            assert_eq!((kind.protocols(), kind.is_vendor()), (*protocols, false));
+        }
+        for (alias, id) in ALIASES {
+            let kind = ProviderKind::of(alias).unwrap();
+            assert_eq!((kind.as_str(), &*kind.facts().id), (*alias, *id));
+        }
+        assert!(ProviderKind::of("groq").is_some_and(|kind| kind.needs_key()));
+        assert_eq!(ProviderKind::of("nobody"), None);
+    }
+
+    #[test]
+    fn a_vendor_whose_credential_is_no_key_needs_none() {
+        for word in ["bedrock", "vertex"] {
+            assert!(!ProviderKind::of(word).unwrap().needs_key(), "{word}");
         }
     }
 }

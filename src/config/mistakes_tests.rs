@@ -58,11 +58,11 @@ tokens_per_minut = 60_000
   |                  ^^
   = help: write a duration such as "250ms", "10s", "5m" or "1h"
 
-error: unknown value `openia`, did you mean `openai`?
+error: unknown kind `openia`, did you mean `openai`?
  --> conf/tidegate.toml:7:11   in providers.openai
 7 | kind    = "openia"
   |           ^^^^^^^^
-  = help: one of "openai", "anthropic", "gemini", "openai-compatible", "anthropic-compatible", "gemini-compatible"
+  = help: "openai-compatible", another "…-compatible", or an id that `tidegate providers` lists
 
 error: a secret must not stand in this file
  --> conf/tidegate.toml:8:11   in providers.openai

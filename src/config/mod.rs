@@ -7,6 +7,8 @@
 
 mod admin;
 mod base_url;
+mod catalog;
+mod catalog_row;
 mod choice;
 mod collector;
 mod counting;
@@ -26,7 +28,9 @@ mod name;
 mod near;
 mod number;
 mod pattern;
+mod places;
 mod pool;
+mod protocols;
 mod provider;
 mod provider_tls;
 mod reader;
@@ -53,6 +57,7 @@ mod secrecy_tests;
 
 pub use admin::Admin;
 pub use base_url::BaseUrl;
+pub use catalog::CatalogSettings;
 pub use counting::{CountMode, Counting, Factors, Families, Vocabulary};
 pub use drain::Drain;
 pub use failover::{Failover, FailoverOn};
@@ -61,7 +66,7 @@ pub use key::{Key, KeyLimits};
 pub use kind::ProviderKind;
 pub use listener::TlsListener;
 pub use log::{AccessTo, Level, Log};
-pub use model::{Balance, Model, OnDisconnect};
+pub use model::{Balance, Model, OnDisconnect, OnUnsupported, Unpriced};
 pub use pattern::ModelPattern;
 pub use pool::{Cooldown, Pool};
 pub use provider::{CountTokens, Http2, Provider};

@@ -19,7 +19,7 @@ pub struct Model {
     /// The name as a pattern: exact, `prefix*` or `*`. Of several that match, an exact one is
     /// taken, then the longest.
     pub pattern: ModelPattern,
-    /// 1 to [`TARGETS_MAX`](crate::types::bounds::TARGETS_MAX), all of one dialect.
+    /// 1 to [`TARGETS_MAX`](crate::types::bounds::TARGETS_MAX).
     pub targets: Vec<Target>,
     pub balance: Balance,
     pub failover: Failover,
@@ -29,6 +29,8 @@ pub struct Model {
     pub drain_max: Duration,
     /// `count`, or `counting.default`.
     pub count: CountMode,
+    pub on_unsupported: OnUnsupported,
+    pub unpriced: Unpriced,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,27 @@ pub enum OnDisconnect {
     Drain,
 }
 
+/// What happens to a parameter that a target has no word for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnUnsupported {
+    /// It is left out, and the answer names it in `x-tidegate-dropped`.
+    Warn,
+    /// The call is refused with a 400 that names it.
+    Reject,
+}
+
+/// What happens to a call whose model has no price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unpriced {
+    /// It is served; its cost is recorded as unknown.
+    Record,
+    /// It is refused.
+    Refuse,
+}
+
+const ON_UNSUPPORTED: &[(&str, OnUnsupported)] =
+    &[("warn", OnUnsupported::Warn), ("reject", OnUnsupported::Reject)];
+const UNPRICED: &[(&str, Unpriced)] = &[("record", Unpriced::Record), ("refuse", Unpriced::Refuse)];
 const BALANCES: &[(&str, Balance)] = &[("weighted", Balance::Weighted), ("round-robin", Balance::RoundRobin)];
 const BALANCES_LATER: &[(&str, &str)] = &[
     ("least-busy", "comes with the routing release"),
@@ -96,6 +119,8 @@ impl Model {
             on_disconnect: reader.or("on_disconnect", OnDisconnect::Abort, choice(ON_DISCONNECT, &[])),
             drain_max: reader.or("drain_max", Duration::from_secs(30), duration),
             count: reader.or("count", count, count_mode),
+            on_unsupported: reader.or("on_unsupported", OnUnsupported::Warn, choice(ON_UNSUPPORTED, &[])),
+            unpriced: reader.or("unpriced", Unpriced::Record, choice(UNPRICED, &[])),
         };
         reader.done();
         Some(model)

@@ -7,17 +7,22 @@ use super::credentials::credentials;
 use super::headers::headers;
 use super::kind::ProviderKind;
 use super::name::check_name;
+use super::places::Places;
 use super::pool::{Cooldown, Pool};
+use super::protocols::protocols;
 use super::provider_tls::ProviderTls;
 use super::reader::Reader;
 use super::value::Value;
-use crate::types::{Dialect, Secret};
+use crate::catalog::Quirk;
+use crate::types::{Dialect, Protocol, Secret};
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provider {
     pub kind: ProviderKind,
     pub base_url: BaseUrl,
+    /// What it answers to, the one to prefer first: never empty.
+    pub protocols: Vec<Protocol>,
     /// From `api_key` or `api_keys`. Empty only where the kind is no vendor's.
     pub api_keys: Vec<Secret>,
     pub http2: Http2,
@@ -61,24 +66,22 @@ impl Provider {
         Some(providers)
     }
 
-    pub fn dialect(&self) -> Dialect {
-        self.kind.dialect()
-    }
-
     fn read(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Self> {
         let mut reader = Reader::open(value, collector)?;
         let kind = reader.need("kind", "such as kind = \"openai-compatible\"", ProviderKind::read);
         let written_url = reader.take("base_url", base_url);
-        if let Some(kind) = kind
+        if let Some(kind) = &kind
             && !kind.is_vendor()
             && !reader.has("base_url")
         {
             let help = "such as base_url = \"http://127.0.0.1:8000/v1\"";
             reader.fail(format!("kind `{}` needs a `base_url`", kind.as_str()), Some(help));
         }
-        let base_url = written_url.or_else(|| kind?.base_url());
+        let protocols = reader.take("protocols", protocols);
+        let places = Places::read(&mut reader);
+        let base_url = written_url.or_else(|| places.base_url(kind.as_ref()?, &mut reader));
         let provider = (
-            credentials(&mut reader, kind),
+            credentials(&mut reader, kind.as_ref()),
             reader.or("http2", Http2::Off, choice(HTTP2, HTTP2_LATER)),
             reader.or("headers", BTreeMap::new(), headers),
             reader.or("cooldown", Cooldown::default(), Cooldown::read),
@@ -86,12 +89,14 @@ impl Provider {
         );
         let (api_keys, http2, headers, cooldown, pool) = provider;
         let tls = read_tls(&mut reader, base_url.as_ref());
-        let stream_options = read_stream_options(&mut reader, kind);
-        let count_tokens = read_count_tokens(&mut reader, kind);
+        let stream_options = read_stream_options(&mut reader, kind.as_ref());
+        let count_tokens = read_count_tokens(&mut reader, kind.as_ref());
         reader.done();
+        let kind = kind?;
         Some(Self {
-            kind: kind?,
             base_url: base_url?,
+            protocols: protocols.unwrap_or_else(|| kind.protocols().to_vec()),
+            kind,
             api_keys,
             http2,
             stream_options,
@@ -117,20 +122,21 @@ fn read_tls(reader: &mut Reader<'_, '_, '_>, base_url: Option<&BaseUrl>) -> Prov
     })
 }
 
-fn read_stream_options(reader: &mut Reader<'_, '_, '_>, kind: Option<ProviderKind>) -> bool {
-    reader.or("stream_options", true, |value, collector| {
-        if kind.is_some_and(|kind| kind.dialect() != Dialect::OpenAi) {
+fn read_stream_options(reader: &mut Reader<'_, '_, '_>, kind: Option<&ProviderKind>) -> bool {
+    let usual = kind.is_none_or(|kind| !kind.facts().has(Quirk::NoStreamOptions));
+    reader.or("stream_options", usual, |value, collector| {
+        if kind.is_some_and(|kind| !kind.speaks(Dialect::OpenAi)) {
             value.fail_head(collector, "`stream_options` is only for the OpenAI kinds", None);
         }
         value.boolean(collector)
     })
 }
 
-fn read_count_tokens(reader: &mut Reader<'_, '_, '_>, kind: Option<ProviderKind>) -> CountTokens {
+fn read_count_tokens(reader: &mut Reader<'_, '_, '_>, kind: Option<&ProviderKind>) -> CountTokens {
     const WORDS: &[(&str, CountTokens)] =
         &[("local", CountTokens::Local), ("upstream", CountTokens::Upstream)];
     reader.or("count_tokens", CountTokens::Local, |value, collector| {
-        if kind.is_some_and(|kind| kind.dialect() == Dialect::OpenAi) {
+        if kind.is_some_and(|kind| !kind.speaks(Dialect::Anthropic) && !kind.speaks(Dialect::Gemini)) {
             value.fail_head(collector, "`count_tokens` is only for the Anthropic and Gemini kinds", None);
         }
         choice(WORDS, &[])(value, collector)

@@ -7,7 +7,6 @@ use super::number::integer;
 use super::provider::Provider;
 use super::reader::Reader;
 use super::value::Value;
-use crate::types::Dialect;
 use crate::types::bounds::TARGETS_MAX;
 use std::collections::BTreeMap;
 
@@ -41,7 +40,7 @@ impl Target {
         Some(target)
     }
 
-    /// The targets of one model, which must all speak one dialect.
+    /// The targets of one model; they may speak different protocols.
     pub(super) fn read_all(
         value: &Value<'_>,
         collector: &mut Collector<'_>,
@@ -51,23 +50,9 @@ impl Target {
         if elements.is_empty() || elements.len() > TARGETS_MAX {
             value.fail(collector, format!("a model has 1 to {TARGETS_MAX} targets"));
         }
-        let mut first: Option<(String, Dialect)> = None;
         let mut targets = Vec::new();
         for element in elements.iter().take(TARGETS_MAX) {
             let Some(target) = Self::read(element, collector, known) else { continue };
-            let dialect =
-                known.and_then(|known| known.get(&target.provider)?.as_ref()).map(Provider::dialect);
-            match (&first, dialect) {
-                (Some((name, one)), Some(other)) if *one != other => {
-                    let (one, other) = (one.as_str(), other.as_str());
-                    let message =
-                        format!("`{}` speaks {other}, `{name}` before it {one}", quoted(&target.provider));
-                    let help = "one dialect a model; translation between dialects comes later";
-                    element.fail_help(collector, message, help);
-                }
-                (None, Some(dialect)) => first = Some((target.provider.clone(), dialect)),
-                _ => {}
-            }
             targets.push(target);
         }
         if !targets.is_empty() && targets.iter().all(|target| target.weight == 0) {
