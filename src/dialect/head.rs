@@ -161,8 +161,12 @@ fn parse_json(endpoint: Endpoint, text: &str) -> Result<RequestHead, HeadError> 
     head.insert_at = opening_brace_end(text);
     head.is_empty_object = fields.is_empty;
     head.model = fields.get(Known::Model).map(|value| model(value, "model")).transpose()?;
-    head.stream =
-        fields.get(Known::Stream).map(|value| value.flag("stream")).transpose()?.flatten().unwrap_or(false);
+    head.stream = fields
+        .get(Known::Stream)
+        .map(|value| value.flag("stream"))
+        .transpose()?
+        .flatten()
+        .unwrap_or(endpoint == Endpoint::OllamaChat);
     let takes_options = matches!(endpoint, Endpoint::ChatCompletions | Endpoint::Completions);
     if let Some(value) = fields.get(Known::StreamOptions).filter(|_| takes_options) {
         head.stream_options = stream_options(value)?;

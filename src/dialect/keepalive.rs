@@ -50,7 +50,11 @@ pub fn keepalive(endpoint: Endpoint, state: KeepaliveState) -> Cow<'static, [u8]
         (Dialect::Anthropic, KeepaliveState::BetweenEvents { open_block }) => {
             open_block.and_then(empty_delta).map_or(Cow::Borrowed(PING), Cow::Owned)
         }
-        (Dialect::Anthropic | Dialect::OpenAi, _) => Cow::Borrowed(COMMENT),
+        (Dialect::Anthropic | Dialect::OpenAi | Dialect::Cohere, _) => Cow::Borrowed(COMMENT),
+        // An empty line is no line of NDJSON to any reader of it; an event stream has no frame that
+        // means nothing.
+        (Dialect::Ollama, _) => Cow::Borrowed(b"\n"),
+        (Dialect::Bedrock, _) => Cow::Borrowed(b""),
     }
 }
 

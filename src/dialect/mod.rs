@@ -1,11 +1,11 @@
 //! Floor 2: the wire formats. Which endpoint a URL names, what a request says in its head, how a
 //! refusal looks to the client, and what a response stream means.
 //!
-//! Not here: sockets, policy, and translation between dialects. Invariant: a body is read where it
-//! lies and changed only by byte splices; nothing here re-serialises what a client or a provider
-//! wrote.
+//! Not here: sockets and policy. Invariant: between two sides of one protocol a body is read where it
+//! lies and changed only by byte splices; only [`codec`] writes bodies anew, for the other protocols.
 
 pub mod anthropic;
+pub mod codec;
 pub mod errors;
 pub mod gemini;
 pub(crate) mod generic;

@@ -38,7 +38,7 @@ pub fn render_list(
     query: Option<&str>,
 ) -> Result<Vec<u8>, Reject> {
     Ok(match dialect {
-        Dialect::OpenAi => {
+        Dialect::OpenAi | Dialect::Bedrock | Dialect::Cohere | Dialect::Ollama => {
             to_json(&OpenAiList { object: "list", data: models.iter().map(OpenAiModel::new).collect() })
         }
         Dialect::Anthropic => to_json(&AnthropicList::page(models, query.unwrap_or_default())?),
@@ -49,7 +49,9 @@ pub fn render_list(
 /// One model.
 pub fn render_one(dialect: Dialect, model: &ModelInfo<'_>) -> Vec<u8> {
     match dialect {
-        Dialect::OpenAi => to_json(&OpenAiModel::new(model)),
+        Dialect::OpenAi | Dialect::Bedrock | Dialect::Cohere | Dialect::Ollama => {
+            to_json(&OpenAiModel::new(model))
+        }
         Dialect::Anthropic => to_json(&AnthropicModel::new(model)),
         Dialect::Gemini => to_json(&GeminiModel::new(model)),
     }

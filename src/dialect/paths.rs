@@ -16,7 +16,7 @@ mod segment;
 #[cfg(test)]
 mod tests;
 
-pub use segment::encode_model;
+pub use segment::{encode_all as encode_segment, encode_model};
 
 /// Why a method and a path name nothing here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +51,8 @@ enum Upstream<'a> {
     Whole(&'a str),
     /// `{version}models/{model}:{action}`.
     Model { version: &'a str, action: &'a str },
+    /// `/model/{model}/{action}`: Bedrock's.
+    Bedrock { action: &'a str },
 }
 
 impl Hit<'_> {
@@ -71,6 +73,9 @@ impl Hit<'_> {
                     .any(|collection| upstream_model.starts_with(collection));
                 let collection = if is_qualified { "" } else { "models/" };
                 Cow::Owned(format!("{version}{collection}{}:{action}", encode_model(upstream_model)))
+            }
+            Upstream::Bedrock { action } => {
+                Cow::Owned(format!("/model/{}/{action}", segment::encode_all(upstream_model)))
             }
         }
     }
@@ -148,6 +153,12 @@ pub fn error_dialect(path: &str) -> Dialect {
         Dialect::Gemini
     } else if path.starts_with("/v1/messages") {
         Dialect::Anthropic
+    } else if path.starts_with("/model/") {
+        Dialect::Bedrock
+    } else if path.starts_with("/v2/") {
+        Dialect::Cohere
+    } else if path.starts_with("/api/") {
+        Dialect::Ollama
     } else {
         Dialect::OpenAi
     }
@@ -163,7 +174,19 @@ fn match_path<'a>(method: &Method, path: &'a str) -> Option<Route<'a>> {
     if path.starts_with("/v1beta/") {
         return match_gemini(method, path);
     }
+    if let Some(rest) = path.strip_prefix("/model/") {
+        return match_bedrock(rest);
+    }
+    if let Some(rest) = path.strip_prefix("/v1/projects/").or_else(|| path.strip_prefix("/v1beta1/projects/"))
+    {
+        return match_vertex(rest);
+    }
     match path {
+        "/v2/chat" => Some(Route::new(Endpoint::CohereChat, "POST", path)),
+        "/v2/embed" => Some(Route::new(Endpoint::CohereEmbed, "POST", path)),
+        "/v2/rerank" => Some(Route::new(Endpoint::Rerank, "POST", path)),
+        "/api/chat" => Some(Route::new(Endpoint::OllamaChat, "POST", path)),
+        "/api/embed" => Some(Route::new(Endpoint::OllamaEmbed, "POST", path)),
         "/v1/messages" => Some(Route::new(Endpoint::Messages, "POST", path)),
         "/v1/messages/count_tokens" => Some(Route::new(Endpoint::CountTokens, "POST", path)),
         _ => match_gemini_action(path).or_else(|| {
@@ -241,6 +264,45 @@ fn match_deployment(rest: &str) -> Option<Route<'_>> {
     let is_exchange = !matches!(route.endpoint, Endpoint::Opaque | Endpoint::ResponseById);
     let model = segment::decode_model(deployment)?;
     is_exchange.then_some(Route { model: Some(model), ..route })
+}
+
+/// `{id}/converse` and `{id}/converse-stream`.
+fn match_bedrock(rest: &str) -> Option<Route<'_>> {
+    let (raw, action) = rest.split_once('/')?;
+    let endpoint = match action {
+        "converse" => Endpoint::Converse,
+        "converse-stream" => Endpoint::ConverseStream,
+        _ => return None,
+    };
+    let model = segment::decode_model(raw)?;
+    let route = Route::new(endpoint, "POST", rest);
+    Some(Route { model: Some(model), upstream: Upstream::Bedrock { action }, ..route })
+}
+
+/// `{project}/locations/{location}/publishers/google/models/{m}:{action}`: a Vertex client's path.
+/// Project and location are the provider's to choose, as its credentials are.
+fn match_vertex(rest: &str) -> Option<Route<'_>> {
+    let mut segments = rest.splitn(6, '/');
+    let (project, locations) = (segments.next()?, segments.next()?);
+    let (location, publishers) = (segments.next()?, segments.next()?);
+    let (publisher, model) = (segments.next()?, segments.next()?);
+    let is_path = segment::is_plain(project)
+        && locations == "locations"
+        && segment::is_plain(location)
+        && (publishers, publisher) == ("publishers", "google");
+    if !is_path {
+        return None;
+    }
+    let (raw, action) = model.strip_prefix("models/")?.rsplit_once(':')?;
+    let endpoint = match action {
+        "generateContent" => Endpoint::GenerateContent,
+        "streamGenerateContent" => Endpoint::StreamGenerateContent,
+        "countTokens" => Endpoint::GeminiCountTokens,
+        _ => return None,
+    };
+    let route = Route::new(endpoint, "POST", rest);
+    let upstream = Upstream::Model { version: "/v1beta/", action };
+    Some(Route { model: Some(segment::decode_model(raw)?), upstream, ..route })
 }
 
 /// Everything below `/v1beta/`, which is Gemini's alone.

@@ -61,7 +61,7 @@ pub fn splice(body: &Bytes, edits: &[Edit]) -> Bytes {
 }
 
 /// The edits that make the body name `upstream_model`: none where it does already. A body without a
-/// model gets one, except Gemini's, where the URL has it.
+/// model gets one, except where the URL has it (Gemini, Bedrock).
 pub fn model_edits(head: &RequestHead, upstream_model: &str) -> Vec<Edit> {
     let mut edits: Vec<Edit> = head
         .model
@@ -69,7 +69,7 @@ pub fn model_edits(head: &RequestHead, upstream_model: &str) -> Vec<Edit> {
         .chain(&head.inner_models)
         .filter_map(|field| replace_model(head, field, upstream_model))
         .collect();
-    if head.model.is_none() && !is_gemini(head.endpoint) {
+    if head.model.is_none() && !head.endpoint.has_model_in_path() {
         edits.push(insert_model(head, upstream_model));
     }
     edits

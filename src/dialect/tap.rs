@@ -62,6 +62,12 @@ impl StreamTap {
             | Endpoint::Speech
             | Endpoint::Transcriptions
             | Endpoint::Rerank
+            | Endpoint::Converse
+            | Endpoint::ConverseStream
+            | Endpoint::CohereChat
+            | Endpoint::CohereEmbed
+            | Endpoint::OllamaChat
+            | Endpoint::OllamaEmbed
             | Endpoint::Models
             | Endpoint::ModelById
             | Endpoint::Opaque => Reader::Typed(TypedTap::default()),

@@ -4,7 +4,10 @@
 //! what is rendered holds nothing but the [`Reject`] and the request id.
 
 mod anthropic;
+pub mod bedrock;
+mod cohere;
 mod gemini;
+mod ollama;
 mod openai;
 pub mod provider;
 mod stream;
@@ -26,6 +29,9 @@ pub fn render_body(dialect: Dialect, reject: &Reject, request_id: &str) -> Vec<u
         Dialect::OpenAi => to_json(&openai::Body::new(reject, request_id)),
         Dialect::Anthropic => to_json(&anthropic::Body::new(reject, request_id)),
         Dialect::Gemini => to_json(&gemini::Body::new(reject, request_id)),
+        Dialect::Bedrock => to_json(&bedrock::Body::new(reject, request_id)),
+        Dialect::Cohere => to_json(&cohere::Body::new(reject, request_id)),
+        Dialect::Ollama => to_json(&ollama::Body::new(reject, request_id)),
     }
 }
 

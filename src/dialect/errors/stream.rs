@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::{anthropic, gemini, openai, render_body, to_json};
+use super::{anthropic, bedrock, cohere, gemini, ollama, openai, render_body, to_json};
 use crate::types::{Dialect, Endpoint, Reject};
 
 /// How far a Gemini stream sent as one JSON array has come.
@@ -55,6 +55,11 @@ pub fn render_stream_error(place: &StreamPlace<'_>, reject: &Reject) -> Vec<u8> 
             Dialect::OpenAi => event("", &openai::Body::new(reject, place.request_id), "\n"),
             Dialect::Anthropic => event("error", &anthropic::Body::new(reject, place.request_id), "\n"),
             Dialect::Gemini => event("", &gemini::Body::new(reject, place.request_id), "\r\n"),
+            Dialect::Bedrock => bedrock::exception_frame(reject, place.request_id),
+            Dialect::Cohere => event("message-end", &cohere::End::new(reject), "\n"),
+            Dialect::Ollama => {
+                [to_json(&ollama::Body::new(reject, place.request_id)), b"\n".to_vec()].concat()
+            }
         },
     }
 }

@@ -122,7 +122,9 @@ fn events(endpoint: Endpoint, form: StreamForm, reject: &Reject) -> Vec<(String,
 
 #[test]
 fn every_stream_ends_in_its_own_error_event_and_no_sign_of_success() {
-    for (endpoint, reject) in Endpoint::ALL.into_iter().flat_map(|e| every_reject().map(move |r| (e, r))) {
+    let is_sse = |e: &Endpoint| !matches!(e.dialect(), Dialect::Bedrock | Dialect::Ollama);
+    let endpoints = Endpoint::ALL.into_iter().filter(is_sse);
+    for (endpoint, reject) in endpoints.flat_map(|e| every_reject().map(move |r| (e, r))) {
         let events = events(endpoint, StreamForm::Sse, &reject);
         let names: Vec<&str> = events.iter().map(|(name, _)| name.as_str()).collect();
         let (_, first) = &events[0];
@@ -155,6 +157,13 @@ fn every_stream_ends_in_its_own_error_event_and_no_sign_of_success() {
                     assert_eq!(names, [""]);
                     check_gemini(first, &reject);
                 }
+                Dialect::Cohere => {
+                    assert_eq!(names, ["message-end"]);
+                    assert_eq!(first["type"], "message-end");
+                    assert_eq!(first["delta"]["finish_reason"], "ERROR");
+                    assert_eq!(first["delta"]["error"], *reject.message);
+                }
+                Dialect::Bedrock | Dialect::Ollama => unreachable!("no SSE"),
             },
         }
     }
@@ -260,4 +269,28 @@ fn a_rewritten_provider_error_keeps_status_and_harmless_words_only() {
         assert_eq!(reject.status, status);
         assert!(reject.message.starts_with("the provider "), "{status}: {}", reject.message);
     }
+}
+
+#[test]
+fn streams_that_are_no_sse_end_in_a_frame_of_their_own() {
+    let reject = Reject::new(Reason::UpstreamTruncated, "cut").with_status(429);
+    let end = |endpoint| {
+        let form = StreamForm::Sse;
+        let place = StreamPlace { endpoint, form, request_id: "req_1", response_id: None, next_sequence: 0 };
+        render_stream_error(&place, &reject)
+    };
+    let line = end(Endpoint::OllamaChat);
+    assert_eq!(line.last(), Some(&b'\n'));
+    assert_eq!(json(&line)["error"], "cut");
+    let mut seen = Vec::new();
+    let mut scanner = crate::framing::eventstream::EventStreamScanner::new();
+    let frame = end(Endpoint::ConverseStream);
+    scanner
+        .feed(&frame, |message, _| {
+            seen.push((message.kind.to_vec(), message.name.to_vec(), json(message.payload)));
+        })
+        .unwrap();
+    let (kind, name, payload) = &seen[0];
+    assert_eq!((kind.as_slice(), name.as_slice()), (&b"exception"[..], &b"throttlingException"[..]));
+    assert_eq!((seen.len(), &payload["message"]), (1, &"cut".into()));
 }

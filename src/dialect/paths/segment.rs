@@ -76,6 +76,23 @@ pub(super) fn without_collection(name: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
+/// A name as one segment: everything but unreserved characters is escaped (RFC 3986 §2.3), and dots
+/// where the name is nothing else.
+pub fn encode_all(name: &str) -> String {
+    let is_dots = name.bytes().all(|byte| byte == b'.');
+    let mut segment = String::with_capacity(name.len() + 16);
+    for byte in name.bytes() {
+        let is_kept =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') || (byte == b'.' && !is_dots);
+        if is_kept {
+            segment.push(char::from(byte));
+        } else {
+            segment.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    segment
+}
+
 /// A model name as it stands in a path: everything but unreserved characters, `:` and `/` is
 /// escaped; slashes and dots too where leaving them would make an empty or a dot segment.
 pub fn encode_model(name: &str) -> Cow<'_, str> {

@@ -1,0 +1,281 @@
+//! A stream for a client.
+//!
+//! Content parts are numbered in the order they open, tool calls apart from them. Stop and usage are
+//! told together at [`Event::End`]; a stream that breaks has no `message-end`. Fixed in size but for
+//! one entry a block that is open.
+
+use crate::chat::{BlockKind, BlockStart, Delta, Event, StopReason, Text, freeform, pack_id};
+use crate::dialect::codec::{EncodeStream, Owed};
+use crate::framing::json::JsonWriter;
+use crate::types::Usage;
+
+use super::{citation, response_out, stop, usage};
+
+/// Writes one stream.
+pub struct Encoder {
+    owed: Owed,
+    is_started: bool,
+    parts: u64,
+    calls: u64,
+    citations: u64,
+    /// Characters of text told so far.
+    characters: u64,
+    open: Vec<OpenBlock>,
+    reason: StopReason,
+    usage: Option<Usage>,
+}
+
+struct OpenBlock {
+    block: u32,
+    index: u64,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Characters of text before it.
+    Text(u64),
+    Thinking,
+    Call {
+        has_arguments: bool,
+        is_custom: bool,
+    },
+    Whole,
+}
+
+/// One event, whole.
+fn event(kind: &str, out: &mut Vec<u8>, fields: impl FnOnce(&mut JsonWriter<'_>)) {
+    out.extend_from_slice(b"event: ");
+    out.extend_from_slice(kind.as_bytes());
+    out.extend_from_slice(b"\ndata: ");
+    JsonWriter::new(out).object(|w| {
+        w.field_str("type", kind);
+        fields(w);
+    });
+    out.extend_from_slice(b"\n\n");
+}
+
+/// An event with an index and something of the message.
+fn delta(kind: &str, index: u64, key: &str, out: &mut Vec<u8>, fields: impl FnOnce(&mut JsonWriter<'_>)) {
+    event(kind, out, |w| {
+        w.field_u64("index", index);
+        w.field_object("delta", |w| {
+            w.field_object("message", |w| w.field_object(key, fields));
+        });
+    });
+}
+
+impl Encoder {
+    pub fn new(owed: Owed) -> Self {
+        Self {
+            owed,
+            is_started: false,
+            parts: 0,
+            calls: 0,
+            citations: 0,
+            characters: 0,
+            open: Vec::new(),
+            reason: StopReason::End,
+            usage: None,
+        }
+    }
+
+    fn start(&mut self, id: &str, out: &mut Vec<u8>) {
+        if std::mem::replace(&mut self.is_started, true) {
+            return;
+        }
+        event("message-start", out, |w| {
+            w.field_str("id", response_out::id(id, &self.owed));
+            w.field_object("delta", |w| {
+                w.field_object("message", |w| {
+                    w.field_str("role", "assistant");
+                    w.field_array("content", |_| {});
+                    w.field_str("tool_plan", "");
+                    w.field_array("tool_calls", |_| {});
+                    w.field_array("citations", |_| {});
+                });
+            });
+        });
+    }
+
+    fn block_start(&mut self, block: u32, start: &BlockStart<'_>, out: &mut Vec<u8>) {
+        let (index, kind) = match start {
+            BlockStart::Text | BlockStart::Refusal => (self.part("text", out), Kind::Text(self.characters)),
+            BlockStart::Thinking { .. } => (self.part("thinking", out), Kind::Thinking),
+            BlockStart::ToolUse { is_custom, .. } => {
+                self.calls += 1;
+                (self.calls - 1, Kind::Call { has_arguments: false, is_custom: *is_custom })
+            }
+            BlockStart::Whole(whole) => {
+                self.whole(whole, out);
+                (0, Kind::Whole)
+            }
+        };
+        if let BlockStart::ToolUse { id, name, signature, .. } = start {
+            let own = match id.is_empty() {
+                true => response_out::made_id(usize::try_from(index).unwrap_or(usize::MAX), &self.owed),
+                false => Text::Borrowed(id.as_ref()),
+            };
+            delta("tool-call-start", index, "tool_calls", out, |w| {
+                w.field_str("id", &pack_id(&own, signature.as_ref()));
+                w.field_str("type", "function");
+                w.field_object("function", |w| {
+                    w.field_str("name", name);
+                    w.field_str("arguments", "");
+                });
+            });
+        }
+        self.open.push(OpenBlock { block, index, kind });
+    }
+
+    /// Begins a part of the content; its number.
+    fn part(&mut self, kind: &str, out: &mut Vec<u8>) -> u64 {
+        let index = self.parts;
+        self.parts += 1;
+        delta("content-start", index, "content", out, |w| {
+            w.field_str("type", kind);
+            w.field_str(kind, "");
+        });
+        index
+    }
+
+    /// A block without deltas. Cohere has a part for thinking that nobody can read, and for text.
+    fn whole(&mut self, whole: &BlockKind<'_>, out: &mut Vec<u8>) {
+        match whole {
+            BlockKind::Redacted(signature) => {
+                let index = self.part("thinking", out);
+                let slot = signature.to_slot(crate::chat::Vendor::Unsigned);
+                delta("content-delta", index, "content", out, |w| w.field_str("redacted", &slot));
+                event("content-end", out, |w| w.field_u64("index", index));
+            }
+            BlockKind::Text { text, .. } | BlockKind::Refusal(text) => {
+                let index = self.part("text", out);
+                self.characters += text.chars().count() as u64;
+                delta("content-delta", index, "content", out, |w| w.field_str("text", text));
+                event("content-end", out, |w| w.field_u64("index", index));
+            }
+            _ => {}
+        }
+    }
+
+    fn block_delta(&mut self, block: u32, piece: &Delta<'_>, out: &mut Vec<u8>) {
+        let Some(open) = self.open.iter_mut().find(|open| open.block == block) else { return };
+        let index = open.index;
+        match (&mut open.kind, piece) {
+            (_, Delta::Text(text) | Delta::Arguments(text)) if text.is_empty() => {}
+            (Kind::Text(_), Delta::Text(text)) => {
+                self.characters += text.chars().count() as u64;
+                delta("content-delta", index, "content", out, |w| w.field_str("text", text));
+            }
+            (Kind::Thinking, Delta::Text(text)) => {
+                delta("content-delta", index, "content", out, |w| w.field_str("thinking", text));
+            }
+            (Kind::Thinking, Delta::Signature(signature)) => {
+                let slot = signature.to_slot(crate::chat::Vendor::Unsigned);
+                delta("content-delta", index, "content", out, |w| {
+                    w.field_str("thinking", "");
+                    w.field_str("signature", &slot);
+                });
+            }
+            (Kind::Text(before), Delta::Citation(cited)) => {
+                let place = citation::Place { span: (*before, self.characters), index, text: "" };
+                let number = self.citations;
+                self.citations += 1;
+                event("citation-start", out, |w| {
+                    w.field_u64("index", number);
+                    w.field_object("delta", |w| {
+                        w.field_object("message", |w| {
+                            w.key("citations");
+                            citation::write(cited, &place, w);
+                        });
+                    });
+                });
+                event("citation-end", out, |w| w.field_u64("index", number));
+            }
+            (Kind::Call { has_arguments, is_custom: false }, Delta::Arguments(text)) => {
+                *has_arguments = true;
+                arguments(index, text, out);
+            }
+            (Kind::Call { has_arguments, is_custom: true }, Delta::Arguments(text)) => {
+                if !std::mem::replace(has_arguments, true) {
+                    arguments(index, INPUT_HEAD, out);
+                }
+                arguments(index, &escaped(text), out);
+            }
+            _ => {}
+        }
+    }
+
+    /// A call without arguments has an empty object: clients parse what they gathered.
+    fn block_stop(&mut self, block: u32, out: &mut Vec<u8>) {
+        let Some(place) = self.open.iter().position(|open| open.block == block) else { return };
+        let OpenBlock { index, kind, .. } = self.open.swap_remove(place);
+        match kind {
+            Kind::Text(_) | Kind::Thinking => event("content-end", out, |w| w.field_u64("index", index)),
+            Kind::Call { has_arguments, is_custom } => {
+                match (is_custom, has_arguments) {
+                    (false, true) => {}
+                    (false, false) => arguments(index, "{}", out),
+                    (true, true) => arguments(index, INPUT_TAIL, out),
+                    (true, false) => arguments(index, &freeform::wrap_input(""), out),
+                }
+                event("tool-call-end", out, |w| w.field_u64("index", index));
+            }
+            Kind::Whole => {}
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        self.start("", out);
+        event("message-end", out, |w| {
+            w.field_object("delta", |w| {
+                w.field_str("finish_reason", stop::word(self.reason));
+                if let Some(used) = &self.usage {
+                    w.key("usage");
+                    usage::write(used, w);
+                }
+            });
+        });
+    }
+}
+
+/// Around the input of a free-form tool, which is told as it comes.
+const INPUT_HEAD: &str = "{\"input\":\"";
+const INPUT_TAIL: &str = "\"}";
+
+/// A piece of a JSON string, without quotes.
+fn escaped(text: &str) -> String {
+    let mut quoted = Vec::with_capacity(text.len() + 2);
+    JsonWriter::new(&mut quoted).string(text);
+    let quoted = String::from_utf8(quoted).unwrap_or_default();
+    quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
+}
+
+fn arguments(index: u64, text: &str, out: &mut Vec<u8>) {
+    delta("tool-call-delta", index, "tool_calls", out, |w| {
+        w.field_object("function", |w| w.field_str("arguments", text));
+    });
+}
+
+impl EncodeStream for Encoder {
+    fn write(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
+        match event {
+            Event::Start { id, .. } => self.start(id, out),
+            Event::BlockStart { choice: 0, block, start } => {
+                self.start("", out);
+                self.block_start(*block, start, out);
+            }
+            Event::Delta { choice: 0, block, delta } => self.block_delta(*block, delta, out),
+            Event::BlockStop { choice: 0, block } => self.block_stop(*block, out),
+            Event::Stop { choice: 0, stop } => self.reason = stop.reason,
+            Event::Usage(used) => self.usage = Some(*used),
+            Event::End => self.end(out),
+            // Cohere gives one answer, and log probabilities in another form.
+            Event::BlockStart { .. }
+            | Event::Delta { .. }
+            | Event::BlockStop { .. }
+            | Event::Stop { .. }
+            | Event::Logprobs { .. } => {}
+        }
+    }
+}
