@@ -6,6 +6,7 @@
 //! processed, and the caller decides.
 
 pub mod call;
+pub mod credentials;
 pub mod dns;
 pub mod error;
 pub mod http1;
