@@ -1,6 +1,7 @@
 //! From a configuration to what serves it. The only reader of config types outside `config/`.
 
 use crate::auth::{KeyRing, KeySpec, ModelGlobs};
+use crate::catalog::{Auth, Catalog};
 use crate::config::{self, Config};
 use crate::limits::{FloodGate, KeyLimits, Limits};
 use crate::meter::{Counter, FactorTable, Factors, Family};
@@ -9,11 +10,12 @@ use crate::routing::{
     Balance, CooldownRules, CooldownSet, FailoverPolicy, ModelTable, Pins, StatusSet, Target,
 };
 use crate::runtime::{
-    Account, Edge, EdgeParts, EdgePolicy, ModelPolicy, OnDisconnect, Provider, Runtime, Timeouts,
+    Account, Edge, EdgeParts, EdgePolicy, ModelPolicy, OnDisconnect, OnUnsupported, Provider, Runtime,
+    Timeouts, Way,
 };
 use crate::server::{Certificate, CertificateError, Settings, TlsListener};
 use crate::telemetry::{AccessLog, LogSink, Metrics, SystemClock, WallClock};
-use crate::types::{Dialect, Secret};
+use crate::types::{Protocol, Secret};
 use crate::upstream::dns::Addresses;
 use crate::upstream::{Http2Mode, Link, Origin, Transports};
 use http::{HeaderName, HeaderValue, header};
@@ -182,6 +184,7 @@ impl Builder<'_> {
             models,
             providers,
             counter: self.counter(),
+            catalog: self.catalog(),
             target_cooldowns: CooldownSet::new(
                 &target_cells,
                 previous.map(|p| &p.target_cooldowns),
@@ -219,6 +222,11 @@ impl Builder<'_> {
 
     fn key_limits(&self) -> Vec<(String, KeyLimits)> {
         self.config.keys.iter().map(|(id, key)| (id.clone(), key_limits(&key.limits))).collect()
+    }
+
+    /// The facts in force: the file's own over the binary's.
+    fn catalog(&self) -> Catalog {
+        self.config.catalog.facts.clone()
     }
 
     /// A counter of its own for each set of factors; with the same ones the remembered counts stay.
@@ -263,7 +271,8 @@ impl Builder<'_> {
         let transport = self.transports.for_ca(ca.as_deref());
         let account = |secret: Option<&Secret>| {
             let field = |secret| {
-                auth_field(provider.kind.dialect(), secret).ok_or_else(|| fault("a key is no header value"))
+                auth_field(&provider.kind.facts().auth, secret)
+                    .ok_or_else(|| fault("a key is no header value"))
             };
             let auth = secret.map(field).transpose()?;
             let credential = auth.as_ref().map_or(&[] as &[u8], |(_, value)| value.as_bytes());
@@ -280,14 +289,15 @@ impl Builder<'_> {
         let headers = static_headers(provider).ok_or_else(|| fault("a header is none"))?;
         Ok(Provider {
             name: name.to_owned(),
-            dialect: provider.kind.dialect(),
+            ways: ways(provider),
+            facts: provider.kind.facts().clone(),
             needles: needles(&accounts, &headers),
             accounts,
             first_cell,
             headers,
             takes_stream_options: provider.stream_options,
             counts_tokens_upstream: provider.count_tokens == config::CountTokens::Upstream,
-            is_opaque: provider.kind == config::ProviderKind::OpenAiCompatible,
+            is_opaque: provider.kind.as_str() == "openai-compatible",
             metrics: self.metrics.provider(name)?,
         })
     }
@@ -298,11 +308,9 @@ impl Builder<'_> {
         for (name, model) in &self.config.models {
             let first_cell = cells.len();
             let mut targets = Vec::new();
-            let mut dialect = Dialect::OpenAi;
             for target in &model.targets {
                 let Some(index) = providers.get(&target.provider) else { continue };
                 let Some(provider) = self.config.providers.get(&target.provider) else { continue };
-                dialect = provider.kind.dialect();
                 let asked = target.model.as_deref().unwrap_or(name);
                 // Targets of two models that are the same upstream model share what is known of it.
                 cells.push((format!("{}/{asked}", target.provider), rules(provider)));
@@ -313,23 +321,16 @@ impl Builder<'_> {
                     priority: target.priority,
                 });
             }
-            models.push(policy(name, model, targets, dialect, first_cell));
+            models.push(policy(name, model, targets, first_cell));
         }
         (models, cells)
     }
 }
 
-fn policy(
-    name: &str,
-    model: &config::Model,
-    targets: Vec<Target>,
-    dialect: Dialect,
-    first_cell: usize,
-) -> ModelPolicy {
+fn policy(name: &str, model: &config::Model, targets: Vec<Target>, first_cell: usize) -> ModelPolicy {
     let on = &model.failover.on;
     ModelPolicy {
         name: name.to_owned(),
-        dialect,
         families: targets.iter().map(|target| family(name, target)).collect(),
         targets,
         balance: match model.balance {
@@ -355,6 +356,11 @@ fn policy(
             config::OnDisconnect::Drain => OnDisconnect::Drain(model.drain_max),
         },
         is_counted_exactly: model.count == config::CountMode::Exact,
+        on_unsupported: match model.on_unsupported {
+            config::OnUnsupported::Warn => OnUnsupported::Warn,
+            config::OnUnsupported::Reject => OnUnsupported::Reject,
+        },
+        refuses_unpriced: model.unpriced == config::Unpriced::Refuse,
         first_cell,
     }
 }
@@ -382,12 +388,32 @@ fn origin(provider: &config::Provider) -> Option<Origin> {
     Some(origin)
 }
 
-/// The credential as each dialect's vendor takes it.
-fn auth_field(dialect: Dialect, secret: &Secret) -> Option<(HeaderName, HeaderValue)> {
-    let (name, text) = match dialect {
-        Dialect::OpenAi => (header::AUTHORIZATION, format!("Bearer {}", secret.expose())),
-        Dialect::Anthropic => (HeaderName::from_static("x-api-key"), secret.expose().to_owned()),
-        Dialect::Gemini => (HeaderName::from_static("x-goog-api-key"), secret.expose().to_owned()),
+/// What the provider answers to and where. A protocol whose address is on another host is left out:
+/// it is another provider.
+fn ways(provider: &config::Provider) -> Vec<Way> {
+    let main = Origin::from_base_url(provider.base_url.as_str());
+    let Some(main) = main else { return Vec::new() };
+    let of = |protocol: &Protocol| {
+        let facts = provider.kind.facts();
+        let own = facts.base_urls.iter().find(|(other, _)| other == protocol);
+        let base_path = match own {
+            Some((_, url)) => {
+                let origin = Origin::from_base_url(url)?;
+                (origin.authority == main.authority).then_some(origin.base_path)?
+            }
+            None => main.base_path.clone(),
+        };
+        Some(Way { protocol: *protocol, base_path })
+    };
+    provider.protocols.iter().filter_map(of).collect()
+}
+
+/// A key as the provider takes it.
+fn auth_field(auth: &Auth, secret: &Secret) -> Option<(HeaderName, HeaderValue)> {
+    let (name, text) = match auth {
+        Auth::Header(name) => (HeaderName::from_bytes(name.as_bytes()).ok()?, secret.expose().to_owned()),
+        Auth::Azure => (HeaderName::from_static("api-key"), secret.expose().to_owned()),
+        _ => (header::AUTHORIZATION, format!("Bearer {}", secret.expose())),
     };
     let mut value = HeaderValue::from_str(&text).ok()?;
     value.set_sensitive(true);

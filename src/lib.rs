@@ -15,6 +15,8 @@
 pub mod admin;
 pub mod assemble;
 pub mod auth;
+pub mod catalog;
+pub mod chat;
 pub mod cli;
 pub mod config;
 pub mod dialect;

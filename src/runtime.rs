@@ -5,12 +5,14 @@
 //! `assemble` builds it. A request takes one snapshot and keeps it; a reload swaps the next one in.
 
 use crate::auth::KeyRing;
+use crate::catalog::{self, Catalog};
+use crate::chat;
 use crate::limits::{FloodGate, Limits};
 use crate::meter::{Counter, Family};
 use crate::routing::{Balance, CooldownSet, FailoverPolicy, ModelTable, Pins, Target};
 use crate::telemetry::{AccessLog, Metrics, ProviderMetrics, SystemClock, WallClock};
 use crate::types::ids::RequestIds;
-use crate::types::{Clock, Dialect, Ticks};
+use crate::types::{Clock, Endpoint, Protocol, Ticks};
 use crate::upstream::{Link, Transports};
 use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
@@ -28,6 +30,8 @@ pub struct Runtime {
     pub models: Vec<ModelPolicy>,
     pub providers: Vec<Provider>,
     pub counter: Arc<Counter>,
+    /// Facts of models: what they take, what they cost.
+    pub catalog: Catalog,
     /// One cell per target of each model, by [`ModelPolicy::first_cell`].
     pub target_cooldowns: CooldownSet,
     /// One cell per credential of each provider, by [`Provider::first_cell`].
@@ -50,7 +54,6 @@ pub struct EdgePolicy {
 /// A model clients may ask for.
 pub struct ModelPolicy {
     pub name: String,
-    pub dialect: Dialect,
     pub targets: Vec<Target>,
     /// By target; None where the name the client asks for decides.
     pub families: Vec<Option<Family>>,
@@ -60,6 +63,9 @@ pub struct ModelPolicy {
     pub timeouts: Timeouts,
     pub on_disconnect: OnDisconnect,
     pub is_counted_exactly: bool,
+    pub on_unsupported: OnUnsupported,
+    /// Whether a model without a price is refused.
+    pub refuses_unpriced: bool,
     /// Index of the first target's cell in [`Runtime::target_cooldowns`].
     pub first_cell: usize,
 }
@@ -93,7 +99,10 @@ pub enum OnDisconnect {
 /// A configured account at a vendor.
 pub struct Provider {
     pub name: String,
-    pub dialect: Dialect,
+    /// How to talk to it, by the catalogue or its kind.
+    pub facts: Arc<catalog::Provider>,
+    /// What it answers to, the one to prefer first.
+    pub ways: Vec<Way>,
     /// One per credential; at least one, also where there is no credential.
     pub accounts: Vec<Account>,
     /// Index of the first account's cell in [`Runtime::credential_cooldowns`].
@@ -107,6 +116,29 @@ pub struct Provider {
     pub metrics: Arc<ProviderMetrics>,
     /// What no message to a client may hold: its hosts and credentials.
     pub needles: Vec<Box<[u8]>>,
+}
+
+/// A protocol a provider answers to, and below which path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    pub protocol: Protocol,
+    pub base_path: String,
+}
+
+/// How a call of one endpoint reaches a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane<'p> {
+    /// As it came: the provider answers to it.
+    Same(&'p Way),
+    /// In another protocol.
+    Translated(&'p Way),
+}
+
+/// What happens to a parameter that a target has no word for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnUnsupported {
+    Warn,
+    Reject,
 }
 
 /// One credential of a provider, and the connections made with it.
@@ -163,6 +195,33 @@ pub enum DrainPhase {
     HandedOver,
     /// Time is up: streams end now, with an error event.
     Cutting,
+}
+
+// === impl Provider ===
+
+impl Provider {
+    /// How a call of `endpoint` gets there; None where it cannot.
+    pub fn lane(&self, endpoint: Endpoint) -> Option<Lane<'_>> {
+        match endpoint.protocol() {
+            Some(protocol) => {
+                let own = self.ways.iter().find(|way| way.protocol == protocol);
+                own.map(Lane::Same).or_else(|| self.ways.first().map(Lane::Translated))
+            }
+            // Nothing to translate: who speaks the dialect at all is asked as it came.
+            None => {
+                let mut ways = self.ways.iter();
+                ways.find(|way| way.protocol.dialect() == endpoint.dialect()).map(Lane::Same)
+            }
+        }
+    }
+
+    /// What an encoder must know of `model` there.
+    pub fn target(&self, catalog: &Catalog, model: &str) -> chat::Target {
+        let found = catalog.find(&self.facts.id, model).or_else(|| catalog.find_name(model));
+        let mut target = catalog::target(&self.facts, model, found.map(|found| found.model));
+        target.takes_stream_options &= self.takes_stream_options;
+        target
+    }
 }
 
 // === impl Edge ===

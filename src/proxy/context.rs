@@ -2,6 +2,7 @@
 //! it; `finish` reads them all.
 
 use crate::auth::Principal;
+use crate::catalog::Cost;
 use crate::limits::Reservation;
 use crate::proxy::forward::Forwarding;
 use crate::runtime::{Edge, Runtime};
@@ -65,6 +66,8 @@ pub struct Record {
     pub bytes_in: u64,
     pub bytes_out: u64,
     pub usage: Option<Usage>,
+    /// Set once the usage is final.
+    pub cost: Option<Cost>,
     /// Prompt tokens counted before the call.
     pub counted_input: Option<u64>,
     pub first_token: Option<Duration>,
@@ -75,6 +78,8 @@ pub struct Record {
     pub is_client_gone: bool,
     pub finish_reason: Option<String>,
     pub failures: Vec<(usize, FailureClass)>,
+    /// Fields of the request that its target had no word for.
+    pub dropped: Vec<String>,
 }
 
 impl Ctx {

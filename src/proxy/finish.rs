@@ -3,6 +3,8 @@
 
 use super::connection::edge_stream;
 use super::context::Ctx;
+use super::cost;
+use crate::catalog::Cost;
 use crate::runtime::Edge;
 use crate::telemetry::{Entry, FailedAttempt, StatusClass};
 use crate::types::Endpoint;
@@ -14,6 +16,7 @@ pub fn finish(edge: &Edge, stream: Option<&Stream>, ctx: &mut Ctx) {
     if let Some(stream) = edge_stream(stream) {
         stream.request_complete();
     }
+    ctx.record.cost = cost::of(ctx);
     settle(edge, ctx);
     count(edge, ctx);
     log(edge, ctx);
@@ -47,6 +50,11 @@ fn count(edge: &Edge, ctx: &Ctx) {
     if let Some(usage) = &record.usage {
         metrics.add_usage(endpoint, usage);
     }
+    match record.cost {
+        Some(Cost::Priced { money, .. }) => metrics.cost.inc_by(money.pico()),
+        Some(Cost::Unpriced(why)) => metrics.unpriced.inc(why),
+        None => {}
+    }
 }
 
 fn log(edge: &Edge, ctx: &Ctx) {
@@ -73,6 +81,8 @@ fn log(edge: &Edge, ctx: &Ctx) {
         bytes_in: record.bytes_in,
         bytes_out: record.bytes_out,
         usage: record.usage.as_ref(),
+        cost: record.cost,
+        dropped: &record.dropped,
         counted_input: record.counted_input,
         first_token: record.first_token,
         duration: edge.now().since(ctx.started),

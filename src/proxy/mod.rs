@@ -4,6 +4,7 @@ mod admit;
 mod client;
 pub mod connection;
 mod context;
+mod cost;
 mod exchange;
 mod finish;
 mod forward;

@@ -71,7 +71,7 @@ mod tests {
 
     fn order_of(count: usize, attempts: u8) -> AttemptOrder {
         let targets = vec![Target { provider: 0, model: None, weight: 1, priority: 1 }; count];
-        AttemptOrder::new(plan(&targets, Balance::RoundRobin, |_| TargetState::Ready, 0), attempts)
+        AttemptOrder::new(plan(&targets, Balance::RoundRobin, |_| Some(TargetState::Ready), 0), attempts)
     }
 
     fn all(mut order: AttemptOrder) -> Vec<usize> {

@@ -49,10 +49,15 @@ impl Plan {
 }
 
 /// Orders `targets`: by priority, and inside a priority by `balance`. `state` is asked once for each
-/// target that takes calls, by its index. `random` is any number that differs from request to
+/// target that takes calls, by its index; None is one that cannot serve this request. `random` is any number that differs from request to
 /// request: a counter of the model will do for either balance. Targets beyond [`TARGETS_MAX`] are
 /// not seen.
-pub fn plan(targets: &[Target], balance: Balance, state: impl Fn(usize) -> TargetState, random: u64) -> Plan {
+pub fn plan(
+    targets: &[Target],
+    balance: Balance,
+    state: impl Fn(usize) -> Option<TargetState>,
+    random: u64,
+) -> Plan {
     let mut plan = Plan { order: [0; TARGETS_MAX], len: 0, soonest: None };
     let mut room = [Candidate::default(); TARGETS_MAX];
     let mut count = 0;
@@ -60,14 +65,15 @@ pub fn plan(targets: &[Target], balance: Balance, state: impl Fn(usize) -> Targe
         targets.iter().enumerate().take(TARGETS_MAX).filter(|(_, target)| target.weight > 0)
     {
         match (state(index), room.get_mut(count)) {
-            (TargetState::Cooling { until }, _) => {
+            (None, _) => {}
+            (Some(TargetState::Cooling { until }), _) => {
                 plan.soonest = Some(plan.soonest.map_or(until, |soonest| soonest.min(until)));
             }
-            (TargetState::Ready, Some(place)) => {
+            (Some(TargetState::Ready), Some(place)) => {
                 *place = Candidate { index: index as u8, weight: target.weight, priority: target.priority };
                 count += 1;
             }
-            (TargetState::Ready, None) => {}
+            (Some(TargetState::Ready), None) => {}
         }
     }
     let ready = room.get_mut(..count).unwrap_or_default();
@@ -121,7 +127,7 @@ mod tests {
     }
 
     fn order(targets: &[Target], balance: Balance, random: u64) -> Vec<usize> {
-        plan(targets, balance, |_| TargetState::Ready, random).targets().collect()
+        plan(targets, balance, |_| Some(TargetState::Ready), random).targets().collect()
     }
 
     #[test]
@@ -165,7 +171,7 @@ mod tests {
 
     #[test]
     fn weight_zero_is_never_planned_and_never_a_recovery() {
-        let cooling = |_| TargetState::Cooling { until: Ticks::default() };
+        let cooling = |_| Some(TargetState::Cooling { until: Ticks::default() });
         for balance in [Balance::Weighted, Balance::RoundRobin] {
             let targets = [target(0, 1), target(1, 1), target(0, 2)];
             assert!((0..100).all(|random| order(&targets, balance, random) == [1]));
@@ -177,10 +183,12 @@ mod tests {
     #[test]
     fn cooling_targets_are_left_out_and_the_soonest_recovery_told() {
         let until = |seconds| Ticks::from_start(Duration::from_secs(seconds));
-        let state = |index| match index {
-            0 => TargetState::Cooling { until: until(9) },
-            1 => TargetState::Cooling { until: until(4) },
-            _ => TargetState::Ready,
+        let state = |index| {
+            Some(match index {
+                0 => TargetState::Cooling { until: until(9) },
+                1 => TargetState::Cooling { until: until(4) },
+                _ => TargetState::Ready,
+            })
         };
         let targets = [target(1, 1), target(1, 1), target(1, 2)];
         let plan = plan(&targets, Balance::Weighted, state, 5);

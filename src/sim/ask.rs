@@ -23,8 +23,14 @@ pub struct Ask<'a> {
     pub max_completion_tokens: Option<u64>,
     #[serde(default)]
     pub max_output_tokens: Option<u64>,
-    #[serde(default, alias = "generation_config", rename = "generationConfig")]
-    pub generation: Option<Generation>,
+    #[serde(default, alias = "generation_config", rename = "generationConfig", borrow)]
+    pub generation: Option<Generation<'a>>,
+    /// Bedrock's `inferenceConfig`.
+    #[serde(default, rename = "inferenceConfig")]
+    pub inference: Option<Inference>,
+    /// Ollama's `options`.
+    #[serde(default)]
+    pub options: Option<Options>,
     #[serde(default)]
     pub store: Option<bool>,
     #[serde(default)]
@@ -37,6 +43,24 @@ pub struct Ask<'a> {
     pub return_documents: Option<bool>,
     #[serde(default, borrow)]
     pub response_format: Option<&'a RawValue>,
+    /// Anthropic's.
+    #[serde(default, borrow)]
+    pub output_config: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    pub output_format: Option<&'a RawValue>,
+    /// Bedrock's.
+    #[serde(default, borrow, rename = "outputConfig")]
+    pub text_format: Option<&'a RawValue>,
+    /// Ollama's.
+    #[serde(default, borrow)]
+    pub format: Option<&'a RawValue>,
+    /// Cohere's, of `/v2/embed`.
+    #[serde(default, borrow)]
+    pub texts: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    pub inputs: Option<&'a RawValue>,
+    #[serde(default)]
+    pub output_dimension: Option<u64>,
     #[serde(default, borrow)]
     pub messages: Option<&'a RawValue>,
     #[serde(default, borrow)]
@@ -83,13 +107,34 @@ pub struct StreamOptions {
 
 /// Gemini's `generationConfig`.
 #[derive(Debug, Default, Deserialize)]
-pub struct Generation {
+pub struct Generation<'a> {
+    #[serde(default, borrow, alias = "response_schema", rename = "responseSchema")]
+    pub response_schema: Option<&'a RawValue>,
+    #[serde(default, borrow, alias = "response_json_schema", rename = "responseJsonSchema")]
+    pub response_json_schema: Option<&'a RawValue>,
+    #[serde(default, alias = "response_mime_type", rename = "responseMimeType")]
+    pub response_mime_type: Option<String>,
     #[serde(default, alias = "max_output_tokens", rename = "maxOutputTokens")]
     pub max_output_tokens: Option<u64>,
     #[serde(default)]
     pub seed: Option<i64>,
     #[serde(default, alias = "candidate_count", rename = "candidateCount")]
     pub candidate_count: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct Inference {
+    #[serde(default, rename = "maxTokens")]
+    pub max_tokens: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub struct Options {
+    /// Below nothing: no limit.
+    #[serde(default)]
+    pub num_predict: Option<i64>,
+    #[serde(default)]
+    pub seed: Option<i64>,
 }
 
 impl<'a> Ask<'a> {
@@ -104,16 +149,28 @@ impl<'a> Ask<'a> {
             .or(self.max_output_tokens)
             .or(self.max_tokens)
             .or_else(|| self.generation.as_ref().and_then(|generation| generation.max_output_tokens))
+            .or_else(|| self.inference.as_ref().and_then(|inference| inference.max_tokens))
+            .or_else(|| self.options.as_ref()?.num_predict.and_then(|limit| u64::try_from(limit).ok()))
     }
 
     pub fn seed(&self) -> Option<u64> {
         let seed = self.seed.or_else(|| self.generation.as_ref().and_then(|generation| generation.seed));
+        let seed = seed.or_else(|| self.options.as_ref().and_then(|options| options.seed));
         seed.map(i64::cast_unsigned)
     }
 
     /// What is talked about: of this the default seed is made.
     pub fn conversation(&self) -> &'a str {
-        let parts = [self.messages, self.input, self.prompt, self.contents, self.content, self.requests];
+        let parts = [
+            self.messages,
+            self.input,
+            self.prompt,
+            self.contents,
+            self.content,
+            self.requests,
+            self.texts,
+            self.inputs,
+        ];
         parts.into_iter().flatten().next().map_or("", RawValue::get)
     }
 
@@ -134,6 +191,8 @@ mod tests {
             r#"{"max_output_tokens":7}"#,
             r#"{"generationConfig":{"maxOutputTokens":7}}"#,
             r#"{"generation_config":{"max_output_tokens":7}}"#,
+            r#"{"inferenceConfig":{"maxTokens":7}}"#,
+            r#"{"options":{"num_predict":7}}"#,
         ] {
             assert_eq!(Ask::read(body.as_bytes()).unwrap().limit(), Some(7), "{body}");
         }

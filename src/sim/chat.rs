@@ -10,6 +10,13 @@ use super::text::Prose;
 /// Characters of a tool call's arguments in one chunk.
 const FRAGMENT_CHARS: usize = 6;
 
+/// What DeepSeek's models think before a call, and want back with it.
+const THOUGHT: &str = "The tool knows that.";
+
+fn thinks(job: &Job) -> bool {
+    job.call.is_some() && job.model.starts_with("deepseek")
+}
+
 /// The answer in one piece.
 pub fn whole(job: &Job) -> Whole {
     let mut out = String::with_capacity(640 + job.words * 7);
@@ -17,7 +24,11 @@ pub fn whole(job: &Job) -> Whole {
     put!(&mut out, r#","model":"#, Model(job), r#","choices":["#);
     for choice in 0..job.choices {
         put!(&mut out, if choice > 0 { "," } else { "" }, r#"{"index":"#, choice);
-        put!(&mut out, r#","message":{"role":"assistant","content":"#);
+        put!(&mut out, r#","message":{"role":"assistant","#);
+        if thinks(job) {
+            put!(&mut out, r#""reasoning_content":"#, Quoted(THOUGHT), ",");
+        }
+        out.push_str(r#""content":"#);
         match &job.call {
             None => put!(&mut out, "\"", job.text(choice), "\""),
             Some(call) => {
@@ -165,6 +176,9 @@ impl EventSource for ChatStream {
         let Some(content) = at.checked_sub(self.job.choices) else {
             let empty = if self.job.call.is_some() { "null" } else { r#""""# };
             put!(data, self.prefix, r#"{"index":"#, at, r#","delta":{"role":"assistant","content":"#, empty);
+            if thinks(&self.job) {
+                put!(data, r#","reasoning_content":"#, Quoted(THOUGHT));
+            }
             put!(data, r#","refusal":null},"logprobs":null,"finish_reason":null"#, self.suffix);
             return Some(Event::new(Kind::Preamble, ""));
         };

@@ -17,6 +17,8 @@ pub struct Directives {
     pub delay_token: Option<Duration>,
     pub retry_after: Option<String>,
     pub is_stamped: bool,
+    /// Whether it refuses what the vendor refuses (`strict`).
+    pub is_strict: bool,
 }
 
 impl Directives {
@@ -31,6 +33,7 @@ impl Directives {
             "x-sim-delay-token-ms" => self.delay_token = Some(millis(number()?)),
             "x-sim-retry-after" => self.retry_after = Some(text.to_owned()),
             "x-sim-stamp" => self.is_stamped = text != "0",
+            "x-sim-strict" => self.is_strict = text != "0",
             _ => return Err(format!("{name} is not known")),
         }
         Ok(())
@@ -45,6 +48,7 @@ impl Directives {
             delay_token: self.delay_token.or(scenario.delay_token),
             retry_after: self.retry_after.or(scenario.retry_after),
             is_stamped: self.is_stamped || scenario.is_stamped,
+            is_strict: self.is_strict || scenario.is_strict,
         }
     }
 }

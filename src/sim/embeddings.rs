@@ -1,6 +1,7 @@
 //! Vectors for texts: OpenAI's and Gemini's shapes. Equal input, equal vector; length 1.
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::ask::Ask;
 use super::base64;
@@ -19,7 +20,7 @@ const INPUTS_MAX: usize = 2048;
 pub fn openai(job: &Job, ask: &Ask<'_>) -> Whole {
     let is_base64 = ask.encoding_format.as_deref() == Some("base64");
     let mut out = String::from(r#"{"object":"list","data":["#);
-    for (index, input) in inputs(ask).iter().enumerate() {
+    for (index, input) in texts(ask.input).iter().enumerate() {
         put!(&mut out, if index > 0 { "," } else { "" }, r#"{"object":"embedding","index":"#, index);
         out.push_str(r#","embedding":"#);
         let vector = vector(input, dimensions(ask));
@@ -67,8 +68,8 @@ pub fn gemini(ask: &Ask<'_>) -> Whole {
 }
 
 /// One text for each vector: a string, a list of strings, a list of tokens, or a list of those.
-fn inputs(ask: &Ask<'_>) -> Vec<String> {
-    let parsed = ask.input.and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
+pub fn texts(input: Option<&RawValue>) -> Vec<String> {
+    let parsed = input.and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
     match parsed {
         Some(Value::Array(list)) if !list.iter().all(Value::is_number) => {
             list.iter().take(INPUTS_MAX).map(Value::to_string).collect()
@@ -78,8 +79,19 @@ fn inputs(ask: &Ask<'_>) -> Vec<String> {
     }
 }
 
+/// The vector of a text as JSON.
+pub fn vector_json(text: &str, dimensions: Option<u64>) -> String {
+    let mut out = String::new();
+    put_vector(&vector(text, length(dimensions)), &mut out);
+    out
+}
+
 fn dimensions(ask: &Ask<'_>) -> usize {
-    ask.dimensions.map_or(DIMENSIONS, |asked| asked.clamp(1, DIMENSIONS_MAX) as usize)
+    length(ask.dimensions)
+}
+
+fn length(asked: Option<u64>) -> usize {
+    asked.map_or(DIMENSIONS, |asked| asked.clamp(1, DIMENSIONS_MAX) as usize)
 }
 
 fn vector(text: &str, dimensions: usize) -> Vec<f32> {
@@ -115,7 +127,7 @@ mod tests {
     fn a_list_of_tokens_is_one_input_and_a_list_of_texts_many() {
         for (input, count) in [(r#""a""#, 1), ("[1,2]", 1), ("[[1,2],[3]]", 2), (r#"["a","b","c"]"#, 3)] {
             let body = format!(r#"{{"input":{input}}}"#);
-            assert_eq!(inputs(&Ask::read(body.as_bytes()).unwrap()).len(), count, "{input}");
+            assert_eq!(texts(Ask::read(body.as_bytes()).unwrap().input).len(), count, "{input}");
         }
     }
 }

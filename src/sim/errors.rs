@@ -10,6 +10,15 @@ use super::reply::Whole;
 pub fn whole(dialect: Dialect, status: u16, message: &str, id: Id, retry_after: Option<&str>) -> Whole {
     let body = match dialect {
         Dialect::OpenAi => openai(status, message),
+        Dialect::Bedrock => {
+            let kind =
+                format!("{}:http://internal.amazon.com/coral/com.amazon.bedrock/", bedrock_kind(status));
+            let mut whole = Whole::json_with(status, bare(message));
+            whole.headers.push(("x-amzn-errortype", kind));
+            return whole;
+        }
+        Dialect::Cohere => cohere(message, id),
+        Dialect::Ollama => ollama(message),
         Dialect::Anthropic => anthropic(status, message, id),
         Dialect::Gemini => gemini(status, message, retry_after),
     };
@@ -52,6 +61,39 @@ pub fn anthropic(status: u16, message: &str, id: Id) -> String {
     let mut out = String::new();
     put!(&mut out, r#"{"type":"error","error":{"type":""#, kind, r#"","message":"#, Quoted(message));
     put!(&mut out, r#"},"request_id":"req_"#, id, r#""}"#);
+    out
+}
+
+/// The exception Bedrock's header names; the body has the message alone.
+fn bedrock_kind(status: u16) -> &'static str {
+    match status {
+        403 => "AccessDeniedException",
+        404 => "ResourceNotFoundException",
+        408 => "ModelTimeoutException",
+        424 => "ModelErrorException",
+        429 => "ThrottlingException",
+        503 => "ServiceUnavailableException",
+        400..=499 => "ValidationException",
+        _ => "InternalServerException",
+    }
+}
+
+/// A message and nothing else: Bedrock's bodies and exception frames.
+pub fn bare(message: &str) -> String {
+    let mut out = String::new();
+    put!(&mut out, r#"{"message":"#, Quoted(message), "}");
+    out
+}
+
+pub fn cohere(message: &str, id: Id) -> String {
+    let mut out = String::new();
+    put!(&mut out, r#"{"id":""#, id, r#"","message":"#, Quoted(message), "}");
+    out
+}
+
+pub fn ollama(message: &str) -> String {
+    let mut out = String::new();
+    put!(&mut out, r#"{"error":"#, Quoted(message), "}");
     out
 }
 

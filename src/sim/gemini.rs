@@ -7,6 +7,9 @@ use super::json::{Quoted, put};
 use super::reply::Whole;
 use super::text::Prose;
 
+/// What Gemini 3 puts on its calls and wants back with them.
+pub const SIGNATURE: &str = "c2ltLXRob3VnaHQtc2lnbmF0dXJl";
+
 /// The answer in one piece.
 pub fn whole(job: &Job) -> Whole {
     let mut out = String::with_capacity(512 + job.words * 7);
@@ -43,7 +46,11 @@ fn finish(job: &Job) -> &'static str {
 
 fn put_call(job: &Job, out: &mut String) {
     if let Some(call) = &job.call {
-        put!(out, r#"{"functionCall":{"name":"#, Quoted(&call.name), r#","args":"#, call.arguments, "}}");
+        put!(out, r#"{"functionCall":{"name":"#, Quoted(&call.name), r#","args":"#, call.arguments, "}");
+        if job.model.contains("gemini-3") {
+            put!(out, r#","thoughtSignature":""#, SIGNATURE, "\"");
+        }
+        out.push('}');
     }
 }
 

@@ -2,6 +2,7 @@
 //! only put it into their shape.
 
 use super::ask::Ask;
+use super::document;
 use super::ids::Id;
 use super::json::{Put, Quoted, put};
 use super::shared::Shared;
@@ -32,6 +33,8 @@ pub struct Job {
     pub choices: usize,
     /// Instead of words.
     pub call: Option<Call>,
+    /// Instead of words: the JSON that was asked for, in pieces as they stand between quotes.
+    pub document: Option<Vec<String>>,
     pub prompt_tokens: u64,
     /// Whether usage is reported at all.
     pub has_usage: bool,
@@ -53,7 +56,11 @@ impl Job {
     /// Decides the answer to `ask`. `seed` and `wished` come from scenario and headers.
     pub fn new(shared: &Shared, ask: &Ask<'_>, body: &[u8], model: &str, wishes: Wishes) -> Self {
         let call = tools::call(ask);
-        let (words, is_cut) = length(ask.limit(), wishes.tokens);
+        let document = if call.is_some() { None } else { document::pieces(ask) };
+        let (words, is_cut) = match &document {
+            Some(pieces) => (pieces.len(), false),
+            None => length(ask.limit(), wishes.tokens),
+        };
         let seed = ask.seed().or(wishes.seed).unwrap_or_else(|| hash(ask.conversation().as_bytes()));
         let asked =
             ask.n.or_else(|| ask.generation.as_ref().and_then(|generation| generation.candidate_count));
@@ -67,15 +74,23 @@ impl Job {
             choices: if call.is_some() { 1 } else { asked.unwrap_or(1).clamp(1, CHOICES_MAX) as usize },
             prompt_tokens: shared.tokens.prompt(body),
             call,
+            document,
             has_usage: wishes.has_usage,
         }
     }
 
     pub fn prose(&self, choice: usize) -> Prose {
+        if let Some(pieces) = &self.document {
+            return Prose::decided(pieces.clone());
+        }
         Prose::new(self.seed.wrapping_add((choice as u64) << 32))
     }
 
+    /// All of it, as it stands between the quotes of JSON.
     pub fn text(&self, choice: usize) -> String {
+        if let Some(pieces) = &self.document {
+            return pieces.concat();
+        }
         Prose::text(self.seed.wrapping_add((choice as u64) << 32), self.words)
     }
 

@@ -2,8 +2,8 @@
 //! of the tests and of the load measurements.
 //!
 //! It speaks OpenAI (chat, completions, responses, embeddings, moderations, rerank, images, audio,
-//! files, models, realtime WebSocket, Azure deployment paths), Anthropic and Gemini, over HTTP/1.1 of
-//! its own: one task a connection, one write an answer. It is not a model and not a mock of this
+//! files, models, realtime WebSocket, Azure deployment paths), Anthropic, Gemini, Bedrock (Converse),
+//! Cohere v2 (chat, embed, rerank) and Ollama (chat, embed), over HTTP/1.1 of its own: one task a connection, one write an answer. It is not a model and not a mock of this
 //! project's modules: everything goes through a real socket.
 //!
 //! **Answers.** Words of a fixed list, each exactly one o200k token, so that usage is honest:
@@ -13,7 +13,9 @@
 //! `x-sim-tokens` wishes a length below the limit. The words depend on the seed: the body's `seed`,
 //! else the scenario's, else a hash of the conversation alone, so a changed model name or stream
 //! option changes no word. Prompt tokens are what the [`PromptCounter`] says, else body bytes / 4.
-//! Tools are called when `tool_choice` forces one, or when the last user text has the word "weather".
+//! Tools are called when `tool_choice` forces one, or when the last user text has the word "weather": the
+//! one it names, else the first.
+//! Where a schema is asked for, the answer is a JSON document of it.
 //!
 //! **Faults.** See [`HELP`]: by `x-sim-*` header, by scenario file, or by a queue of scripted answers.
 //!
@@ -27,10 +29,13 @@ mod base64;
 mod capture;
 mod chat;
 mod clock;
+mod cohere;
 mod completions;
 mod connection;
 mod control;
+mod converse;
 mod directives;
+mod document;
 mod embeddings;
 mod errors;
 mod event;
@@ -40,6 +45,7 @@ mod ids;
 mod job;
 mod json;
 mod models;
+mod ollama;
 mod openai_misc;
 mod play_script;
 mod play_stream;
@@ -57,8 +63,11 @@ mod server;
 mod sha1;
 mod shared;
 mod stats;
+mod strict;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_dialects;
 mod text;
 mod tokens;
 mod tools;
@@ -109,6 +118,7 @@ Request headers (they win over the scenario; a gateway passes them on):
   x-sim-tokens: N              answer N words (at most the request's own limit)
   x-sim-delay-first-ms: MS     wait before the first content event (streams) or the answer
   x-sim-delay-token-ms: MS     wait before each further content event (answers: per word)
+  x-sim-strict: 1              refuse with 400 what the vendor refuses (below)
   x-sim-stamp: 1               each stream event carries \"sim_ns\": CLOCK_MONOTONIC at its write
   x-sim-retry-after: 7         retry-after: 7 with a failing status; an HTTP date passes as it is;
                                ms:1500 sends retry-after-ms: 1500; date:5 a date 5 s ahead
@@ -149,6 +159,20 @@ Scenario file (TOML; PUT /sim/scenario takes the same as JSON):
   fault_first = 3              # only the first 3 requests fail,
   fault_share = 0.05           # or this share of them, by the seed; with both: either
   stamp = true
+  strict = true
+
+Strict, by endpoint:
+  Anthropic   fields and betas it does not know, tool uses and results that are no pairs, empty text,
+              roles that do not alternate, sampling parameters on claude-opus-4-7 and later and
+              claude-sonnet-5, schemas with keywords it does not take
+  OpenAI      parameters it does not know, schemas that are `strict` and not closed, calls without
+              their answers; on deepseek*: calls without reasoning_content
+  Gemini      schema keywords outside its subset, calls and responses that do not match, on gemini-3*
+              calls without their thoughtSignature
+  Bedrock     toolUse and toolResult that are no pairs, no toolConfig beside them, images by URL, empty
+              text, roles that do not alternate
+  Cohere      results of no call, choices it does not know
+  Ollama      arguments that are no object, images that are no base64
 
 On the simulator's own listener:
   GET  /sim/stats              what it saw            POST /sim/reset              forget it

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::framing::eventstream::write_message;
+
 use super::directives::Directives;
 use super::event::{Event, Kind};
 use super::faults::{Fault, Faults};
@@ -38,9 +40,9 @@ struct Player<'a> {
     is_stamped: bool,
     drip: Option<Duration>,
     /// Bytes not yet written, chunk framing included.
-    pending: String,
+    pending: Vec<u8>,
     /// One event, framed for its style.
-    framed: String,
+    framed: Vec<u8>,
     events: u64,
     /// When the event waited for last was due.
     due_ns: Option<u64>,
@@ -77,8 +79,8 @@ pub async fn play(
         is_stamped: directives.is_stamped,
         drip,
         // The head goes out with the first events.
-        pending: head,
-        framed: String::new(),
+        pending: head.into_bytes(),
+        framed: Vec::new(),
         events: 0,
         due_ns: None,
     };
@@ -91,6 +93,8 @@ fn response_head(stream: &Streamed, shared: &Shared, faults: &Faults, is_chunked
         Style::Sse => "text/event-stream; charset=utf-8",
         Style::SseCrlf => "text/event-stream",
         Style::JsonArray => "application/json; charset=UTF-8",
+        Style::Lines => "application/x-ndjson",
+        Style::EventStream => "application/vnd.amazon.eventstream",
     });
     put!(&mut out, "\r\ncache-control: no-cache\r\nx-request-id: req_", shared.ids.next());
     if faults.has(Fault::BothLengths) {
@@ -224,28 +228,15 @@ impl Player<'_> {
     }
 
     fn put_event(&mut self, name: &str, data: &str) {
-        self.framed.clear();
-        let line_end = if self.style == Style::SseCrlf { "\r\n" } else { "\n" };
-        match self.style {
-            Style::JsonArray => self.framed.push_str(if self.events == 0 { "[" } else { ",\r\n" }),
-            Style::Sse | Style::SseCrlf => {
-                if !name.is_empty() {
-                    put!(&mut self.framed, "event: ", name, line_end);
-                }
-                self.framed.push_str("data: ");
-            }
-        }
-        match data.strip_prefix('{').filter(|_| self.is_stamped) {
-            Some(rest) => {
-                put!(&mut self.framed, r#"{"sim_ns":"#, self.shared.clock.monotonic_ns(), ",", rest)
-            }
-            None => self.framed.push_str(data),
-        }
-        if self.style != Style::JsonArray {
-            put!(&mut self.framed, line_end, line_end);
-        }
+        let stamped = data.strip_prefix('{').filter(|_| self.is_stamped).map(|rest| {
+            let mut out = String::with_capacity(data.len() + 32);
+            put!(&mut out, r#"{"sim_ns":"#, self.shared.clock.monotonic_ns(), ",", rest);
+            out
+        });
+        let mut framed = std::mem::take(&mut self.framed);
+        framed.clear();
+        frame(self.style, self.events == 0, name, stamped.as_deref().unwrap_or(data), &mut framed);
         self.events += 1;
-        let framed = std::mem::take(&mut self.framed);
         self.gather(&framed);
         self.framed = framed;
     }
@@ -253,24 +244,26 @@ impl Player<'_> {
     fn put_malformed(&mut self, contents: u64) {
         if contents == 1 && self.faults.has(Fault::MalformedSse) {
             let line_end = if self.style == Style::SseCrlf { "\r\n" } else { "\n" };
-            self.gather(&[MALFORMED, line_end, "no colon here", line_end, line_end].concat());
+            self.gather([MALFORMED, line_end, "no colon here", line_end, line_end].concat().as_bytes());
         }
     }
 
     /// Puts bytes of the body into their chunk; each byte into its own where they are split.
-    fn gather(&mut self, bytes: &str) {
+    fn gather(&mut self, bytes: &[u8]) {
         if !self.is_chunked || self.drip.is_some() {
-            return self.pending.push_str(bytes);
+            return self.pending.extend_from_slice(bytes);
         }
-        put!(&mut self.pending, format!("{:x}\r\n", bytes.len()), bytes, "\r\n");
+        self.pending.extend_from_slice(format!("{:x}\r\n", bytes.len()).as_bytes());
+        self.pending.extend_from_slice(bytes);
+        self.pending.extend_from_slice(b"\r\n");
     }
 
     async fn flush(&mut self) -> Result<(), Broken> {
         let pending = std::mem::take(&mut self.pending);
         match self.drip {
-            None => self.wire.send(pending.as_bytes()).await?,
+            None => self.wire.send(&pending).await?,
             Some(span) => {
-                for byte in pending.as_bytes() {
+                for byte in &pending {
                     let chunk = [b'1', b'\r', b'\n', *byte, b'\r', b'\n'];
                     self.wire.send(if self.is_chunked { &chunk } else { std::slice::from_ref(byte) }).await?;
                     wait(self.wire, span).await?;
@@ -286,15 +279,47 @@ impl Player<'_> {
     async fn end(mut self) -> Result<After, Broken> {
         if self.style == Style::JsonArray {
             let bracket = if self.events == 0 { "[]" } else { "]" };
-            self.gather(bracket);
+            self.gather(bracket.as_bytes());
         }
         if self.is_chunked && self.drip.is_none() {
-            self.pending.push_str("0\r\n\r\n");
+            self.pending.extend_from_slice(b"0\r\n\r\n");
         }
         self.flush().await?;
         if self.is_chunked && self.drip.is_some() {
             self.wire.send(b"0\r\n\r\n").await?;
         }
         Ok(if self.is_chunked { After::Keep } else { After::Close })
+    }
+}
+
+/// Appends one event as its style writes it.
+fn frame(style: Style, is_first: bool, name: &str, data: &str, out: &mut Vec<u8>) {
+    match style {
+        Style::EventStream => {
+            let is_exception = name.ends_with("Exception");
+            let (kind, label) =
+                if is_exception { ("exception", ":exception-type") } else { ("event", ":event-type") };
+            let headers = [(label, name), (":content-type", "application/json"), (":message-type", kind)];
+            write_message(&headers, data.as_bytes(), out);
+        }
+        Style::Lines => {
+            out.extend_from_slice(data.as_bytes());
+            out.push(b'\n');
+        }
+        Style::JsonArray => {
+            out.extend_from_slice(if is_first { b"[" } else { b",\r\n" });
+            out.extend_from_slice(data.as_bytes());
+        }
+        Style::Sse | Style::SseCrlf => {
+            let line_end = if style == Style::SseCrlf { "\r\n" } else { "\n" };
+            if !name.is_empty() {
+                for part in ["event: ", name, line_end] {
+                    out.extend_from_slice(part.as_bytes());
+                }
+            }
+            for part in ["data: ", data, line_end, line_end] {
+                out.extend_from_slice(part.as_bytes());
+            }
+        }
     }
 }

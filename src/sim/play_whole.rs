@@ -42,11 +42,12 @@ fn head(whole: &Whole, dialect: Dialect, id: Id, body_bytes: usize) -> String {
     let mut out = String::with_capacity(256 + whole.body.len());
     put_status(whole.status, &mut out);
     put!(&mut out, "content-type: ", whole.content_type, "\r\ncontent-length: ", body_bytes);
-    put!(
-        &mut out,
-        if dialect == Dialect::Anthropic { "\r\nrequest-id: req_" } else { "\r\nx-request-id: req_" },
-        id
-    );
+    let name = match dialect {
+        Dialect::Anthropic => "\r\nrequest-id: req_",
+        Dialect::Bedrock => "\r\nx-amzn-requestid: ",
+        _ => "\r\nx-request-id: req_",
+    };
+    put!(&mut out, name, id);
     out.push_str("\r\n");
     for (name, value) in &whole.headers {
         let value: String = value.chars().filter(|c| !c.is_control()).collect();

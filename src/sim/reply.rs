@@ -45,6 +45,10 @@ pub enum Style {
     SseCrlf,
     /// One growing JSON array: Gemini without `alt=sse`.
     JsonArray,
+    /// One JSON object a line: Ollama.
+    Lines,
+    /// Binary messages with checksums: Bedrock. An event's name is its `:event-type`.
+    EventStream,
 }
 
 /// What becomes of the connection after an answer.

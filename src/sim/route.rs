@@ -26,6 +26,13 @@ pub enum Route<'a> {
     CountTokens,
     /// A Gemini model and the verb behind its colon.
     Gemini(&'a str, &'a str),
+    /// Bedrock; the model is in the path, percent-encoded.
+    Converse,
+    ConverseStream,
+    CohereChat,
+    CohereEmbed,
+    OllamaChat,
+    OllamaEmbed,
     Unknown,
 }
 
@@ -43,6 +50,15 @@ pub fn route(path: &str) -> Routed<'_> {
     let azure = path.strip_prefix("/openai/deployments/").and_then(|rest| rest.split_once('/'));
     if let Some((deployment, rest)) = azure {
         return Routed { route: named(rest), model: Some(deployment), is_beta: false };
+    }
+    let bedrock = path.strip_prefix("/model/").and_then(|rest| rest.rsplit_once('/'));
+    if let Some((model, action)) = bedrock {
+        let route = match action {
+            "converse" => Route::Converse,
+            "converse-stream" => Route::ConverseStream,
+            _ => Route::Unknown,
+        };
+        return Routed { route, model: Some(model), is_beta: false };
     }
     let beta = path.strip_prefix("/v1beta/");
     let rest = path.strip_prefix("/anthropic").or_else(|| path.strip_prefix("/openai")).unwrap_or(path);
@@ -81,6 +97,10 @@ fn named(rest: &str) -> Route<'_> {
         "realtime" => Route::Realtime,
         "messages" => Route::Messages,
         "messages/count_tokens" => Route::CountTokens,
+        "chat" => Route::CohereChat,
+        "embed" => Route::CohereEmbed,
+        "api/chat" => Route::OllamaChat,
+        "api/embed" => Route::OllamaEmbed,
         _ => below(rest),
     }
 }
@@ -105,6 +125,9 @@ impl Route<'_> {
         match self {
             Route::Messages | Route::CountTokens => Dialect::Anthropic,
             Route::Gemini(..) => Dialect::Gemini,
+            Route::Converse | Route::ConverseStream => Dialect::Bedrock,
+            Route::CohereChat | Route::CohereEmbed => Dialect::Cohere,
+            Route::OllamaChat | Route::OllamaEmbed => Dialect::Ollama,
             _ => Dialect::OpenAi,
         }
     }
@@ -124,6 +147,10 @@ impl Route<'_> {
                 | Route::Embeddings
                 | Route::Messages
                 | Route::CountTokens
+                | Route::CohereChat
+                | Route::CohereEmbed
+                | Route::OllamaChat
+                | Route::OllamaEmbed
         )
     }
 
@@ -165,6 +192,13 @@ mod tests {
             Route::ResponseById("resp_1", "input_items")
         );
         assert_eq!(route("/v1/models/ft:gpt").route, Route::ModelById("ft:gpt"));
+        let bedrock = route("/model/us.anthropic.claude-v1%3A0/converse-stream");
+        assert_eq!(
+            (bedrock.route, bedrock.model),
+            (Route::ConverseStream, Some("us.anthropic.claude-v1%3A0"))
+        );
+        assert_eq!(route("/v2/chat").route, Route::CohereChat);
+        assert_eq!(route("/api/embed").route, Route::OllamaEmbed);
         assert_eq!(route("/v1/nothing").route, Route::Unknown);
     }
 }

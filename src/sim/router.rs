@@ -9,7 +9,9 @@ use super::anthropic::{self, MessageStream};
 use super::ask::Ask;
 use super::audio;
 use super::chat::{self, ChatStream};
+use super::cohere::{self, CohereStream};
 use super::completions::{self, CompletionStream};
+use super::converse::{self, ConverseStream};
 use super::directives::Directives;
 use super::embeddings;
 use super::errors;
@@ -18,6 +20,7 @@ use super::faults::Fault;
 use super::gemini::{self, GenerateStream};
 use super::job::{Job, Wishes};
 use super::models::{self, Shape};
+use super::ollama::{self, LineStream};
 use super::openai_misc;
 use super::reply::{Answer, Reply, Streamed, Style, Whole};
 use super::request::Head;
@@ -26,6 +29,7 @@ use super::responses_stream::ResponseStream;
 use super::route::{Route, Routed, route};
 use super::scenario::Live;
 use super::shared::Shared;
+use super::strict;
 use super::websocket;
 
 /// How far ahead a `retry-after` date may lie.
@@ -43,7 +47,9 @@ struct Call<'a> {
 /// Decides the answer to a request. Never waits.
 pub fn answer(shared: &Shared, head: &Head, body: &[u8]) -> Answer {
     let routed = route(head.path());
-    let call = Call { shared, head, body, routed, dialect: routed.route.dialect() };
+    let is_cohere = routed.route == Route::Rerank && head.path().starts_with("/v2/");
+    let dialect = if is_cohere { Dialect::Cohere } else { routed.route.dialect() };
+    let call = Call { shared, head, body, routed, dialect };
     let scenario = shared.scenario();
     let is_json = routed.route.takes_json() && !body.is_empty() && !body.starts_with(b"--") && !head.is_coded;
     let read = if is_json { Ask::read(body) } else { Ok(Ask::default()) };
@@ -56,7 +62,7 @@ pub fn answer(shared: &Shared, head: &Head, body: &[u8]) -> Answer {
     if !model.is_empty() {
         shared.stats.count_model(&model);
     }
-    let failed = refusal(&call, &ask, unreadable, &directives);
+    let failed = refusal(&call, &ask, &model, unreadable, &directives);
     let reply = match failed {
         Some(whole) => Reply::Whole(whole),
         None => call.dispatch(&ask, &model, &directives, &scenario),
@@ -66,7 +72,7 @@ pub fn answer(shared: &Shared, head: &Head, body: &[u8]) -> Answer {
 
 fn model_name(call: &Call<'_>, ask: &Ask<'_>) -> String {
     if let Some(model) = call.routed.model {
-        return model.to_owned();
+        return decoded(model);
     }
     if let Some(model) = &ask.model {
         return model.clone();
@@ -78,6 +84,19 @@ fn model_name(call: &Call<'_>, ask: &Ask<'_>) -> String {
     }
 }
 
+/// A model as a path names it, percent-decoded.
+fn decoded(name: &str) -> String {
+    let mut parts = name.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let code = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(code.unwrap_or(b'%'));
+        bytes
+            .extend_from_slice(part.get(if code.is_some() { 2 } else { 0 }..).unwrap_or_default().as_bytes());
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 fn wishes(call: &Call<'_>, scenario: &Arc<Live>, model: &str) -> Directives {
     let credential = if scenario.has_keys() { call.head.credential() } else { None };
     call.head.directives.clone().or(scenario.directives(credential.as_deref(), model))
@@ -87,6 +106,7 @@ fn wishes(call: &Call<'_>, scenario: &Arc<Live>, model: &str) -> Directives {
 fn refusal(
     call: &Call<'_>,
     ask: &Ask<'_>,
+    model: &str,
     unreadable: Option<String>,
     directives: &Directives,
 ) -> Option<Whole> {
@@ -125,7 +145,10 @@ fn refusal(
     if call.routed.route.needs_model() && ask.model.is_none() && call.routed.model.is_none() {
         return Some(call.error(400, "you must provide a model parameter", None));
     }
-    None
+    let is_strict = directives.is_strict && call.routed.route.takes_json();
+    let refused =
+        if is_strict { strict::refused(call.routed.route, model, call.head, call.body) } else { None };
+    refused.map(|message| call.error(400, &message, None))
 }
 
 fn retry_after(shared: &Shared, value: &str) -> (&'static str, String) {
@@ -148,6 +171,7 @@ impl Call<'_> {
         let wishes = Wishes { seed: scenario.seed, tokens: directives.tokens, has_usage };
         let job = || Job::new(self.shared, ask, self.body, model, wishes);
         let is_stream = ask.stream == Some(true);
+        let style = |source: Box<dyn EventSource>, style| Reply::Stream(Streamed { source, style });
         let wants_usage = ask.wants_usage_in_stream();
         match self.routed.route {
             Route::Chat if is_stream => sse(ChatStream::new(job(), wants_usage)),
@@ -159,6 +183,15 @@ impl Call<'_> {
             Route::Messages => Reply::Whole(anthropic::whole(&job())),
             Route::Gemini(_, "streamGenerateContent") => self.gemini_stream(GenerateStream::new(job())),
             Route::Gemini(_, "generateContent") => Reply::Whole(gemini::whole(&job())),
+            Route::ConverseStream => style(Box::new(ConverseStream::new(job())), Style::EventStream),
+            Route::Converse => Reply::Whole(converse::whole(&job())),
+            Route::CohereChat if is_stream => sse(CohereStream::new(job())),
+            Route::CohereChat => Reply::Whole(cohere::whole(&job())),
+            // It streams unless it is told not to.
+            Route::OllamaChat if ask.stream != Some(false) => {
+                style(Box::new(LineStream::new(job())), Style::Lines)
+            }
+            Route::OllamaChat => Reply::Whole(ollama::whole(&job())),
             Route::Realtime => websocket::offered(self.head),
             _ => Reply::Whole(self.small(ask, &job(), model)),
         }
@@ -171,6 +204,8 @@ impl Call<'_> {
             Route::Gemini(_, "countTokens") => gemini::count(job.prompt_tokens),
             Route::Gemini(..) => embeddings::gemini(ask),
             Route::Embeddings => embeddings::openai(job, ask),
+            Route::CohereEmbed => cohere::embed(job, ask),
+            Route::OllamaEmbed => ollama::embed(job, ask),
             Route::Moderations => openai_misc::moderations(job, ask),
             Route::Rerank => openai_misc::rerank(job, ask),
             Route::Images => openai_misc::images(job, ask.n),

@@ -40,6 +40,8 @@ pub struct Behaviour {
     /// Only this share of requests has the fault, 0 to 1, drawn by the seed.
     pub fault_share: Option<f64>,
     pub stamp: bool,
+    /// Refuses what the vendor refuses.
+    pub strict: bool,
 }
 
 /// A scenario in force, with its counters.
@@ -141,6 +143,7 @@ impl Counted {
             delay_token: behaviour.delay_token_ms.map(millis),
             retry_after: behaviour.retry_after.clone(),
             is_stamped: behaviour.stamp,
+            is_strict: behaviour.strict,
         }
     }
 }

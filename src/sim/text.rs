@@ -8,15 +8,25 @@ use super::words::WORDS;
 pub struct Prose {
     state: u64,
     is_begun: bool,
+    /// Said instead of words, piece by piece, until they end.
+    pieces: Option<std::vec::IntoIter<String>>,
 }
 
 impl Prose {
     pub fn new(seed: u64) -> Self {
-        Self { state: seed, is_begun: false }
+        Self { state: seed, is_begun: false, pieces: None }
+    }
+
+    /// Text that is decided already, ready to stand between the quotes of JSON.
+    pub fn decided(pieces: Vec<String>) -> Self {
+        Self { state: 0, is_begun: false, pieces: Some(pieces.into_iter()) }
     }
 
     /// Appends the next word, with a space before it unless it is the first.
     pub fn push_next(&mut self, out: &mut String) {
+        if let Some(pieces) = &mut self.pieces {
+            return out.push_str(&pieces.next().unwrap_or_default());
+        }
         if self.is_begun {
             out.push(' ');
         }

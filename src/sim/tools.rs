@@ -35,12 +35,21 @@ enum Choice {
 
 /// The call a request gets, if it gets one.
 pub fn call(ask: &Ask<'_>) -> Option<Call> {
-    let tools: Value = serde_json::from_str(ask.tools?.get()).ok()?;
+    let tools: Value = match ask.tools {
+        Some(tools) => serde_json::from_str(tools.get()).ok()?,
+        None => bedrock_tools(ask)?,
+    };
     let declared: Vec<&Value> = tools.as_array()?.iter().flat_map(declarations).collect();
     let wanted = match choice(ask) {
         Choice::Never => return None,
-        Choice::Free if is_about_weather(ask) => None,
-        Choice::Free => return None,
+        Choice::Free => {
+            let about = last_of_user(ask).filter(|words| words.contains("weather"))?;
+            declared
+                .iter()
+                .filter_map(|tool| name_of(tool))
+                .find(|name| about.contains(&name.to_lowercase()))
+                .map(str::to_owned)
+        }
         Choice::Any => None,
         Choice::Named(name) => Some(name),
     };
@@ -50,6 +59,7 @@ pub fn call(ask: &Ask<'_>) -> Option<Call> {
     let schema = ["parameters", "parametersJsonSchema", "parameters_json_schema", "input_schema"]
         .into_iter()
         .find_map(|field| tool.get(field))
+        .or_else(|| tool.pointer("/inputSchema/json"))
         .unwrap_or(&Value::Null);
     let arguments = match sample(schema, schema, 0) {
         Value::Object(fields) => Value::Object(fields),
@@ -58,9 +68,15 @@ pub fn call(ask: &Ask<'_>) -> Option<Call> {
     Some(Call { name, arguments: arguments.to_string() })
 }
 
+/// What Bedrock has beside the choice, in `toolConfig`.
+fn bedrock_tools(ask: &Ask<'_>) -> Option<Value> {
+    let mut config: Value = serde_json::from_str(ask.tool_config?.get()).ok()?;
+    config.get_mut("tools").map(Value::take)
+}
+
 /// The function declarations in one entry of `tools`, whatever the dialect.
 fn declarations(entry: &Value) -> Vec<&Value> {
-    if let Some(function) = entry.get("function") {
+    if let Some(function) = entry.get("function").or_else(|| entry.get("toolSpec")) {
         return vec![function];
     }
     let gemini = entry.get("functionDeclarations").or_else(|| entry.get("function_declarations"));
@@ -80,6 +96,14 @@ fn name_of(tool: &Value) -> Option<&str> {
 
 fn choice(ask: &Ask<'_>) -> Choice {
     let gemini = ask.tool_config.and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
+    if let Some(choice) = gemini.as_ref().and_then(|config| config.get("toolChoice")) {
+        let named = choice.pointer("/tool/name").and_then(Value::as_str);
+        return match named {
+            Some(name) => Choice::Named(name.to_owned()),
+            None if choice.get("any").is_some() => Choice::Any,
+            None => Choice::Free,
+        };
+    }
     if let Some(config) = gemini {
         let config = config.get("functionCallingConfig").or_else(|| config.get("function_calling_config"));
         let names = |c: &Value| {
@@ -101,7 +125,8 @@ fn choice(ask: &Ask<'_>) -> Choice {
     let word = choice.as_str().or_else(|| choice.get("type").and_then(Value::as_str)).unwrap_or("auto");
     let name =
         choice.get("name").or_else(|| choice.get("function").and_then(|function| function.get("name")));
-    match (word, name.and_then(Value::as_str)) {
+    // Cohere shouts.
+    match (word.to_ascii_lowercase().as_str(), name.and_then(Value::as_str)) {
         (_, Some(name)) => Choice::Named(name.to_owned()),
         ("required" | "any", None) => Choice::Any,
         ("none", None) => Choice::Never,
@@ -109,36 +134,44 @@ fn choice(ask: &Ask<'_>) -> Choice {
     }
 }
 
-/// Whether the conversation's last entry is the user's and has the word. A tool's result comes in
-/// a last entry of its own kind and ends the calling.
-fn is_about_weather(ask: &Ask<'_>) -> bool {
-    let Some(raw) = ask.messages.or(ask.input).or(ask.contents) else { return false };
-    let Ok(conversation) = serde_json::from_str::<Value>(raw.get()) else { return false };
-    let Some(entries) = conversation.as_array() else { return has_weather(&conversation) };
-    let Some(last) = entries.last() else { return false };
-    let is_user = last.get("role").and_then(Value::as_str).is_none_or(|role| role == "user");
-    let parts = last.get("content").or_else(|| last.get("parts"));
+/// The last entry's text in lowercase, where it is the user's. A tool's result comes in a last entry
+/// of its own kind and ends the calling; instructions may stand behind what they are about.
+fn last_of_user(ask: &Ask<'_>) -> Option<String> {
+    let raw = ask.messages.or(ask.input).or(ask.contents)?;
+    let conversation: Value = serde_json::from_str(raw.get()).ok()?;
+    let mut words = String::new();
+    let Some(entries) = conversation.as_array() else {
+        put_words(&conversation, &mut words);
+        return Some(words);
+    };
+    let role_of = |entry: &Value| entry.get("role").and_then(Value::as_str).unwrap_or("user").to_owned();
+    let last = entries.iter().rfind(|entry| !matches!(role_of(entry).as_str(), "system" | "developer"))?;
+    let parts = last.get("content").or_else(|| last.get("parts"))?;
     let is_result = |part: &Value| {
         part.get("type").and_then(Value::as_str) == Some("tool_result")
-            || part.get("functionResponse").or_else(|| part.get("function_response")).is_some()
+            || ["functionResponse", "function_response", "toolResult"]
+                .iter()
+                .any(|name| part.get(name).is_some())
     };
-    let has_result = parts.and_then(Value::as_array).is_some_and(|parts| parts.iter().any(is_result));
-    is_user && !has_result && parts.is_some_and(has_weather)
+    let has_result = parts.as_array().is_some_and(|parts| parts.iter().any(is_result));
+    put_words(parts, &mut words);
+    (role_of(last) == "user" && !has_result).then_some(words)
 }
 
-fn has_weather(content: &Value) -> bool {
+fn put_words(content: &Value, out: &mut String) {
     match content {
-        Value::String(text) => text.to_lowercase().contains("weather"),
-        Value::Array(parts) => parts.iter().any(|part| {
-            part.get("text").is_some_and(has_weather) || part.as_str().is_some() && has_weather(part)
-        }),
-        _ => false,
+        Value::String(text) => {
+            out.push_str(&text.to_lowercase());
+            out.push(' ');
+        }
+        Value::Array(parts) => parts.iter().for_each(|part| put_words(part.get("text").unwrap_or(part), out)),
+        _ => {}
     }
 }
 
 /// A value that satisfies a JSON schema (or Gemini's form of one) as far as types, `enum`, `const`,
 /// `required` and bounds go.
-fn sample(schema: &Value, root: &Value, depth: usize) -> Value {
+pub fn sample(schema: &Value, root: &Value, depth: usize) -> Value {
     if depth > DEPTH_MAX {
         return Value::Null;
     }
@@ -264,11 +297,21 @@ mod tests {
         assert!(
             called(&body(r#"{"role":"user","content":[{"type":"text","text":"the weather"}]}"#)).is_some()
         );
+        assert!(called(&body(&format!(r#"{user},{{"role":"system","content":"Be brief."}}"#))).is_some());
         assert!(called(&body(r#"{"role":"user","content":"Hello"}"#)).is_none());
         let result = r#"{"role":"user","content":[{"type":"tool_result","content":"weather: sunny"}]}"#;
         assert!(called(&body(&format!("{user},{result}"))).is_none());
         assert!(called(&body(&format!(r#"{user},{{"role":"tool","content":"weather: sunny"}}"#))).is_none());
         assert!(called(&format!(r#"{{{tools},"tool_choice":"none","messages":[{user}]}}"#)).is_none());
+    }
+
+    #[test]
+    fn a_tool_that_is_named_is_called_rather_than_the_first() {
+        let tools = r#""tools":[{"name":"first","input_schema":{}},{"name":"Read","input_schema":{}}]"#;
+        for (words, name) in [("weather by Read", "Read"), ("the weather", "first")] {
+            let body = format!(r#"{{{tools},"messages":[{{"role":"user","content":"{words}"}}]}}"#);
+            assert_eq!(called(&body).unwrap().name, name);
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::json::{push_address, push_display, push_text, push_thousandths, push_u64};
 use super::timestamp::Stamp;
+use crate::catalog::Cost;
 use crate::types::reject::Origin;
 use crate::types::{Endpoint, FailureClass, Reason, RequestId, Usage};
 
@@ -57,6 +58,10 @@ pub struct Entry<'a> {
     /// Body bytes to the client.
     pub bytes_out: u64,
     pub usage: Option<&'a Usage>,
+    /// What the tokens cost, or why that is not known.
+    pub cost: Option<Cost>,
+    /// Fields of the request that its target had no word for.
+    pub dropped: &'a [String],
     /// Input tokens as counted here before the call.
     pub counted_input: Option<u64>,
     pub first_token: Option<Duration>,
@@ -91,6 +96,8 @@ impl<'a> Entry<'a> {
             bytes_in: 0,
             bytes_out: 0,
             usage: None,
+            cost: None,
+            dropped: &[],
             counted_input: None,
             first_token: None,
             duration: Duration::ZERO,
@@ -150,8 +157,25 @@ impl<'a> Entry<'a> {
             number(out, b",\"reasoning_tokens\":", usage.reasoning);
             flag(out, b",\"estimated\":", usage.is_estimated);
         }
+        match self.cost {
+            Some(Cost::Priced { money, is_partial }) => {
+                out.extend_from_slice(b",\"cost_usd\":");
+                push_display(out, money);
+                flag(out, b",\"cost_partial\":", is_partial);
+            }
+            Some(Cost::Unpriced(why)) => label(out, b",\"unpriced\":\"", Some(why.as_str())),
+            None => {}
+        }
         if let Some(count) = self.counted_input {
             number(out, b",\"counted_input\":", count);
+        }
+        let mut before: &[u8] = b",\"dropped\":[";
+        for field in self.dropped.iter().take(FAILURES_MAX) {
+            text(out, before, Some(field.as_bytes()), TEXT_BYTES_MAX);
+            before = b",";
+        }
+        if !self.dropped.is_empty() {
+            out.push(b']');
         }
     }
 

@@ -3,6 +3,7 @@
 //! Not here: provider names, which come from the configuration (see `provider`). Invariant: two
 //! values with one index have one label text, and `ALL` is in index order.
 
+use crate::catalog::Unpriced;
 use crate::types::{Endpoint, FailureClass, Reason};
 
 /// A closed label set, so that the series of a metric can all be resolved before the first request.
@@ -255,6 +256,17 @@ impl Label for CountKind {
             CountKind::Bound => "bound",
             CountKind::Exact => "exact",
         }
+    }
+}
+
+impl Label for Unpriced {
+    const NAME: &'static str = "cause";
+    const ALL: &'static [Self] = &Unpriced::ALL;
+    fn index(self) -> usize {
+        self as usize
+    }
+    fn text(self) -> &'static str {
+        self.as_str()
     }
 }
 

@@ -14,6 +14,7 @@ use super::histogram::{AtomicHistogram, INTER_TOKEN, OVERHEAD, REQUEST, WAIT};
 use super::labels::{CountKind, ReloadResult, StatusClass, TokenClass};
 use super::process::ProcessCollector;
 use super::provider::{ProviderMetrics, Providers};
+use crate::catalog::Unpriced;
 use crate::types::{Endpoint, Reason, Usage};
 
 /// The content type of what [`Metrics::render`] gives.
@@ -40,6 +41,9 @@ pub struct Metrics {
     /// Tokens, by [`Metrics::add_usage`].
     pub tokens: CounterGrid<Endpoint, TokenClass>,
     pub estimated_usage: IntCounter,
+    /// In 1e-12 dollars.
+    pub cost: IntCounter,
+    pub unpriced: CounterRow<Unpriced>,
     pub counting: CounterRow<CountKind>,
     pub open_streams: IntGauge,
     pub requests_in_flight: IntGauge,
@@ -89,6 +93,11 @@ impl Metrics {
             tokens: r.grid("tokens_total", "Tokens; input and output are totals, the rest parts of them.")?,
             estimated_usage: r
                 .counter("estimated_usage_total", "Answers whose tokens were counted here, not upstream.")?,
+            cost: r.counter(
+                "cost_picousd_total",
+                "What answered calls cost by the catalogue, in 1e-12 US dollars.",
+            )?,
+            unpriced: r.row("unpriced_total", "Calls whose cost is not known, by reason.")?,
             counting: r.row("counting_total", "Prompts counted, by the stage that decided.")?,
             open_streams: r.gauge("open_streams", "Streamed answers under way.")?,
             requests_in_flight: r.gauge("requests_in_flight", "Requests under way, streams included.")?,

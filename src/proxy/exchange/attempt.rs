@@ -1,19 +1,27 @@
 //! One try at one target: open, send, head, and then as much of the answer as it takes to know
 //! that it is one.
 
-use super::heads::attempt_fields;
-use super::listener::{Listener, Pieces};
+use super::cuts::Pieces;
+use super::downstream::Fields;
+use super::heads::{attempt_fields, translated_fields};
+use super::listener::Listener;
 use super::prepare::Prepared;
 use super::talk::{Talk, Wake};
-use crate::dialect::tap::{BodyReading, StreamFault, read_body};
+use super::translate::{Translated, answer, endpoint_of, read_answer, stream_type, translate};
+use crate::chat::ThinkingEcho;
+use crate::dialect::codec::{self, Translator};
+use crate::dialect::tap::{BodyReading, StreamFault};
 use crate::framing::inflate::ContentCoding;
 use crate::meter::OutputCounter;
+use crate::proxy::cost;
 use crate::routing::retry_after;
-use crate::runtime::{Account, Edge, ModelPolicy, Provider, Runtime};
-use crate::types::{Endpoint, FailureClass, Ticks, bounds};
+use crate::runtime::{Account, Edge, Lane, ModelPolicy, Provider, Runtime};
+use crate::types::{Endpoint, FailureClass, Protocol, Reason, Reject, Ticks, bounds};
 use crate::upstream::{Call, Head, UpstreamError, UpstreamRequest};
 use bytes::{Bytes, BytesMut};
-use http::header;
+use http::Method;
+use http::header::{self, HeaderValue};
+use std::borrow::Cow;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -21,6 +29,8 @@ use std::time::Duration;
 /// still fail over.
 const WHOLE_BYTES_MAX: usize = 1024 * 1024;
 /// What a stream may send before its first content (pings, roles, filters) and still fail over.
+/// Longest answer that is translated whole (images come in it).
+const TRANSLATED_BYTES_MAX: usize = 32 * 1024 * 1024;
 const HELD_BYTES_MAX: usize = 256 * 1024;
 /// How long an error body is waited for.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -44,6 +54,8 @@ pub enum Attempted {
     /// Too long to hold: it goes down as it comes.
     Long(Box<Long>),
     Failed(Box<Failure>),
+    /// Nothing was sent: this target cannot be asked so.
+    Unfit(Box<Reject>),
     Left,
     Cut,
 }
@@ -57,6 +69,8 @@ pub struct Live {
     pub pieces: Vec<Bytes>,
     /// The upstream has ended already.
     pub is_ended: bool,
+    /// What was left out of the request.
+    pub dropped: Vec<String>,
 }
 
 /// An answer read to its end.
@@ -64,6 +78,8 @@ pub struct Answer {
     pub head: Head,
     pub body: Bytes,
     pub reading: BodyReading,
+    /// What was left out of the request.
+    pub dropped: Vec<String>,
 }
 
 /// The beginning of a long answer.
@@ -117,6 +133,7 @@ impl From<UpstreamError> for Failure {
 /// A step that did not give what was waited for.
 enum Stop {
     Failed(Box<Failure>),
+    Unfit(Box<Reject>),
     Left,
     Cut,
 }
@@ -125,6 +142,7 @@ impl From<Stop> for Attempted {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Failed(failure) => Attempted::Failed(failure),
+            Stop::Unfit(reject) => Attempted::Unfit(reject),
             Stop::Left => Attempted::Left,
             Stop::Cut => Attempted::Cut,
         }
@@ -158,7 +176,22 @@ async fn attempt(
 ) -> Result<Attempted, Stop> {
     let account = aim.provider.accounts.get(aim.account).ok_or_else(no_account)?;
     let deadlines = Deadlines::new(edge.now(), aim.policy, total);
-    let request = request(prepared, aim, account);
+    let lane = aim.provider.lane(prepared.endpoint).ok_or_else(no_account)?;
+    check_priced(aim)?;
+    let translated = match (lane, prepared.endpoint.protocol()) {
+        (Lane::Translated(way), Some(from)) => {
+            let translated = translate(edge, prepared, aim, from, way.protocol);
+            Some(translated.map_err(|reject| Stop::Unfit(Box::new(reject)))?)
+        }
+        _ => None,
+    };
+    let mut request = request(prepared, aim, account, lane, translated.as_ref());
+    if let (Lane::Same(_), Some(protocol)) = (lane, prepared.endpoint.protocol())
+        && must_be_written_anew(protocol, prepared, aim)
+    {
+        let opened = translate(edge, prepared, aim, protocol, protocol);
+        request.body = opened.map_err(|reject| Stop::Unfit(Box::new(reject)))?.body;
+    }
     let opened = talk.until(deadlines.connect, pin!(Call::open(&account.link))).await;
     let (mut call, was_reused) =
         landed(opened, deadlines.class(deadlines.connect, FailureClass::Connect), "connection")?;
@@ -180,10 +213,13 @@ async fn attempt(
     if !(200..300).contains(&head.status) {
         return Err(refused(talk, edge, call, head).await);
     }
-    if prepared.is_stream && is_stream(&head, prepared.is_array) {
-        stream(talk, edge, prepared, aim, Answering { call, head, head_at, deadlines }).await
+    let is_array = prepared.is_array && translated.is_none();
+    let is_stream = prepared.is_stream && is_stream(&head, is_array);
+    let answering = Answering { call, head, head_at, deadlines, translated };
+    if is_stream {
+        stream(talk, edge, prepared, aim, answering).await
     } else {
-        whole(talk, edge, prepared, aim.policy, Answering { call, head, head_at, deadlines }).await
+        whole(talk, edge, prepared, aim.policy, answering).await
     }
 }
 
@@ -192,6 +228,7 @@ struct Answering {
     head: Head,
     head_at: Ticks,
     deadlines: Deadlines,
+    translated: Option<Translated>,
 }
 
 impl Deadlines {
@@ -210,13 +247,47 @@ fn no_account() -> Stop {
     fail(Failure::new(FailureClass::Connect, "the provider has no account"))
 }
 
-fn request(prepared: &Prepared<'_>, aim: &Aim<'_>, account: &Account) -> UpstreamRequest {
-    UpstreamRequest {
-        method: prepared.method.clone(),
-        path: prepared.upstream_path(&account.link.origin.base_path, aim.upstream_model),
-        fields: attempt_fields(&prepared.client_fields, aim.provider, account),
-        body: prepared.upstream_body(aim.upstream_model, aim.provider.takes_stream_options),
+fn request(
+    prepared: &Prepared<'_>,
+    aim: &Aim<'_>,
+    account: &Account,
+    lane: Lane<'_>,
+    translated: Option<&Translated>,
+) -> UpstreamRequest {
+    let (Lane::Same(way) | Lane::Translated(way)) = lane;
+    match translated {
+        None => UpstreamRequest {
+            method: prepared.method.clone(),
+            path: prepared.upstream_path(&way.base_path, aim.upstream_model),
+            fields: attempt_fields(&prepared.client_fields, way.protocol, aim.provider, account),
+            body: prepared.upstream_body(aim.upstream_model, aim.provider.takes_stream_options),
+        },
+        Some(translated) => UpstreamRequest {
+            method: Method::POST,
+            path: format!("{}{}", way.base_path, translated.path),
+            fields: translated_fields(&prepared.client_fields, way.protocol, aim.provider, account),
+            body: translated.body.clone(),
+        },
     }
+}
+
+/// Whether the provider would refuse the client's own bytes: another vendor's proofs stand in the
+/// history, or thinking that it wants back does not.
+fn must_be_written_anew(protocol: Protocol, prepared: &Prepared<'_>, aim: &Aim<'_>) -> bool {
+    codec::holds_foreign(protocol, &prepared.body)
+        || (protocol == Protocol::Chat
+            && codec::chat::lacks_reasoning(&prepared.body)
+            && aim.provider.target(&aim.runtime.catalog, aim.upstream_model).echo
+                == ThinkingEcho::ReasoningContent)
+}
+
+/// A model whose calls nobody could bill is not called, where the policy says so.
+fn check_priced(aim: &Aim<'_>) -> Result<(), Stop> {
+    if !aim.policy.refuses_unpriced || cost::has_price(aim.runtime, aim.provider, aim.upstream_model) {
+        return Ok(());
+    }
+    let message = format!("`{}` has no price, and this gateway refuses calls without one", aim.policy.name);
+    Err(Stop::Unfit(Box::new(Reject::new(Reason::ModelNotAllowed, message).with_param("model"))))
 }
 
 /// The value of a wait, or why there is none.
@@ -235,9 +306,11 @@ fn landed<T>(wake: Wake<Result<T, UpstreamError>>, on_deadline: FailureClass, wh
 }
 
 fn is_stream(head: &Head, is_array: bool) -> bool {
+    const STREAMS: [&str; 3] =
+        ["text/event-stream", "application/vnd.amazon.eventstream", "application/x-ndjson"];
     let kind = head.field(&header::CONTENT_TYPE).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
-    kind.eq_ignore_ascii_case("text/event-stream")
+    STREAMS.iter().any(|stream| kind.eq_ignore_ascii_case(stream))
         || (is_array && kind.eq_ignore_ascii_case("application/json"))
 }
 
@@ -277,20 +350,24 @@ async fn stream(
     aim: &Aim<'_>,
     answering: Answering,
 ) -> Result<Attempted, Stop> {
-    let Answering { mut call, mut head, head_at, deadlines } = answering;
+    let Answering { mut call, mut head, head_at, deadlines, translated } = answering;
     let by = head_at.plus(aim.policy.timeouts.first_token).min(deadlines.total);
     let class = deadlines.class(by, FailureClass::FirstTokenTimeout);
     let coding = coding(&head)?;
     // What goes down is plain: it was inflated to be listened to.
     head.fields.retain(|(name, _)| name != header::CONTENT_ENCODING);
-    let mut listener = listener(prepared, aim, coding);
+    if translated.is_some() {
+        head.fields = answer_head(stream_type(prepared.endpoint, prepared.is_array));
+    }
+    let dropped = translated.as_ref().map(|translated| translated.dropped.clone()).unwrap_or_default();
+    let mut listener = listener(prepared, aim, coding, translated);
     let mut pieces = Vec::new();
     let mut held = 0usize;
     loop {
         let chunk = talk.until(by, pin!(call.chunk())).await;
         let chunk = landed(chunk, class, "content")?;
         let Some(chunk) = chunk else {
-            return stream_ended_early(call, head, listener, pieces);
+            return stream_ended_early(call, head, listener, pieces, dropped);
         };
         let heard =
             listener.hear(chunk, edge.now()).map_err(|e| fail(Failure::new(FailureClass::Protocol, e)))?;
@@ -306,14 +383,27 @@ async fn stream(
                 listener,
                 pieces,
                 is_ended: false,
+                dropped,
             })));
         }
     }
 }
 
-fn listener(prepared: &Prepared<'_>, aim: &Aim<'_>, coding: ContentCoding) -> Listener {
+fn listener(
+    prepared: &Prepared<'_>,
+    aim: &Aim<'_>,
+    coding: ContentCoding,
+    translated: Option<Translated>,
+) -> Listener {
     let family = aim.policy.family(aim.target, &prepared.model);
     let output: OutputCounter = aim.runtime.counter.output(family);
+    if let (Some(translated), Some(client)) = (translated, prepared.endpoint.protocol()) {
+        let upstream = endpoint_of(translated.protocol, true);
+        let decoder = codec::decoder(translated.protocol);
+        let translator = Translator::new(decoder, codec::encoder(client, translated.owed));
+        let told = (prepared.endpoint, prepared.is_array);
+        return Listener::translating(upstream, translator, told, coding, output);
+    }
     let mut listener = Listener::new(prepared.endpoint, prepared.is_array, coding, output);
     if prepared.hides_usage(aim.provider.takes_stream_options) {
         listener.hide_usage();
@@ -324,7 +414,7 @@ fn listener(prepared: &Prepared<'_>, aim: &Aim<'_>, coding: ContentCoding) -> Li
 /// A stream that says it is done before it has said anything, a finish reason included, is no answer.
 fn check_said_something(listener: &Listener) -> Result<(), Stop> {
     let is_chat = matches!(listener.endpoint, Endpoint::ChatCompletions | Endpoint::Completions);
-    if is_chat && listener.is_terminated() && !listener.tap.has_content() {
+    if is_chat && listener.is_terminated() && !listener.hearing().has_content() {
         return Err(fail(Failure::new(FailureClass::BadBody, "the stream ended with nothing in it")));
     }
     Ok(())
@@ -358,6 +448,7 @@ fn stream_ended_early(
     head: Head,
     mut listener: Listener,
     mut pieces: Vec<Bytes>,
+    dropped: Vec<String>,
 ) -> Result<Attempted, Stop> {
     let heard = listener.end();
     if let Some(fault) = heard.fault {
@@ -366,7 +457,14 @@ fn stream_ended_early(
     hold(&mut pieces, heard.pieces);
     check_said_something(&listener)?;
     if listener.is_terminated() {
-        return Ok(Attempted::Streaming(Box::new(Live { call, head, listener, pieces, is_ended: true })));
+        return Ok(Attempted::Streaming(Box::new(Live {
+            call,
+            head,
+            listener,
+            pieces,
+            is_ended: true,
+            dropped,
+        })));
     }
     Err(fail(Failure::new(FailureClass::Truncated, "the stream ended before any content")))
 }
@@ -379,14 +477,18 @@ async fn whole(
     policy: &ModelPolicy,
     answering: Answering,
 ) -> Result<Attempted, Stop> {
-    let Answering { mut call, head, head_at, deadlines } = answering;
+    let Answering { mut call, mut head, head_at, deadlines, translated } = answering;
+    let bytes_max = if translated.is_some() { TRANSLATED_BYTES_MAX } else { WHOLE_BYTES_MAX };
     let mut by = head_at.plus(policy.timeouts.first_token).min(deadlines.total);
     let mut class = deadlines.class(by, FailureClass::FirstTokenTimeout);
     let mut first: Option<Bytes> = None;
     let mut more = BytesMut::new();
     loop {
         let held = first.as_ref().map_or(0, Bytes::len) + more.len();
-        if held > WHOLE_BYTES_MAX {
+        if held > bytes_max && translated.is_some() {
+            return Err(fail(Failure::new(FailureClass::BadBody, "the answer is too long to translate")));
+        }
+        if held > bytes_max {
             let begun = joined(first, more);
             return Ok(Attempted::Long(Box::new(Long { call, head, begun })));
         }
@@ -401,27 +503,43 @@ async fn whole(
     }
     call.finish();
     let body = joined(first, more);
-    let reading = read_answer(prepared, &head, &body);
+    let upstream = translated.as_ref().map_or(prepared.endpoint, |t| endpoint_of(t.protocol, false));
+    let plain = plain(&head, &body);
+    let mut reading = read_answer(upstream, &plain);
     if let Some(fault) = reading.fault {
         return Err(fail(stream_fault(fault)));
     }
     if !reading.is_expected_shape {
         return Err(fail(Failure::new(FailureClass::BadBody, "not the body this endpoint answers with")));
     }
-    Ok(Attempted::Whole(Box::new(Answer { head, body, reading })))
+    let (Some(translated), Some(client)) = (translated, prepared.endpoint.protocol()) else {
+        drop(plain);
+        return Ok(Attempted::Whole(Box::new(Answer { head, body, reading, dropped: Vec::new() })));
+    };
+    let answered = answer(&translated, client, &plain);
+    let (body, usage) = answered.map_err(|e| fail(Failure::new(FailureClass::BadBody, e)))?;
+    reading.usage = usage.or(reading.usage);
+    reading.response_id = None;
+    head.fields = answer_head("application/json");
+    Ok(Attempted::Whole(Box::new(Answer { head, body, reading, dropped: translated.dropped })))
 }
 
-/// Reads usage and faults out of a whole body; a compressed one is inflated for that only.
-fn read_answer(prepared: &Prepared<'_>, head: &Head, body: &Bytes) -> BodyReading {
+/// The head of an answer written here: the provider's fields describe another one.
+fn answer_head(content_type: &'static str) -> Fields {
+    vec![(header::CONTENT_TYPE, HeaderValue::from_static(content_type))]
+}
+
+/// A body without its content coding; empty where that cannot be undone.
+fn plain<'b>(head: &Head, body: &'b Bytes) -> Cow<'b, [u8]> {
     let coding =
         head.field(&header::CONTENT_ENCODING).map_or(Ok(ContentCoding::Identity), ContentCoding::parse);
     match coding {
-        Ok(ContentCoding::Identity) => read_body(prepared.endpoint, body),
+        Ok(ContentCoding::Identity) => Cow::Borrowed(body),
         Ok(coding) => {
             let plain = crate::framing::inflate::inflate_all(coding, body, 16 * WHOLE_BYTES_MAX);
-            read_body(prepared.endpoint, plain.as_deref().unwrap_or_default())
+            Cow::Owned(plain.unwrap_or_default().to_vec())
         }
-        Err(_) => read_body(prepared.endpoint, &[]),
+        Err(_) => Cow::Borrowed(&[]),
     }
 }
 

@@ -131,7 +131,8 @@ pub fn local_answer(
         _ => return None,
     };
     let target = policy.targets.first()?;
-    if runtime.providers.get(target.provider)?.counts_tokens_upstream {
+    let provider = runtime.providers.get(target.provider)?;
+    if provider.counts_tokens_upstream && provider.lane(prepared.endpoint).is_some() {
         return None;
     }
     let family = policy.family(0, &prepared.model);

@@ -3,7 +3,7 @@
 use super::downstream::Fields;
 use crate::auth::CREDENTIAL_HEADERS;
 use crate::runtime::{Account, Provider};
-use crate::types::Dialect;
+use crate::types::Protocol;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// Hop-by-hop fields (RFC 9110 §7.6.1), framing, and what names the client or this host: never
@@ -84,8 +84,17 @@ pub fn client_fields(headers: &HeaderMap) -> Fields {
     fields
 }
 
+/// The fields of an attempt in another protocol: those that are not about the client's own.
+pub fn translated_fields(client: &Fields, to: Protocol, provider: &Provider, account: &Account) -> Fields {
+    let goes_on =
+        |name: &str| matches!(name, "user-agent" | "traceparent" | "tracestate" | "accept-language");
+    let mut kept: Fields = client.iter().filter(|(name, _)| goes_on(name.as_str())).cloned().collect();
+    kept.push((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
+    attempt_fields(&kept, to, provider, account)
+}
+
 /// The fields of one attempt: the client's, the provider's own, the credential.
-pub fn attempt_fields(client: &Fields, provider: &Provider, account: &Account) -> Fields {
+pub fn attempt_fields(client: &Fields, to: Protocol, provider: &Provider, account: &Account) -> Fields {
     let mut fields = client.clone();
     for (name, value) in &provider.headers {
         fields.retain(|(other, _)| other != name);
@@ -95,7 +104,7 @@ pub fn attempt_fields(client: &Fields, provider: &Provider, account: &Account) -
     if let Some((name, value)) = &account.auth {
         fields.push((name.clone(), value.clone()));
     }
-    if provider.dialect == Dialect::Anthropic && !fields.iter().any(|(name, _)| name == ANTHROPIC_VERSION) {
+    if to == Protocol::Messages && !fields.iter().any(|(name, _)| name == ANTHROPIC_VERSION) {
         let version = HeaderName::from_static(ANTHROPIC_VERSION);
         fields.push((version, HeaderValue::from_static("2023-06-01")));
     }

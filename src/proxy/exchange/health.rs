@@ -3,27 +3,30 @@
 use super::attempt::Aim;
 use crate::routing::{Blame, CredentialPick, TargetState, blame, pick_credential};
 use crate::runtime::{ModelPolicy, Provider, Runtime};
-use crate::types::{FailureClass, Ticks};
+use crate::types::{Endpoint, FailureClass, Ticks};
 use std::time::Duration;
 
 /// Whether a target can be planned with: it takes calls, and so does a credential of its provider.
+/// None where its provider has no answer to `endpoint`.
 pub fn state(
     runtime: &Runtime,
+    endpoint: Endpoint,
     policy: &ModelPolicy,
     target: usize,
     pinned: Option<(usize, usize)>,
     now: Ticks,
-) -> TargetState {
+) -> Option<TargetState> {
     if let Some((only, _)) = pinned {
         // State that lives with one account cannot be asked of another, however well it is.
-        return if only == target { TargetState::Ready } else { TargetState::Cooling { until: now } };
+        let state = if only == target { TargetState::Ready } else { TargetState::Cooling { until: now } };
+        return Some(state);
     }
-    let own = runtime.target_cooldowns.state(policy.first_cell + target, now);
-    let provider = policy.targets.get(target).and_then(|target| runtime.providers.get(target.provider));
-    match (own, provider) {
-        (TargetState::Ready, Some(provider)) => credentials_state(runtime, provider, now),
-        (own, _) => own,
-    }
+    let provider = policy.targets.get(target).and_then(|target| runtime.providers.get(target.provider))?;
+    provider.lane(endpoint)?;
+    Some(match runtime.target_cooldowns.state(policy.first_cell + target, now) {
+        TargetState::Ready => credentials_state(runtime, provider, now),
+        own => own,
+    })
 }
 
 /// Ready where one credential is; else when the first one will be.

@@ -4,38 +4,36 @@
 //! it is whole. So a keepalive always falls between two events, a stream that breaks never shows
 //! half an event, and an upstream's error event can be replaced. Bytes are not changed.
 
+use super::cuts::{Cuts, Pieces};
+use super::hearing::Hearing;
+use super::splitter::Splitter;
 use crate::dialect::anthropic;
+use crate::dialect::codec::Translator;
 use crate::dialect::keepalive::{KeepaliveState, OpenBlock};
-use crate::dialect::tap::{ArrayScanner, EventClass, StreamFault, StreamTap};
+use crate::dialect::tap::{EventClass, StreamFault};
 use crate::framing::inflate::{ContentCoding, StreamInflater};
-use crate::framing::sse::{SseEvent, SseScanner};
 use crate::meter::OutputCounter;
 use crate::telemetry::LocalHistogram;
-use crate::types::{Endpoint, Ticks, Usage, bounds};
+use crate::types::{Endpoint, Ticks, Usage};
 use bytes::{Bytes, BytesMut};
 
 /// What a compressed chunk may inflate to.
 const INFLATED_CHUNK_MAX: usize = 4 * 1024 * 1024;
 
-/// How the stream is cut into events.
-enum Splitter {
-    Sse(SseScanner),
-    Array(ArrayScanner),
-}
-
 pub struct Listener {
     splitter: Splitter,
     inflater: Option<StreamInflater>,
-    pub tap: StreamTap,
+    hearing: Hearing,
     output: OutputCounter,
     hides_usage: bool,
     /// Bytes of an event that is not whole yet.
     held: BytesMut,
     gaps: LocalHistogram,
     last_content: Option<Ticks>,
-    /// Events seen: the next `sequence_number` of a Responses stream.
-    pub events: u64,
+    events: u64,
+    /// The client's endpoint.
     pub endpoint: Endpoint,
+    /// Whether the client reads one growing JSON array.
     is_array: bool,
     open_block: Option<OpenBlock>,
 }
@@ -50,70 +48,42 @@ pub struct Heard {
     pub has_content: bool,
 }
 
-/// Bytes to pass on: nearly always one piece, the chunk itself.
-#[derive(Default)]
-pub enum Pieces {
-    #[default]
-    None,
-    One(Bytes),
-    Many(Vec<Bytes>),
-}
-
 /// The stream broke a bound or its encoding.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ListenError(String);
 
-impl Pieces {
-    fn push(&mut self, piece: Bytes) {
-        if piece.is_empty() {
-            return;
-        }
-        *self = match std::mem::take(self) {
-            Pieces::None => Pieces::One(piece),
-            Pieces::One(first) => Pieces::Many(vec![first, piece]),
-            Pieces::Many(mut all) => {
-                all.push(piece);
-                Pieces::Many(all)
-            }
-        };
-    }
-
-    /// All of it in one piece.
-    pub fn into_bytes(self) -> Option<Bytes> {
-        match self {
-            Pieces::None => None,
-            Pieces::One(piece) => Some(piece),
-            Pieces::Many(all) => Some(Bytes::from(all.concat())),
-        }
-    }
-}
-
-/// What the events of one chunk decided about its bytes.
-struct Cuts {
-    /// End of the last whole event seen.
-    event_end: usize,
-    /// Start of what is to be passed on and has not been cut off yet.
-    from: usize,
-    /// What was held belongs to an event that is not passed on.
-    drops_held: bool,
-    segments: Vec<(usize, usize)>,
-    fault: Option<StreamFault>,
-    has_content: bool,
-}
-
 impl Listener {
+    /// For a stream whose bytes pass as they are.
     pub fn new(endpoint: Endpoint, is_array: bool, coding: ContentCoding, output: OutputCounter) -> Self {
-        let splitter = if is_array {
-            Splitter::Array(ArrayScanner::new())
-        } else {
-            Splitter::Sse(SseScanner::new(bounds::SSE_EVENT_BYTES_MAX))
-        };
-        let inflater = (coding != ContentCoding::Identity).then(|| StreamInflater::new(coding));
+        let splitter = Splitter::of(endpoint, is_array);
+        Self::with(endpoint, is_array, coding, output, splitter, Hearing::of(endpoint))
+    }
+
+    /// For a stream of `upstream`'s that the client gets in its own protocol.
+    pub fn translating(
+        upstream: Endpoint,
+        translator: Translator,
+        client: (Endpoint, bool),
+        coding: ContentCoding,
+        output: OutputCounter,
+    ) -> Self {
+        let splitter = Splitter::of(upstream, false);
+        Self::with(client.0, client.1, coding, output, splitter, Hearing::translated(translator))
+    }
+
+    fn with(
+        endpoint: Endpoint,
+        is_array: bool,
+        coding: ContentCoding,
+        output: OutputCounter,
+        splitter: Splitter,
+        hearing: Hearing,
+    ) -> Self {
         Self {
             splitter,
-            inflater,
-            tap: StreamTap::new(endpoint),
+            inflater: (coding != ContentCoding::Identity).then(|| StreamInflater::new(coding)),
+            hearing,
             output,
             hides_usage: false,
             held: BytesMut::new(),
@@ -133,13 +103,29 @@ impl Listener {
         } else if self.events == 0 {
             KeepaliveState::BeforeFirstEvent
         } else {
-            KeepaliveState::BetweenEvents { open_block: self.open_block }
+            let open_block = match &self.hearing {
+                Hearing::Translate(t) => t.translator.encoder().open_block(),
+                _ => self.open_block,
+            };
+            KeepaliveState::BetweenEvents { open_block }
+        }
+    }
+
+    /// Events the client was sent: the next `sequence_number` of a Responses stream.
+    pub fn events(&self) -> u64 {
+        match &self.hearing {
+            Hearing::Translate(t) => t.translator.encoder().next_sequence(),
+            _ => self.events,
         }
     }
 
     /// Leaves out events that only report usage: the client did not ask for them, we did.
     pub fn hide_usage(&mut self) {
         self.hides_usage = true;
+    }
+
+    pub fn hearing(&self) -> &Hearing {
+        &self.hearing
     }
 
     /// Takes a chunk as it came.
@@ -161,56 +147,66 @@ impl Listener {
         if cuts.has_content {
             self.note_gap(now);
         }
-        Ok(self.pass(chunk, cuts, whole_to))
+        match self.translated() {
+            Some(pieces) => Ok(Heard { pieces, fault: cuts.fault, has_content: cuts.has_content }),
+            None => Ok(self.pass(chunk, cuts, whole_to)),
+        }
     }
 
-    /// The upstream ended. Gives a last event that lacked its blank line, if it is one.
+    /// The upstream ended. Gives a last event that lacked only its end, if it is one.
     pub fn end(&mut self) -> Heard {
         let mut heard = Heard::default();
-        let Splitter::Sse(scanner) = &mut self.splitter else { return heard };
-        let (tap, output) = (&mut self.tap, &mut self.output);
-        let was_terminated = tap.is_terminated();
+        let was_terminated = self.hearing.is_terminated();
         let mut is_terminal = false;
-        scanner.finish(|event: SseEvent<'_>| {
-            let class = tap.on_event(event.name, event.data, &mut |text| output.push(text));
-            match class {
+        let (hearing, output, hides) = (&mut self.hearing, &mut self.output, self.hides_usage);
+        self.splitter.finish(|name, data| {
+            match hearing.on_frame(name, data, &mut |text| output.push(text)) {
                 EventClass::Fault(fault) => heard.fault = Some(fault),
-                EventClass::UsageOnly if self.hides_usage => {}
+                EventClass::UsageOnly if hides => {}
                 EventClass::Terminal => is_terminal = true,
                 class => heard.has_content |= matches!(class, EventClass::Content),
             }
         });
-        // Half an event must not be shown; one that ends the stream is whole, whatever it lacks.
-        if is_terminal || (!was_terminated && self.tap.is_terminated()) {
+        if heard.fault.is_none() {
+            hearing.on_end(&mut |text| output.push(text));
+        }
+        if let Some(pieces) = self.translated() {
+            heard.pieces = pieces;
+        } else if is_terminal || (!was_terminated && self.hearing.is_terminated()) {
+            // Half an event must not be shown; one that ends the stream is whole, whatever it lacks.
             heard.pieces.push(self.held.split().freeze());
         }
         heard
     }
 
+    /// What a translator has written.
+    fn translated(&mut self) -> Option<Pieces> {
+        let Hearing::Translate(translation) = &mut self.hearing else { return None };
+        let mut pieces = Pieces::None;
+        pieces.push(Bytes::from(std::mem::take(&mut translation.out)));
+        Some(pieces)
+    }
+
     /// Whether the stream has reached the end it should reach.
     pub fn is_terminated(&self) -> bool {
-        match &self.splitter {
-            Splitter::Sse(_) => self.tap.is_terminated(),
-            Splitter::Array(array) => array.is_closed() && self.tap.is_terminated(),
-        }
+        self.splitter.is_closed() && self.hearing.is_terminated()
     }
 
     /// Whether the upstream has not said what the prompt came to.
     pub fn lacks_input(&self) -> bool {
-        self.tap.usage().is_none_or(|usage| usage.input == 0)
+        self.hearing.usage().is_none_or(|usage| usage.input == 0)
     }
 
     /// Usage as the upstream reported it, or counted here from what was seen. `input` is the
     /// prompt's count where the upstream [lacks it](Self::lacks_input).
     pub fn usage(&self, input: u64) -> Usage {
-        let reported = self.tap.usage();
-        let Some(mut usage) = reported else {
+        let Some(mut usage) = self.hearing.usage() else {
             let output = self.output.total();
             return Usage { input, output, is_estimated: true, ..Usage::default() };
         };
         // A stream cut short may have reported its prompt (Anthropic does, at the start) and not
         // its output: that part is counted here.
-        if !self.tap.has_final_usage() {
+        if !self.hearing.has_final_usage() {
             usage.output = usage.output.max(self.output.total());
             usage.is_estimated = true;
         }
@@ -231,39 +227,27 @@ impl Listener {
         }
     }
 
-    /// Hands every event that `chunk` completes to the tap. Gives what to cut, and the offset up
+    /// Hands every event that `chunk` completes to what listens. Gives what to cut, and the offset up
     /// to which the chunk consists of whole events.
     fn scan(&mut self, chunk: &[u8]) -> Result<(Cuts, usize), ListenError> {
         let mut cuts = Cuts::new();
-        let (tap, output, hides) = (&mut self.tap, &mut self.output, self.hides_usage);
+        let (hearing, output, hides) = (&mut self.hearing, &mut self.output, self.hides_usage);
         let (events, open_block) = (&mut self.events, &mut self.open_block);
         let has_blocks = self.endpoint == Endpoint::Messages;
-        let mut on_event = |name: Option<&[u8]>, data: &[u8], end: usize| {
-            if cuts.fault.is_none() {
+        self.splitter
+            .feed(chunk, |name, data, end| {
+                if cuts.fault.is_some() {
+                    return;
+                }
                 *events += 1;
                 if has_blocks {
                     anthropic::track_block(open_block, name, data);
                 }
-                let class = tap.on_event(name, data, &mut |text| output.push(text));
+                let class = hearing.on_frame(name, data, &mut |text| output.push(text));
                 cuts.take(class, end, hides);
-            }
-        };
-        let is_whole = match &mut self.splitter {
-            Splitter::Sse(scanner) => {
-                scanner
-                    .feed(chunk, |event, end| on_event(event.name, event.data, end))
-                    .map_err(|e| ListenError(e.to_string()))?;
-                scanner.is_at_boundary()
-            }
-            Splitter::Array(array) => {
-                array
-                    .feed(chunk, |element, end| on_event(None, element, end))
-                    .map_err(|e| ListenError(e.to_string()))?;
-                // An array that closes before its last word is a broken stream: its bracket is not
-                // passed on, so that the failure can still be told inside.
-                array.is_between_elements() || (array.is_closed() && tap.is_terminated())
-            }
-        };
+            })
+            .map_err(ListenError)?;
+        let is_whole = self.splitter.is_at_boundary(self.hearing.is_terminated());
         let whole_to = if is_whole { chunk.len() } else { cuts.event_end };
         Ok((cuts, whole_to))
     }
@@ -293,41 +277,5 @@ impl Listener {
             }
         }
         Heard { pieces, fault, has_content: cuts.has_content }
-    }
-}
-
-impl Cuts {
-    fn new() -> Self {
-        Self {
-            event_end: 0,
-            from: 0,
-            drops_held: false,
-            segments: Vec::new(),
-            fault: None,
-            has_content: false,
-        }
-    }
-
-    fn take(&mut self, class: EventClass, end: usize, hides_usage: bool) {
-        let start = self.event_end;
-        self.event_end = end;
-        match class {
-            EventClass::Fault(fault) => {
-                self.leave_out(start, end);
-                self.fault = Some(fault);
-            }
-            EventClass::UsageOnly if hides_usage => self.leave_out(start, end),
-            EventClass::Content => self.has_content = true,
-            _ => {}
-        }
-    }
-
-    fn leave_out(&mut self, start: usize, end: usize) {
-        // The chunk's first event may have begun in earlier chunks, whose bytes are held.
-        self.drops_held |= start == 0;
-        if self.from < start {
-            self.segments.push((self.from, start));
-        }
-        self.from = end;
     }
 }

@@ -5,9 +5,11 @@ mod alarm;
 mod attempt;
 pub mod body;
 mod count;
+mod cuts;
 pub mod downstream;
 mod heads;
 mod health;
+mod hearing;
 mod listener;
 mod pins;
 mod plain_answer;
@@ -15,7 +17,9 @@ mod prepare;
 mod race;
 mod relay;
 pub mod respond;
+mod splitter;
 mod talk;
+mod translate;
 
 pub use health::account;
 
@@ -118,16 +122,14 @@ fn find_model<'r>(
         return Err(Reject::new(Reason::ModelNotAllowed, format!("this key may not use the model `{name}`"))
             .with_param("model"));
     }
-    if policy.dialect != prepared.endpoint.dialect() {
-        return Err(Reject::new(
-            Reason::InvalidRequest,
-            format!(
-                "the model `{name}` is served in the {} dialect; this endpoint speaks {}",
-                policy.dialect.as_str(),
-                prepared.endpoint.dialect().as_str()
-            ),
-        )
-        .with_param("model"));
+    let serves = |target: &crate::routing::Target| {
+        let provider = runtime.providers.get(target.provider);
+        provider.is_some_and(|provider| provider.lane(prepared.endpoint).is_some())
+    };
+    let is_local = matches!(prepared.endpoint, Endpoint::CountTokens | Endpoint::GeminiCountTokens);
+    if !is_local && !policy.targets.iter().any(serves) {
+        let message = format!("no provider of the model `{name}` has this endpoint");
+        return Err(Reject::new(Reason::InvalidRequest, message).with_param("model"));
     }
     Ok(policy)
 }
@@ -145,7 +147,7 @@ async fn converse(
 ) {
     let mut talk = Talk::new(down, edge.clone(), prepared.endpoint);
     if prepared.is_stream {
-        let head = respond::early_stream_fields(edge, ctx, prepared.is_array);
+        let head = respond::early_stream_fields(edge, ctx, prepared.endpoint, prepared.is_array);
         talk.keep_alive(track.runtime.edge.stream_keepalive, head, before_first(prepared.is_array));
     }
     let early = Telling::early(prepared.endpoint, prepared.is_array);
@@ -194,6 +196,7 @@ async fn stream(
     mut live: Box<Live>,
 ) {
     let _open = GaugeGuard::raise(&edge.metrics.open_streams);
+    ctx.record.dropped = std::mem::take(&mut live.dropped);
     let now = edge.now();
     ctx.record.first_token = Some(now.since(ctx.started));
     ctx.record.status = 200;
@@ -214,8 +217,8 @@ async fn stream(
     let at = Telling {
         endpoint: prepared.endpoint,
         is_array: prepared.is_array,
-        response_id: listener.tap.response_id(),
-        events: listener.events,
+        response_id: listener.hearing().response_id(),
+        events: listener.events(),
     };
     finish_stream(edge, talk, ctx, at, end, call).await;
 }
@@ -238,8 +241,8 @@ async fn note_stream(
         };
         ctx.record.usage = Some(listener.usage(input));
     }
-    ctx.record.finish_reason = listener.tap.finish_reason().map(str::to_owned);
-    if let Some(id) = listener.tap.response_id() {
+    ctx.record.finish_reason = listener.hearing().finish_reason().map(str::to_owned);
+    if let Some(id) = listener.hearing().response_id() {
         pins::keep(edge, ctx, track, prepared, id);
     }
     edge.metrics.inter_token.absorb(prepared.endpoint, listener.gaps());
@@ -317,7 +320,8 @@ async fn whole(
     track: &Track<'_>,
     answer: Answer,
 ) {
-    let Answer { head, body, reading } = answer;
+    let Answer { head, body, reading, dropped } = answer;
+    ctx.record.dropped = dropped;
     ctx.record.usage = match reading.usage {
         // A stored answer repeats the usage of the call that made it, which has been charged.
         _ if prepared.endpoint == Endpoint::ResponseById => None,

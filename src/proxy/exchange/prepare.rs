@@ -51,7 +51,8 @@ impl<'u> Prepared<'u> {
         let model = head.model_or(hit.model.as_deref())?.to_owned();
         check_name(&model)?;
         let is_array = endpoint == Endpoint::StreamGenerateContent && !wants_sse(query);
-        let is_stream = endpoint == Endpoint::StreamGenerateContent || head.stream;
+        let is_stream =
+            head.stream || matches!(endpoint, Endpoint::StreamGenerateContent | Endpoint::ConverseStream);
         let counts_exactly = headers.get("x-tidegate-count").is_some_and(|value| value == "exact");
         Ok(Self {
             endpoint,

@@ -51,13 +51,14 @@ pub async fn run(
     let first = plan(
         &policy.targets,
         policy.balance,
-        |target| health::state(runtime, policy, target, pinned, edge.now()),
+        |target| health::state(runtime, prepared.endpoint, policy, target, pinned, edge.now()),
         edge.dice.roll(),
     );
     let mut order = AttemptOrder::new(first, policy.attempts);
     let soonest = first.soonest_recovery();
     let mut last: Option<Box<Failure>> = None;
     let mut previous = None;
+    let mut unfit = None;
     while edge.now() < total {
         let next = order.next(|target| health::may_call(runtime, policy, target, pinned, edge.now()));
         let Some(target) = next else { break };
@@ -84,6 +85,12 @@ pub async fn run(
             Attempted::Left => return cancelled(&aim, Raced::Left),
             Attempted::Cut => return cancelled(&aim, Raced::Cut),
             Attempted::Failed(failure) => failure,
+            Attempted::Unfit(reject) => {
+                ctx.record.attempts -= 1;
+                order.exclude(target);
+                unfit = Some(*reject);
+                continue;
+            }
         };
         note_failure(edge, ctx, &aim, &failure, begun);
         let left = order.attempts_left();
@@ -94,9 +101,10 @@ pub async fn run(
         }
         last = Some(failure);
     }
-    match last {
-        Some(failure) => Raced::Failed(failure),
-        None => Raced::NoTarget(none_ready(soonest.map(|at| at.since(edge.now())))),
+    match (last, unfit) {
+        (Some(failure), _) => Raced::Failed(failure),
+        (None, Some(reject)) => Raced::NoTarget(reject),
+        (None, None) => Raced::NoTarget(none_ready(soonest.map(|at| at.since(edge.now())))),
     }
 }
 

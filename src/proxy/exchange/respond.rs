@@ -5,9 +5,12 @@ use super::attempt::Failure;
 use super::downstream::{Downstream, Fields};
 use super::heads::answer_fields;
 use super::talk::Talk;
+use super::translate::stream_type;
+use crate::catalog::Cost;
 use crate::dialect::errors::{self, StreamForm, StreamPlace};
 use crate::dialect::tap::StreamFault;
 use crate::proxy::context::Ctx;
+use crate::proxy::cost;
 use crate::runtime::Edge;
 use crate::types::{Endpoint, FailureClass, Reason, Reject};
 use bytes::Bytes;
@@ -68,6 +71,9 @@ pub async fn send_whole(
     ctx.record.status = status;
     let mut fields = answer_fields(upstream, has_limits(ctx), 12);
     push_own_fields(edge, ctx, &mut fields);
+    if let Some(money) = cost::of(ctx).and_then(Cost::money) {
+        push_made(&mut fields, "x-tidegate-cost-usd", money.to_string());
+    }
     finish_answer(down, ctx, status, fields, body).await;
 }
 
@@ -96,8 +102,8 @@ pub fn long_fields(edge: &Edge, ctx: &mut Ctx, upstream: &Fields) -> Fields {
 }
 
 /// The head that a keepalive commits before any upstream has answered.
-pub fn early_stream_fields(edge: &Edge, ctx: &mut Ctx, is_array: bool) -> Fields {
-    let kind = if is_array { "application/json" } else { "text/event-stream; charset=utf-8" };
+pub fn early_stream_fields(edge: &Edge, ctx: &mut Ctx, endpoint: Endpoint, is_array: bool) -> Fields {
+    let kind = stream_type(endpoint, is_array);
     let upstream = vec![(header::CONTENT_TYPE, HeaderValue::from_static(kind))];
     stream_fields(edge, ctx, &upstream)
 }
@@ -197,6 +203,9 @@ pub fn push_own_fields(edge: &Edge, ctx: &mut Ctx, fields: &mut Fields) {
     }
     if !record.failures.is_empty() {
         push(fields, "x-tidegate-failures", &failures(ctx));
+    }
+    if !record.dropped.is_empty() {
+        push(fields, "x-tidegate-dropped", &record.dropped.join(","));
     }
     if let Some(counted) = record.counted_input {
         push_number(fields, "x-tidegate-input-tokens", counted);

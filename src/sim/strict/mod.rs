@@ -1,0 +1,58 @@
+//! What a vendor refuses, refused here too: for tests that ask whether a request would have passed.
+//!
+//! Not a validator: only the refusals that a translation is likely to run into. Each is the vendor's
+//! documented rule; messages are close to the vendor's own. Off unless `x-sim-strict` or a
+//! scenario's `strict` says so.
+
+mod anthropic;
+mod bedrock;
+mod gemini;
+mod openai;
+mod schema;
+mod small;
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Map, Value};
+
+use super::request::Head;
+use super::route::Route;
+
+/// The message of a refusal with 400; `None`: the vendor would take it.
+pub fn refused(route: Route<'_>, model: &str, head: &Head, body: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    match route {
+        Route::Chat => openai::chat(model, &body),
+        Route::Responses => openai::responses(&body),
+        Route::Messages => anthropic::messages(model, head.header("anthropic-beta").as_deref(), &body),
+        Route::Gemini(_, "generateContent" | "streamGenerateContent") => gemini::generate(model, &body),
+        Route::Converse | Route::ConverseStream => bedrock::converse(&body),
+        Route::CohereChat => small::cohere(&body),
+        Route::OllamaChat => small::ollama(&body),
+        _ => None,
+    }
+}
+
+/// The list at a field; empty where there is none.
+fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn is_set(value: &Value, name: &str) -> bool {
+    value.get(name).is_some_and(|value| !value.is_null())
+}
+
+/// The first field outside `known`.
+fn unknown<'a>(object: &'a Value, known: &[&str]) -> Option<&'a str> {
+    let fields: &Map<String, Value> = object.as_object()?;
+    fields.keys().map(String::as_str).find(|name| !known.contains(name))
+}
+
+/// The first of `wanted` that is not among `given`.
+fn missing<'a>(wanted: &[&'a str], given: &[&str]) -> Option<&'a str> {
+    wanted.iter().find(|id| !given.contains(id)).copied()
+}
