@@ -14,8 +14,10 @@ use std::path::{Path, PathBuf};
 /// Floor of each top-level module, times ten: `runtime` stands between two floors.
 const FLOORS: &[(&str, u32)] = &[
     ("types", 10),
-    ("dialect", 20),
-    ("framing", 19),
+    ("chat", 19),
+    ("catalog", 20),
+    ("dialect", 21),
+    ("framing", 18),
     ("auth", 30),
     ("limits", 30),
     ("meter", 30),

@@ -128,7 +128,13 @@ fn check_against(parsed: &Result<RequestHead, head::HeadError>, pairs: &Pairs, t
             }
             assert_eq!(head.model.as_ref().map(|model| &model.name), name.as_ref(), "{text}");
             assert_eq!(head.model.as_ref().map(|model| &text[model.span.clone()]), model, "{text}");
-            assert_eq!(head.stream, pairs.first("stream") == Some("true"), "{text}");
+            // Ollama streams unless told not to.
+            let is_usual = head.endpoint == Endpoint::OllamaChat;
+            let is_stream = match pairs.first("stream") {
+                None | Some("null") => is_usual,
+                Some(word) => word == "true",
+            };
+            assert_eq!(head.stream, is_stream, "{text}");
             assert_eq!(head.is_empty_object, pairs.0.is_empty(), "{text}");
             assert!(head.n >= 1);
         }
@@ -175,7 +181,7 @@ fn check_splices(head: &RequestHead, pairs: &Pairs, body: &[u8]) {
         let bare = model.name.strip_prefix("models/").unwrap_or(&model.name);
         assert_eq!(bare, UPSTREAM_MODEL, "{shown} became {text}");
     }
-    if head.endpoint.dialect() != Dialect::Gemini {
+    if !head.endpoint.has_model_in_path() {
         assert!(again.model.is_some(), "{text}");
         let touched: &[&str] = if usage.is_some() { &["model", "stream_options"] } else { &["model"] };
         assert_eq!(after.without(touched), pairs.without(touched), "{shown} became {text}");

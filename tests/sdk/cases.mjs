@@ -6,6 +6,8 @@
 import assert from 'node:assert/strict';
 
 export const BASE = (process.env.TIDEGATE_URL ?? 'http://127.0.0.1:8080').replace(/\/+$/, '');
+// A gateway whose models stand for one protocol of a provider each: see cases.py.
+export const CROSS = (process.env.TIDEGATE_CROSS_URL ?? 'http://127.0.0.1:8081').replace(/\/+$/, '');
 export const KEY = process.env.TIDEGATE_KEY ?? 'tg-demo-key';
 export const WRONG_KEY = KEY.slice(0, -1) + (KEY.endsWith('x') ? 'y' : 'x');
 
@@ -17,6 +19,7 @@ export const WEATHER_SCHEMA = {
   properties: { city: { type: 'string' }, days: { type: 'integer' } },
   required: ['city', 'days'],
 };
+export const FORECAST = { city: 'Paris', days: 1 };
 
 export class Suite {
   constructor(client) {

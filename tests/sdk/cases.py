@@ -10,6 +10,9 @@ import inspect
 import os
 
 BASE = os.environ.get("TIDEGATE_URL", "http://127.0.0.1:8080").rstrip("/")
+# A gateway whose models stand for one protocol of a provider each (conf in cross.toml), simulated
+# providers behind it that refuse what the vendors refuse.
+CROSS = os.environ.get("TIDEGATE_CROSS_URL", "http://127.0.0.1:8081").rstrip("/")
 KEY = os.environ.get("TIDEGATE_KEY", "tg-demo-key")
 # A wrong key of the right length: the answer must not depend on how wrong it is.
 WRONG_KEY = KEY[:-1] + ("x" if KEY[-1] != "x" else "y")
@@ -22,6 +25,8 @@ WEATHER_SCHEMA = {
     "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
     "required": ["city", "days"],
 }
+CLOSED_SCHEMA = {**WEATHER_SCHEMA, "additionalProperties": False}
+FORECAST = {"city": "Paris", "days": 1}
 
 
 class Suite:
@@ -52,3 +57,15 @@ def raises(kind, call):
 
 def words(text):
     return len(text.split())
+
+
+def each(suite, targets, cases):
+    """Makes every case of every target: `cases` are functions of a target, named by their first line."""
+    for target in targets:
+        for function in cases:
+            title = f"{function.__doc__.rstrip('.')} of {target}"
+            suite.case(title)(bound(function, target))
+
+
+def bound(function, target):
+    return lambda: function(target)
