@@ -43,6 +43,11 @@ impl ProviderKind {
     pub(super) fn read(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Self> {
         let word = value.string(collector, "the kind of a provider")?;
         if let Some(kind) = Self::of(word) {
+            if matches!(kind.facts.auth, Auth::Gcp | Auth::Entra) {
+                let message = format!("kind `{}` comes with a later release", quoted(word));
+                value.fail_help(collector, message, "its tokens cannot be configured yet");
+                return None;
+            }
             return Some(kind);
         }
         let catalog = Catalog::builtin();
@@ -99,10 +104,9 @@ impl ProviderKind {
         self.is_vendor
     }
 
-    /// Whether its credential is a key of the file.
+    /// Whether the file must hold a key for it. Bedrock takes one of its own in place of a signature.
     pub fn needs_key(&self) -> bool {
-        let is_key = matches!(self.facts.auth, Auth::Bearer | Auth::Header(_) | Auth::Query(_) | Auth::Azure);
-        self.is_vendor && is_key
+        self.is_vendor && self.facts.auth != Auth::None
     }
 }
 
@@ -125,9 +129,11 @@ mod tests {
     }
 
     #[test]
-    fn a_vendor_whose_credential_is_no_key_needs_none() {
-        for word in ["bedrock", "vertex"] {
-            assert!(!ProviderKind::of(word).unwrap().needs_key(), "{word}");
+    fn who_asks_for_nothing_needs_no_key_and_all_other_vendors_do() {
+        for provider in Catalog::builtin().providers() {
+            let kind = ProviderKind::of(&provider.id).unwrap();
+            assert_eq!(kind.needs_key(), provider.auth != Auth::None, "{}", provider.id);
         }
+        assert!(!ProviderKind::of("ollama-compatible").unwrap().needs_key());
     }
 }
