@@ -4,9 +4,10 @@
 //! | floor | modules | |
 //! |---|---|---|
 //! | 1 | [`types`] | nouns: ids, usage, secret, clock, reject, bounds |
-//! | 2 | [`dialect`] [`framing`] | wire formats of vendors; SSE, HTTP/1.1 responses, codings |
+//! | 2 | [`dialect`] [`chat`] [`catalog`] [`framing`] | wire formats of vendors, the canonical form, models and prices; SSE, JSON, HTTP/1.1 heads |
+//! | 2 | [`govern`] | tenants, keys, policies, ledger rows: the nouns of governance |
 //! | 3 | [`auth`] [`limits`] [`meter`] [`routing`] | policies: pure decisions over plain values |
-//! | 4 | [`config`] [`telemetry`] [`upstream`] | the language, what is told, calls to providers |
+//! | 4 | [`config`] [`telemetry`] [`upstream`] [`store`] | the language, what is told, calls to providers, durable state |
 //! | – | [`runtime`] | the snapshot a request works with, read by all of floor 5 |
 //! | 5 | [`proxy`] [`admin`] [`jobs`] [`sim`] | data plane, control plane, background, simulator |
 //! | 6 | [`assemble`] [`server`] | config → runtime; the process |
@@ -21,6 +22,7 @@ pub mod cli;
 pub mod config;
 pub mod dialect;
 pub mod framing;
+pub mod govern;
 pub mod jobs;
 pub mod limits;
 pub mod meter;
@@ -29,6 +31,7 @@ pub mod routing;
 pub mod runtime;
 pub mod server;
 pub mod sim;
+pub mod store;
 pub mod telemetry;
 pub mod types;
 pub mod upstream;

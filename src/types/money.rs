@@ -1,5 +1,7 @@
 //! An amount of US dollars.
 
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::iter::Sum;
 
@@ -134,6 +136,39 @@ impl Sum for Money {
     /// Saturates.
     fn sum<I: Iterator<Item = Self>>(iter: I) -> Self {
         iter.fold(Self::ZERO, Self::saturating_add)
+    }
+}
+
+/// A decimal string, as it is read: JSON's numbers are floats to most who read them.
+impl Serialize for Money {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// From a decimal string or a whole number of dollars.
+impl<'de> Deserialize<'de> for Money {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Amount;
+
+        impl Visitor<'_> for Amount {
+            type Value = Money;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("US dollars as a decimal string, such as \"0.25\"")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Money, E> {
+                Money::parse(text).map_err(E::custom)
+            }
+
+            fn visit_u64<E: de::Error>(self, dollars: u64) -> Result<Money, E> {
+                let money = Money(10_u64.pow(SCALE)).checked_mul(dollars);
+                money.ok_or_else(|| E::custom(MoneyError::TooLarge))
+            }
+        }
+
+        deserializer.deserialize_any(Amount)
     }
 }
 
