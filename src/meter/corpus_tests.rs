@@ -1,11 +1,12 @@
 //! The counter against recorded traffic: `TIDEGATE_CORPUS`, by default `../shared/corpus` beside the
 //! repository. Skipped with a notice where there is none.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
 use super::*;
+use crate::types::recordings;
 
 struct Case {
     name: String,
@@ -37,19 +38,8 @@ impl Case {
     }
 }
 
-fn corpus() -> Option<PathBuf> {
-    #[expect(clippy::disallowed_methods, reason = "a test finds its corpus by the environment")]
-    let configured = std::env::var_os("TIDEGATE_CORPUS").map(PathBuf::from);
-    let path = configured.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"));
-    if !path.is_dir() {
-        println!("skipped: no corpus at {}", path.display());
-        return None;
-    }
-    Some(path)
-}
-
 fn cases() -> Vec<Case> {
-    let Some(root) = corpus() else { return Vec::new() };
+    let Some(root) = recordings::folder() else { return Vec::new() };
     let index: Value =
         serde_json::from_str(&std::fs::read_to_string(root.join("index.json")).unwrap()).unwrap();
     let entries = index["entries"].as_array().unwrap();

@@ -9,6 +9,8 @@ pub mod failure;
 pub mod ids;
 pub mod money;
 pub mod protocol;
+#[cfg(test)]
+pub mod recordings;
 pub mod reject;
 pub mod secret;
 pub mod usage;

@@ -13,6 +13,8 @@ pub mod embed;
 mod garbled;
 pub mod generate;
 pub mod messages;
+#[cfg(test)]
+mod mutants;
 pub mod ollama;
 mod owed;
 pub mod responses;

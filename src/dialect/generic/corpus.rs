@@ -7,7 +7,6 @@
 mod expected;
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -16,6 +15,7 @@ use crate::dialect::tap::{
 };
 use crate::framing::sse::SseScanner;
 use crate::types::bounds::SSE_EVENT_BYTES_MAX;
+use crate::types::recordings;
 use crate::types::{Endpoint, Usage};
 
 /// Streams that fail in a 200, with the status each fault is brought to.
@@ -44,17 +44,6 @@ struct Heard {
     text: String,
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test asks where the recordings lie; no product code does")]
-fn corpus() -> Option<PathBuf> {
-    let named = std::env::var_os("TIDEGATE_CORPUS").map(PathBuf::from);
-    let root = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"));
-    if root.join("index.json").is_file() {
-        return Some(root);
-    }
-    println!("skipped: no recordings at {} (TIDEGATE_CORPUS)", root.display());
-    None
-}
-
 fn endpoint(api: &str, provider: &str) -> Option<Endpoint> {
     Some(match api {
         "chat" => Endpoint::ChatCompletions,
@@ -77,7 +66,7 @@ fn endpoint(api: &str, provider: &str) -> Option<Endpoint> {
 }
 
 fn recordings() -> Vec<Recording> {
-    let Some(root) = corpus() else { return Vec::new() };
+    let Some(root) = recordings::folder() else { return Vec::new() };
     let index: Value = serde_json::from_slice(&fs::read(root.join("index.json")).unwrap()).unwrap();
     let mut all = Vec::new();
     for entry in index["entries"].as_array().unwrap() {

@@ -13,9 +13,9 @@ use crate::framing::json::{Duplicates, parse_bytes};
 use crate::framing::sse::SseScanner;
 use crate::types::Protocol;
 use crate::types::bounds::SSE_EVENT_BYTES_MAX;
+use crate::types::recordings;
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 /// Streams that fail in a 200, and the status of the fault.
 const FAULTY: [(&str, u16); 2] = [
@@ -32,19 +32,8 @@ struct Recording {
     stream: Option<Vec<u8>>,
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test asks where the recordings lie; no product code does")]
-fn corpus() -> Option<PathBuf> {
-    let named = std::env::var_os("TIDEGATE_CORPUS").map(PathBuf::from);
-    let root = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"));
-    if root.join("index.json").is_file() {
-        return Some(root);
-    }
-    eprintln!("skipped: no corpus at {} (TIDEGATE_CORPUS)", root.display());
-    None
-}
-
 fn recordings() -> Vec<Recording> {
-    let Some(root) = corpus() else { return Vec::new() };
+    let Some(root) = recordings::folder() else { return Vec::new() };
     let index: Value = serde_json::from_slice(&fs::read(root.join("index.json")).unwrap()).unwrap();
     let mut all = Vec::new();
     for entry in index["entries"].as_array().unwrap() {

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::chat::{Losses, Target};
+use crate::dialect::codec::mutants::mutants;
 use crate::dialect::codec::{Called, DecodeStream, Owed};
 use crate::framing::json::{Duplicates, parse_bytes};
-use serde_json::{Value, json};
 
 const REQUEST: &str = r#"{"model":"m","messages":[
   {"role":"developer","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral","ttl":"1h"}}]},
@@ -54,61 +54,14 @@ const CHUNK: &str = r#"{"id":"chatcmpl-1","object":"chat.completion.chunk","crea
  "citations":["https://y"],"x_groq":{"usage":{"prompt_tokens":1}},
  "usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}"#;
 
-/// Every place of a document, as the keys and numbers that lead to it.
-fn places(value: &Value, path: &mut Vec<Value>, all: &mut Vec<Vec<Value>>) {
-    all.push(path.clone());
-    match value {
-        Value::Object(fields) => fields.iter().for_each(|(key, inner)| {
-            path.push(json!(key));
-            places(inner, path, all);
-            path.pop();
-        }),
-        Value::Array(items) => items.iter().enumerate().for_each(|(at, inner)| {
-            path.push(json!(at));
-            places(inner, path, all);
-            path.pop();
-        }),
-        _ => {}
-    }
-}
-
-fn put(document: &Value, path: &[Value], new: Value) -> Value {
-    let mut changed = document.clone();
-    let mut at = &mut changed;
-    for step in path {
-        at = match step {
-            Value::String(key) => &mut at[key.as_str()],
-            number => &mut at[number.as_u64().unwrap() as usize],
-        };
-    }
-    *at = new;
-    changed
-}
-
-/// Calls `take` with the sample cut at every byte, and with every value replaced by one of each type.
+/// Calls `take` with the sample cut at every byte, and with every value replaced and every field renamed.
 fn mangle(sample: &str, mut take: impl FnMut(&[u8])) -> usize {
     for cut in 0..sample.len() {
         take(&sample.as_bytes()[..cut]);
     }
-    let document: Value = serde_json::from_str(sample).unwrap();
-    let mut all = Vec::new();
-    places(&document, &mut Vec::new(), &mut all);
-    let odd = [
-        json!(null),
-        json!(-1.5),
-        json!(true),
-        json!(""),
-        json!("\u{0}é"),
-        json!([]),
-        json!({}),
-        json!([[{}]]),
-    ];
-    for path in &all {
-        for new in &odd {
-            take(put(&document, path, new.clone()).to_string().as_bytes());
-        }
-    }
-    all.len() * odd.len()
+    let all = mutants(sample);
+    all.iter().for_each(|mutant| take(mutant.as_bytes()));
+    all.len()
 }
 
 fn owed() -> Owed {
@@ -133,11 +86,8 @@ fn requests_of_every_wrong_type_are_read_or_refused() {
                 read += 1;
                 let mut out = Vec::new();
                 if encode_request(&request, &Target::new("m"), &mut Losses::default(), &mut out).is_ok() {
-                    assert!(
-                        serde_json::from_slice::<Value>(&out).is_ok(),
-                        "{}",
-                        String::from_utf8_lossy(&out)
-                    );
+                    let written = String::from_utf8_lossy(&out);
+                    parse_bytes(&out, Duplicates::Refuse).unwrap_or_else(|e| panic!("{e} in {written}"));
                 }
             }
         }
@@ -157,7 +107,7 @@ fn answers_of_every_wrong_type_are_read_or_garbled() {
                 read += 1;
                 let mut out = Vec::new();
                 encode_response(&response, &owed(), &mut out);
-                assert!(serde_json::from_slice::<Value>(&out).is_ok(), "{}", String::from_utf8_lossy(&out));
+                assert!(parse_bytes(&out, Duplicates::Refuse).is_ok(), "{}", String::from_utf8_lossy(&out));
             }
         }
     });

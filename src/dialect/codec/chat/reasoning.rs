@@ -18,8 +18,8 @@ pub(super) fn read<'a>(root: &Node<'a>, rest: &mut Extra<'a>) -> Result<Option<R
         if node.is_object() {
             object(node, &mut reasoning)?;
             is_given = true;
-        } else {
-            extra::add(rest, "reasoning", node);
+        } else if !node.is_null() {
+            return Err(Refused::new(At::of(node), "`reasoning` must be an object"));
         }
     }
     if let Some(node) = root.get("thinking") {
@@ -37,6 +37,10 @@ pub(super) fn read<'a>(root: &Node<'a>, rest: &mut Extra<'a>) -> Result<Option<R
         if set_effort(&word, &mut reasoning) {
             reasoning.at = At::of(node);
             is_given = true;
+        } else if is_given {
+            // Two answers to one question, one of them in no known word: sent on, both would stand
+            // under one name.
+            return Err(Refused::new(At::of(node), "unknown effort beside `reasoning` or `thinking`"));
         } else {
             extra::add(rest, "reasoning_effort", node);
         }

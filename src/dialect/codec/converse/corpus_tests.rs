@@ -7,18 +7,14 @@ use crate::chat::*;
 use crate::dialect::codec::{Called, DecodeStream};
 use crate::framing::eventstream::EventStreamScanner;
 use crate::framing::json::{Duplicates, parse};
+use crate::types::recordings;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-#[expect(clippy::disallowed_methods, reason = "a test asks where the recordings lie; no product code does")]
 fn recordings() -> Vec<PathBuf> {
-    let named = std::env::var_os("TIDEGATE_CORPUS").map(PathBuf::from);
-    let root = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"));
-    let Ok(listing) = fs::read_dir(root.join("bedrock")) else {
-        eprintln!("skipped: no corpus at {}", root.display());
-        return Vec::new();
-    };
+    let Some(root) = recordings::folder() else { return Vec::new() };
+    let listing = fs::read_dir(root.join("bedrock")).unwrap();
     let mut all: Vec<PathBuf> = listing.map(|entry| entry.unwrap().path()).collect();
     all.sort();
     all

@@ -3,9 +3,9 @@
 use super::response_tests::wanted;
 use super::*;
 use crate::framing::json::{Duplicates, parse, parse_bytes};
+use crate::types::recordings;
 use base64::Engine as _;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
 
 /// Where the recordings lie, their shape, and whether they are answers.
 const CASES: [(&str, Shape); 9] = [
@@ -25,17 +25,6 @@ const ERRORS: [(&str, Shape); 3] = [
     ("gemini/batchembedcontents-http-404-nonexistent-model", Shape::GeminiMany),
     ("voyage/embeddings-http-400-nonexistent", Shape::Voyage),
 ];
-
-#[expect(clippy::disallowed_methods, reason = "a test asks where the recordings lie; no product code does")]
-fn corpus() -> Option<PathBuf> {
-    let named = std::env::var_os("TIDEGATE_CORPUS").map(PathBuf::from);
-    let root = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"));
-    if !root.join("index.json").is_file() {
-        eprintln!("skipped: no corpus");
-        return None;
-    }
-    Some(root)
-}
 
 /// The vectors of an answer, in whatever form, by hand.
 fn vectors(answer: &Value) -> Vec<Value> {
@@ -64,7 +53,7 @@ fn floats(vector: &Value) -> Vec<f32> {
 
 #[test]
 fn recorded_vectors_are_the_same_in_every_shape() {
-    let Some(root) = corpus() else { return };
+    let Some(root) = recordings::folder() else { return };
     for (dir, shape) in CASES {
         let body = std::fs::read(root.join(dir).join("response.json")).unwrap();
         let node = parse_bytes(&body, Duplicates::LastCounts).unwrap();
@@ -101,7 +90,7 @@ fn recorded_vectors_are_the_same_in_every_shape() {
 
 #[test]
 fn recorded_usage_is_counted() {
-    let Some(root) = corpus() else { return };
+    let Some(root) = recordings::folder() else { return };
     for ((dir, shape), tokens) in CASES.into_iter().zip([12, 8, 10, 11, 208, 10, 18, 0, 11]) {
         let body = std::fs::read(root.join(dir).join("response.json")).unwrap();
         let node = parse_bytes(&body, Duplicates::LastCounts).unwrap();
@@ -112,7 +101,7 @@ fn recorded_usage_is_counted() {
 
 #[test]
 fn recorded_requests_mean_the_same_once_read_and_written() {
-    let Some(root) = corpus() else { return };
+    let Some(root) = recordings::folder() else { return };
     let mut count = 0;
     for (dir, shape) in CASES.into_iter().chain(ERRORS) {
         let Ok(body) = std::fs::read(root.join(dir).join("request.json")) else { continue };
@@ -135,7 +124,7 @@ fn recorded_requests_mean_the_same_once_read_and_written() {
 
 #[test]
 fn recorded_errors_are_no_vectors() {
-    let Some(root) = corpus() else { return };
+    let Some(root) = recordings::folder() else { return };
     for (dir, shape) in ERRORS {
         let body = std::fs::read(root.join(dir).join("response.json")).unwrap();
         let node = parse_bytes(&body, Duplicates::LastCounts).unwrap();

@@ -2,50 +2,8 @@
 
 use super::response_tests::wanted;
 use super::*;
-use crate::framing::json::{Duplicates, parse};
-use serde_json::Value;
-
-/// Every variant of `value` with one value in it replaced.
-pub(super) fn mutations(value: &Value) -> Vec<Value> {
-    let mut paths = Vec::new();
-    walk(value, &mut String::new(), &mut paths);
-    let odd = [
-        "null",
-        "3",
-        "-1.5e300",
-        "\"é\"",
-        "true",
-        "[]",
-        "[[3]]",
-        "{}",
-        r#"{"type":"x"}"#,
-        r#"[{"type":"text"}]"#,
-    ];
-    let mut all = Vec::new();
-    for path in paths {
-        for odd in odd {
-            let mut copy = value.clone();
-            *copy.pointer_mut(&path).unwrap() = serde_json::from_str(odd).unwrap();
-            all.push(copy);
-        }
-    }
-    all
-}
-
-fn walk(value: &Value, path: &mut String, paths: &mut Vec<String>) {
-    paths.push(path.clone());
-    let mut deeper = |key: String, inner: &Value| {
-        let length = path.len();
-        path.push_str(&format!("/{key}"));
-        walk(inner, path, paths);
-        path.truncate(length);
-    };
-    match value {
-        Value::Object(fields) => fields.iter().for_each(|(key, inner)| deeper(key.clone(), inner)),
-        Value::Array(items) => items.iter().enumerate().for_each(|(at, inner)| deeper(at.to_string(), inner)),
-        _ => {}
-    }
-}
+use crate::dialect::codec::mutants::mutants;
+use crate::framing::json::{Duplicates, parse, parse_bytes};
 
 const REQUESTS: [(Shape, &str); 6] = [
     (
@@ -88,14 +46,13 @@ const RESPONSES: [(Shape, &str); 5] = [
 #[test]
 fn requests_with_any_field_replaced_are_read_or_refused() {
     for (shape, json) in REQUESTS {
-        for odd in mutations(&serde_json::from_str(json).unwrap()) {
-            let json = odd.to_string();
-            let node = parse(&json, Duplicates::Refuse).unwrap();
+        for odd in mutants(json) {
+            let node = parse(&odd, Duplicates::Refuse).unwrap();
             let Ok(request) = decode_request(&node, shape, Called::default()) else { continue };
             for to in Shape::ALL {
                 let mut out = Vec::new();
                 if encode_request(&request, to, "up", &mut Losses::default(), &mut out).is_ok() {
-                    serde_json::from_slice::<Value>(&out).unwrap();
+                    parse_bytes(&out, Duplicates::Refuse).unwrap();
                 }
             }
         }
@@ -105,14 +62,13 @@ fn requests_with_any_field_replaced_are_read_or_refused() {
 #[test]
 fn answers_with_any_field_replaced_are_read_or_garbled() {
     for (shape, json) in RESPONSES {
-        for odd in mutations(&serde_json::from_str(json).unwrap()) {
-            let json = odd.to_string();
-            let node = parse(&json, Duplicates::Refuse).unwrap();
+        for odd in mutants(json) {
+            let node = parse(&odd, Duplicates::Refuse).unwrap();
             let Ok(response) = decode_response(&node, shape, &wanted(false, &[])) else { continue };
             for (to, is_base64) in Shape::ALL.into_iter().flat_map(|to| [(to, false), (to, true)]) {
                 let mut out = Vec::new();
                 if encode_response(&response, to, &wanted(is_base64, &[]), &mut out).is_ok() {
-                    serde_json::from_slice::<Value>(&out).unwrap();
+                    parse_bytes(&out, Duplicates::Refuse).unwrap();
                 }
             }
         }

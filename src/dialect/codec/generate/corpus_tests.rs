@@ -13,23 +13,13 @@ use crate::dialect::gemini::array::ArrayScanner;
 use crate::framing::json::{Duplicates, parse, parse_bytes};
 use crate::framing::sse::SseScanner;
 use crate::types::Usage;
+use crate::types::recordings;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-#[expect(clippy::disallowed_methods, reason = "a test asks where the recordings lie; no product code does")]
-fn corpus() -> Option<PathBuf> {
-    let named = std::env::var_os("TIDEGATE_CORPUS").map(PathBuf::from);
-    let root = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"));
-    if root.join("index.json").is_file() {
-        return Some(root);
-    }
-    eprintln!("skipped: no corpus at {} (TIDEGATE_CORPUS)", root.display());
-    None
-}
-
 /// Folders of good answers of generateContent and streamGenerateContent.
 fn cases() -> Vec<PathBuf> {
-    let Some(root) = corpus() else { return Vec::new() };
+    let Some(root) = recordings::folder() else { return Vec::new() };
     let index: Value = serde_json::from_slice(&std::fs::read(root.join("index.json")).unwrap()).unwrap();
     let is_ours = |entry: &&Value| {
         let api = entry["api"].as_str().unwrap_or_default();

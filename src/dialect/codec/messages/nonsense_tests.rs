@@ -2,30 +2,11 @@
 
 use super::*;
 use crate::chat::{Losses, Request, Target, ThinkingStyle, Vendor, arbitrary};
+use crate::dialect::codec::mutants::mutants;
 use crate::dialect::codec::{Called, DecodeStream};
-use crate::framing::json::{Duplicates, Node, Value, parse, parse_bytes};
+use crate::framing::json::{Duplicates, parse, parse_bytes};
 use crate::types::Protocol;
 use proptest::prelude::*;
-
-const REPLACEMENTS: [&str; 8] = ["null", "-7", "1e400", "\"x\"", "\"\"", "[]", "{}", "[[{\"type\":7}]]"];
-
-/// Every document in which one value of `json` is replaced by something else.
-fn mutations(json: &str) -> Vec<String> {
-    fn collect(node: &Node<'_>, places: &mut Vec<(usize, usize)>) {
-        places.push((node.at() as usize, node.at() as usize + node.raw().len()));
-        match node.value() {
-            Value::Array(items) => items.iter().for_each(|item| collect(item, places)),
-            Value::Object(entries) => entries.iter().for_each(|(_, value)| collect(value, places)),
-            _ => {}
-        }
-    }
-    let mut places = Vec::new();
-    collect(&parse(json, Duplicates::Refuse).unwrap(), &mut places);
-    let mutate = |(from, to): (usize, usize)| {
-        REPLACEMENTS.map(|replacement| format!("{}{replacement}{}", &json[..from], &json[to..]))
-    };
-    places.into_iter().flat_map(mutate).collect()
-}
 
 fn try_request(json: &str) {
     let Ok(root) = parse(json, Duplicates::LastCounts) else { return };
@@ -49,14 +30,14 @@ fn try_request(json: &str) {
 
 #[test]
 fn a_request_with_any_value_replaced_is_read_or_refused() {
-    let all = mutations(request_tests::FULL);
+    let all = mutants(request_tests::FULL);
     assert!(all.len() > 1000);
     all.iter().for_each(|json| try_request(json));
 }
 
 #[test]
 fn an_answer_with_any_value_replaced_is_read_or_garbled() {
-    for json in mutations(response_tests::FULL) {
+    for json in mutants(response_tests::FULL) {
         if let Ok(response) = response_tests::decode(&json) {
             let written = response_tests::encode(&response);
             parse(&written, Duplicates::Refuse).unwrap_or_else(|e| panic!("{e}\nfrom {json}\nto {written}"));
@@ -87,7 +68,7 @@ fn events_with_any_value_replaced_are_heard_or_faults() {
         r#"{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":"s"},"usage":{"output_tokens":1}}"#,
     ];
     for (at, frame) in frames.iter().enumerate() {
-        for mutated in mutations(frame) {
+        for mutated in mutants(frame) {
             let mut decoder = Decoder::new();
             let mut depth = 0i32;
             for (other, whole) in frames.iter().enumerate() {

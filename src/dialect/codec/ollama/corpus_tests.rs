@@ -5,9 +5,9 @@ use crate::chat::{Block, BlockKind, Collector, Losses, Response, Target};
 use crate::dialect::codec::{Called, DecodeStream};
 use crate::framing::json::{Duplicates, parse, parse_bytes};
 use crate::framing::lines::LineScanner;
-use crate::types::Protocol;
+use crate::types::{Protocol, recordings};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 struct Case {
     name: String,
@@ -25,14 +25,9 @@ impl Case {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test asks where the recordings lie; no product code does")]
 fn cases() -> Vec<Case> {
-    let named = std::env::var_os("TIDEGATE_CORPUS").map(PathBuf::from);
-    let root = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"));
-    let Ok(folder) = std::fs::read_dir(root.join("ollama")) else {
-        eprintln!("skipped: no corpus");
-        return Vec::new();
-    };
+    let Some(root) = recordings::folder() else { return Vec::new() };
+    let folder = std::fs::read_dir(root.join("ollama")).unwrap();
     let mut cases: Vec<Case> = folder
         .map(|entry| entry.unwrap().path())
         .filter(|dir| {

@@ -2,51 +2,9 @@
 
 use super::*;
 use crate::chat::{Losses, Target};
+use crate::dialect::codec::mutants::mutants;
 use crate::dialect::codec::{Called, DecodeStream};
-use crate::framing::json::{Duplicates, parse};
-use serde_json::Value;
-
-/// Every variant of `value` with one value in it replaced.
-pub(super) fn mutations(value: &Value) -> Vec<Value> {
-    let mut paths = Vec::new();
-    walk(value, &mut String::new(), &mut paths);
-    let odd = [
-        "null",
-        "3",
-        "-1.5e300",
-        "\"é\"",
-        "true",
-        "[]",
-        "[[3]]",
-        "{}",
-        r#"{"type":"x"}"#,
-        r#"[{"type":"text"}]"#,
-    ];
-    let mut all = Vec::new();
-    for path in paths {
-        for odd in odd {
-            let mut copy = value.clone();
-            *copy.pointer_mut(&path).unwrap() = serde_json::from_str(odd).unwrap();
-            all.push(copy);
-        }
-    }
-    all
-}
-
-fn walk(value: &Value, path: &mut String, paths: &mut Vec<String>) {
-    paths.push(path.clone());
-    let mut deeper = |key: String, inner: &Value| {
-        let length = path.len();
-        path.push_str(&format!("/{key}"));
-        walk(inner, path, paths);
-        path.truncate(length);
-    };
-    match value {
-        Value::Object(fields) => fields.iter().for_each(|(key, inner)| deeper(key.clone(), inner)),
-        Value::Array(items) => items.iter().enumerate().for_each(|(at, inner)| deeper(at.to_string(), inner)),
-        _ => {}
-    }
-}
+use crate::framing::json::{Duplicates, parse, parse_bytes};
 
 const REQUEST: &str = r#"{"model":"m","messages":[{"role":"system","content":"s"},{"role":"user","content":"u","images":["iVBO"]},{"role":"assistant","content":"a","thinking":"t","tool_calls":[{"id":"c","function":{"index":0,"name":"f__tgfreeform","arguments":{"input":"x"}}}]},{"role":"tool","content":"r","tool_name":"f","tool_call_id":"c"}],"tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object"}}}],"format":{},"options":{"temperature":1,"num_predict":1,"stop":["a"],"num_ctx":1},"think":true,"logprobs":true,"top_logprobs":1,"stream":false,"keep_alive":0}"#;
 
@@ -54,15 +12,13 @@ const RESPONSE: &str = r#"{"model":"m","created_at":"2026-08-07T06:08:11Z","mess
 
 #[test]
 fn requests_with_any_field_replaced_are_read_or_refused() {
-    let sample: Value = serde_json::from_str(REQUEST).unwrap();
     let mut read = 0;
-    for odd in mutations(&sample) {
-        let json = odd.to_string();
-        let node = parse(&json, Duplicates::Refuse).unwrap();
+    for odd in mutants(REQUEST) {
+        let node = parse(&odd, Duplicates::Refuse).unwrap();
         if let Ok(request) = decode_request(&node, Called::default()) {
             let mut out = Vec::new();
             if encode_request(&request, &Target::new("m"), &mut Losses::default(), &mut out).is_ok() {
-                serde_json::from_slice::<Value>(&out).unwrap();
+                parse_bytes(&out, Duplicates::Refuse).unwrap();
                 read += 1;
             }
         }
@@ -72,17 +28,15 @@ fn requests_with_any_field_replaced_are_read_or_refused() {
 
 #[test]
 fn answers_with_any_field_replaced_are_read_or_garbled() {
-    let sample: Value = serde_json::from_str(RESPONSE).unwrap();
-    for odd in mutations(&sample) {
-        let json = odd.to_string();
-        let node = parse(&json, Duplicates::Refuse).unwrap();
+    for odd in mutants(RESPONSE) {
+        let node = parse(&odd, Duplicates::Refuse).unwrap();
         if let Ok(response) = decode_response(&node) {
             let mut out = Vec::new();
             encode_response(&response, &super::response_tests::owed(), &mut out);
-            serde_json::from_slice::<Value>(&out).unwrap();
+            parse_bytes(&out, Duplicates::Refuse).unwrap();
         }
         let mut open = Vec::new();
-        let _ = Decoder::new().on_frame(None, json.as_bytes(), &mut |event| {
+        let _ = Decoder::new().on_frame(None, odd.as_bytes(), &mut |event| {
             super::stream_tests::check_order(&event, &mut open);
         });
     }

@@ -8,10 +8,11 @@ use super::testing::{decode, lifecycle, node, owed, split, target};
 use super::{Encoder, decode_request, decode_response, encode_request, encode_response};
 use crate::chat::{Block, BlockKind, Collector, Event, Losses, Response, StopReason};
 use crate::dialect::codec::{Called, DecodeStream, EncodeStream};
+use crate::types::recordings;
 use crate::types::{Protocol, Usage};
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 struct Recording {
     dir: String,
@@ -30,19 +31,9 @@ impl Recording {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test asks where the recordings lie; no product code does")]
-fn corpus() -> Option<PathBuf> {
-    let named = std::env::var_os("TIDEGATE_CORPUS").map(PathBuf::from);
-    let root = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"));
-    root.join("index.json").is_file().then_some(root)
-}
-
 /// The recordings of generations: their `api` is one of `apis`.
 fn recordings(apis: &[&str]) -> Vec<Recording> {
-    let Some(root) = corpus() else {
-        eprintln!("skipped: no corpus");
-        return Vec::new();
-    };
+    let Some(root) = recordings::folder() else { return Vec::new() };
     let index: Value = serde_json::from_slice(&fs::read(root.join("index.json")).unwrap()).unwrap();
     let entries = index["entries"].as_array().unwrap().iter();
     let all = entries.map(|entry| Recording {

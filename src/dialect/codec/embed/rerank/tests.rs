@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::framing::json::{Duplicates, parse, parse_bytes, path_at};
-use std::path::{Path, PathBuf};
+use crate::types::recordings;
 
 fn decode(json: &str, shape: Shape) -> Request<'_> {
     let node = parse(json, Duplicates::Refuse).unwrap();
@@ -148,20 +148,9 @@ fn what_is_no_ranking_is_told_apart() {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test asks where the recordings lie; no product code does")]
-fn corpus() -> Option<PathBuf> {
-    let named = std::env::var_os("TIDEGATE_CORPUS").map(PathBuf::from);
-    let root = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"));
-    if !root.join("index.json").is_file() {
-        eprintln!("skipped: no corpus");
-        return None;
-    }
-    Some(root)
-}
-
 #[test]
 fn recorded_rankings_say_what_their_json_says() {
-    let Some(root) = corpus() else { return };
+    let Some(root) = recordings::folder() else { return };
     for (dir, shape, indexes) in [
         ("cohere/rerank-plain-rerank-english-v2.0", Shape::Cohere, &[1, 0][..]),
         ("cohere/rerank-plain-rerank-multilingual-v2.0", Shape::Cohere, &[3, 2, 0]),
