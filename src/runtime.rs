@@ -7,12 +7,14 @@
 use crate::auth::KeyRing;
 use crate::catalog::{self, Catalog};
 use crate::chat;
+use crate::dialect::front::Front;
 use crate::limits::{FloodGate, Limits};
 use crate::meter::{Counter, Family};
 use crate::routing::{Balance, CooldownSet, FailoverPolicy, ModelTable, Pins, Target};
 use crate::telemetry::{AccessLog, Metrics, ProviderMetrics, SystemClock, WallClock};
 use crate::types::ids::RequestIds;
 use crate::types::{Clock, Endpoint, Protocol, Ticks};
+use crate::upstream::credentials::Credential;
 use crate::upstream::{Link, Transports};
 use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
@@ -111,6 +113,8 @@ pub struct Provider {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     pub takes_stream_options: bool,
     pub counts_tokens_upstream: bool,
+    /// Anthropic's betas that the operator knows it to take, beyond those known here.
+    pub betas: Vec<String>,
     /// Whether opaque paths may be forwarded to it.
     pub is_opaque: bool,
     pub metrics: Arc<ProviderMetrics>,
@@ -123,6 +127,8 @@ pub struct Provider {
 pub struct Way {
     pub protocol: Protocol,
     pub base_path: String,
+    /// Whose paths and dress it has there.
+    pub front: Front,
 }
 
 /// How a call of one endpoint reaches a provider.
@@ -144,8 +150,9 @@ pub enum OnUnsupported {
 /// One credential of a provider, and the connections made with it.
 pub struct Account {
     pub link: Arc<Link>,
-    /// The credential as it is sent; None for a provider that needs none.
-    pub auth: Option<(HeaderName, HeaderValue)>,
+    pub credential: Credential,
+    /// The same over reloads for the same credential, and for no other.
+    pub identity: [u8; 32],
 }
 
 /// What the process keeps.
@@ -200,17 +207,22 @@ pub enum DrainPhase {
 // === impl Provider ===
 
 impl Provider {
-    /// How a call of `endpoint` gets there; None where it cannot.
-    pub fn lane(&self, endpoint: Endpoint) -> Option<Lane<'_>> {
+    /// How a call of `endpoint` for `model`, by its name there, gets there; None where it cannot.
+    pub fn lane(&self, endpoint: Endpoint, model: &str) -> Option<Lane<'_>> {
+        let serves = |way: &&Way| way.front.serves(way.protocol, model);
+        // Who states one protocol only knows better than the name of a model.
+        let is_parted = self.ways.iter().any(|way| serves(&way));
+        let mut ways = self.ways.iter().filter(|way| !is_parted || serves(way));
         match endpoint.protocol() {
             Some(protocol) => {
-                let own = self.ways.iter().find(|way| way.protocol == protocol);
-                own.map(Lane::Same).or_else(|| self.ways.first().map(Lane::Translated))
+                let own = ways.clone().find(|way| way.protocol == protocol);
+                own.map(Lane::Same).or_else(|| ways.next().map(Lane::Translated))
             }
             // Nothing to translate: who speaks the dialect at all is asked as it came.
             None => {
-                let mut ways = self.ways.iter();
-                ways.find(|way| way.protocol.dialect() == endpoint.dialect()).map(Lane::Same)
+                let is_own =
+                    |way: &&Way| way.protocol.dialect() == endpoint.dialect() && way.front.has(endpoint);
+                ways.find(is_own).map(Lane::Same)
             }
         }
     }

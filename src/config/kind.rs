@@ -39,15 +39,17 @@ const ALIASES: &[(&str, &str)] = &[
     ("azure-openai", "azure"),
 ];
 
+/// Hosts of several makers' models: each model has one of these protocols, by its name
+/// (`dialect::front`). The catalogue states the first one.
+const HOSTS: &[(&str, &[Protocol])] = &[
+    ("google-vertex", &[Protocol::Generate, Protocol::Messages, Protocol::Chat]),
+    ("amazon-bedrock", &[Protocol::Converse, Protocol::Messages]),
+];
+
 impl ProviderKind {
     pub(super) fn read(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Self> {
         let word = value.string(collector, "the kind of a provider")?;
         if let Some(kind) = Self::of(word) {
-            if matches!(kind.facts.auth, Auth::Gcp | Auth::Entra) {
-                let message = format!("kind `{}` comes with a later release", quoted(word));
-                value.fail_help(collector, message, "its tokens cannot be configured yet");
-                return None;
-            }
             return Some(kind);
         }
         let catalog = Catalog::builtin();
@@ -75,7 +77,10 @@ impl ProviderKind {
             return Some(Self { word: word.into(), facts: Arc::new(facts), is_vendor: false });
         }
         let id = ALIASES.iter().find(|(alias, _)| *alias == word).map_or(word, |(_, id)| id);
-        let facts = Catalog::builtin().provider(id).cloned()?;
+        let mut facts = Catalog::builtin().provider(id).cloned()?;
+        if let Some((_, protocols)) = HOSTS.iter().find(|(known, _)| *known == id) {
+            facts.protocols = (*protocols).into();
+        }
         Some(Self { word: word.into(), facts: Arc::new(facts), is_vendor: true })
     }
 
@@ -104,7 +109,7 @@ impl ProviderKind {
         self.is_vendor
     }
 
-    /// Whether the file must hold a key for it. Bedrock takes one of its own in place of a signature.
+    /// Whether the file must hold a credential for it.
     pub fn needs_key(&self) -> bool {
         self.is_vendor && self.facts.auth != Auth::None
     }

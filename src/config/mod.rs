@@ -6,10 +6,13 @@
 //! its secrets are resolved, and no message or report ever holds a secret's value.
 
 mod admin;
+mod aws;
+mod azure;
 mod base_url;
 mod catalog;
 mod catalog_row;
 mod choice;
+mod cloud;
 mod collector;
 mod counting;
 mod credentials;
@@ -17,6 +20,7 @@ mod drain;
 mod duration;
 mod failover;
 mod file;
+mod google;
 mod headers;
 mod key;
 mod kind;
@@ -29,6 +33,7 @@ mod near;
 mod number;
 mod pattern;
 mod places;
+mod plain;
 mod pool;
 mod protocols;
 mod provider;
@@ -47,6 +52,8 @@ mod timeouts;
 mod value;
 
 #[cfg(test)]
+mod cloud_tests;
+#[cfg(test)]
 mod files_tests;
 #[cfg(test)]
 mod mistakes_tests;
@@ -56,12 +63,16 @@ mod rules_tests;
 mod secrecy_tests;
 
 pub use admin::Admin;
+pub use aws::{AwsAccount, AwsKeySource};
+pub use azure::{AzureAccount, AzureProof};
 pub use base_url::BaseUrl;
 pub use catalog::CatalogSettings;
+pub use cloud::Cloud;
 pub use counting::{CountMode, Counting, Factors, Families, Vocabulary};
 pub use drain::Drain;
 pub use failover::{Failover, FailoverOn};
 pub use file::{Config, Overview, SecretPolicy, check, load, parse, process_env};
+pub use google::GoogleAccount;
 pub use key::{Key, KeyLimits};
 pub use kind::ProviderKind;
 pub use listener::TlsListener;

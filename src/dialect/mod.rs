@@ -7,9 +7,11 @@
 pub mod anthropic;
 pub mod codec;
 pub mod errors;
+pub mod front;
 pub mod gemini;
 pub(crate) mod generic;
 pub mod head;
+pub mod invoke;
 pub mod keepalive;
 pub mod models;
 pub mod openai_chat;

@@ -48,6 +48,7 @@ pub enum Reason {
     NoTarget,
     AllCooling,
     UpstreamConnect,
+    UpstreamCredential,
     UpstreamTimeout,
     UpstreamProtocol,
     UpstreamError,
@@ -60,7 +61,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for tests and for documentation.
-    pub const ALL: [Reason; 27] = [
+    pub const ALL: [Reason; 28] = [
         Reason::InvalidRequest,
         Reason::InvalidJson,
         Reason::DuplicateField,
@@ -81,6 +82,7 @@ impl Reason {
         Reason::NoTarget,
         Reason::AllCooling,
         Reason::UpstreamConnect,
+        Reason::UpstreamCredential,
         Reason::UpstreamTimeout,
         Reason::UpstreamProtocol,
         Reason::UpstreamError,
@@ -113,6 +115,7 @@ impl Reason {
             Reason::NoTarget => "no_target",
             Reason::AllCooling => "all_targets_cooling",
             Reason::UpstreamConnect => "upstream_connect",
+            Reason::UpstreamCredential => "upstream_credential",
             Reason::UpstreamTimeout => "upstream_timeout",
             Reason::UpstreamProtocol => "upstream_protocol",
             Reason::UpstreamError => "upstream_error",
@@ -145,7 +148,7 @@ impl Reason {
             | Reason::UpstreamError
             | Reason::UpstreamTruncated
             | Reason::StreamFailed => 502,
-            Reason::NoTarget | Reason::AllCooling | Reason::Draining => 503,
+            Reason::NoTarget | Reason::AllCooling | Reason::UpstreamCredential | Reason::Draining => 503,
             Reason::UpstreamTimeout => 504,
             Reason::Internal => 500,
         }

@@ -3,23 +3,23 @@
 
 use super::cuts::Pieces;
 use super::downstream::Fields;
-use super::heads::{attempt_fields, translated_fields};
 use super::listener::Listener;
+use super::outgoing::{Outgoing, Wrapping, outgoing};
 use super::prepare::Prepared;
 use super::talk::{Talk, Wake};
-use super::translate::{Translated, answer, endpoint_of, read_answer, stream_type, translate};
-use crate::chat::ThinkingEcho;
+use super::translate::{Translated, answer, endpoint_of, read_answer, stream_type};
 use crate::dialect::codec::{self, Translator};
+use crate::dialect::invoke;
 use crate::dialect::tap::{BodyReading, StreamFault};
 use crate::framing::inflate::ContentCoding;
 use crate::meter::OutputCounter;
 use crate::proxy::cost;
 use crate::routing::retry_after;
-use crate::runtime::{Account, Edge, Lane, ModelPolicy, Provider, Runtime};
-use crate::types::{Endpoint, FailureClass, Protocol, Reason, Reject, Ticks, bounds};
+use crate::runtime::{Account, Edge, ModelPolicy, Provider, Runtime};
+use crate::types::{Endpoint, FailureClass, Reason, Reject, Ticks, bounds};
+use crate::upstream::credentials::Credential;
 use crate::upstream::{Call, Head, UpstreamError, UpstreamRequest};
 use bytes::{Bytes, BytesMut};
-use http::Method;
 use http::header::{self, HeaderValue};
 use std::borrow::Cow;
 use std::pin::pin;
@@ -99,6 +99,8 @@ pub struct Failure {
     pub body: Bytes,
     pub fault: Option<StreamFault>,
     pub retry_after: Option<Duration>,
+    /// The body is in another shape than the client's.
+    pub is_foreign: bool,
 }
 
 /// The deadlines of one attempt.
@@ -119,6 +121,7 @@ impl Failure {
             body: Bytes::new(),
             fault: None,
             retry_after: None,
+            is_foreign: false,
         }
     }
 }
@@ -176,21 +179,12 @@ async fn attempt(
 ) -> Result<Attempted, Stop> {
     let account = aim.provider.accounts.get(aim.account).ok_or_else(no_account)?;
     let deadlines = Deadlines::new(edge.now(), aim.policy, total);
-    let lane = aim.provider.lane(prepared.endpoint).ok_or_else(no_account)?;
+    let lane = aim.provider.lane(prepared.endpoint, aim.upstream_model).ok_or_else(no_account)?;
     check_priced(aim)?;
-    let translated = match (lane, prepared.endpoint.protocol()) {
-        (Lane::Translated(way), Some(from)) => {
-            let translated = translate(edge, prepared, aim, from, way.protocol);
-            Some(translated.map_err(|reject| Stop::Unfit(Box::new(reject)))?)
-        }
-        _ => None,
-    };
-    let mut request = request(prepared, aim, account, lane, translated.as_ref());
-    if let (Lane::Same(_), Some(protocol)) = (lane, prepared.endpoint.protocol())
-        && must_be_written_anew(protocol, prepared, aim)
-    {
-        let opened = translate(edge, prepared, aim, protocol, protocol);
-        request.body = opened.map_err(|reject| Stop::Unfit(Box::new(reject)))?.body;
+    let outgoing = outgoing(edge, prepared, aim, lane).map_err(|reject| Stop::Unfit(Box::new(reject)))?;
+    let Outgoing { mut request, translated, dropped, wrapping, is_foreign } = outgoing;
+    if !matches!(account.credential, Credential::None) {
+        authorize(talk, account, &mut request, &deadlines).await?;
     }
     let opened = talk.until(deadlines.connect, pin!(Call::open(&account.link))).await;
     let (mut call, was_reused) =
@@ -211,11 +205,11 @@ async fn attempt(
     let head_at = edge.now();
     aim.provider.metrics.head(head_at.since(sent_at));
     if !(200..300).contains(&head.status) {
-        return Err(refused(talk, edge, call, head).await);
+        return Err(refused(talk, edge, call, head, is_foreign).await);
     }
     let is_array = prepared.is_array && translated.is_none();
     let is_stream = prepared.is_stream && is_stream(&head, is_array);
-    let answering = Answering { call, head, head_at, deadlines, translated };
+    let answering = Answering { call, head, head_at, deadlines, translated, dropped, wrapping };
     if is_stream {
         stream(talk, edge, prepared, aim, answering).await
     } else {
@@ -229,6 +223,8 @@ struct Answering {
     head_at: Ticks,
     deadlines: Deadlines,
     translated: Option<Translated>,
+    dropped: Vec<String>,
+    wrapping: Wrapping,
 }
 
 impl Deadlines {
@@ -247,38 +243,27 @@ fn no_account() -> Stop {
     fail(Failure::new(FailureClass::Connect, "the provider has no account"))
 }
 
-fn request(
-    prepared: &Prepared<'_>,
-    aim: &Aim<'_>,
+/// Puts the gateway's own credential on a request that is otherwise ready. Waits only where there is
+/// none that holds.
+async fn authorize(
+    talk: &mut Talk<'_>,
     account: &Account,
-    lane: Lane<'_>,
-    translated: Option<&Translated>,
-) -> UpstreamRequest {
-    let (Lane::Same(way) | Lane::Translated(way)) = lane;
-    match translated {
-        None => UpstreamRequest {
-            method: prepared.method.clone(),
-            path: prepared.upstream_path(&way.base_path, aim.upstream_model),
-            fields: attempt_fields(&prepared.client_fields, way.protocol, aim.provider, account),
-            body: prepared.upstream_body(aim.upstream_model, aim.provider.takes_stream_options),
-        },
-        Some(translated) => UpstreamRequest {
-            method: Method::POST,
-            path: format!("{}{}", way.base_path, translated.path),
-            fields: translated_fields(&prepared.client_fields, way.protocol, aim.provider, account),
-            body: translated.body.clone(),
-        },
-    }
-}
-
-/// Whether the provider would refuse the client's own bytes: another vendor's proofs stand in the
-/// history, or thinking that it wants back does not.
-fn must_be_written_anew(protocol: Protocol, prepared: &Prepared<'_>, aim: &Aim<'_>) -> bool {
-    codec::holds_foreign(protocol, &prepared.body)
-        || (protocol == Protocol::Chat
-            && codec::chat::lacks_reasoning(&prepared.body)
-            && aim.provider.target(&aim.runtime.catalog, aim.upstream_model).echo
-                == ThinkingEcho::ReasoningContent)
+    request: &mut UpstreamRequest,
+    deadlines: &Deadlines,
+) -> Result<(), Stop> {
+    let authority = account.link.origin.authority.as_str();
+    // Boxed: a fetch is rare, and its future is large.
+    let work = Box::pin(account.credential.authorize(request, authority));
+    let refused = match talk.until(deadlines.header, pin!(work)).await {
+        Wake::Done(Ok(())) => return Ok(()),
+        Wake::Left => return Err(Stop::Left),
+        Wake::Cut => return Err(Stop::Cut),
+        Wake::Done(Err(error)) => error.to_string(),
+        Wake::Deadline => "no credential in time".to_owned(),
+    };
+    let mut failure = Failure::new(FailureClass::Credential, refused);
+    failure.may_have_been_processed = false;
+    Err(fail(failure))
 }
 
 /// A model whose calls nobody could bill is not called, where the policy says so.
@@ -315,7 +300,7 @@ fn is_stream(head: &Head, is_array: bool) -> bool {
 }
 
 /// An answer outside 2xx: its body is read, bounded, to be shown or to learn when to come back.
-async fn refused(talk: &mut Talk<'_>, edge: &Edge, mut call: Call, head: Head) -> Stop {
+async fn refused(talk: &mut Talk<'_>, edge: &Edge, mut call: Call, head: Head, is_foreign: bool) -> Stop {
     let mut body = BytesMut::new();
     let deadline = edge.now().plus(ERROR_BODY_TIMEOUT);
     let is_whole = loop {
@@ -338,6 +323,7 @@ async fn refused(talk: &mut Talk<'_>, edge: &Edge, mut call: Call, head: Head) -
         |name: &str| head.fields.iter().find(|(n, _)| n.as_str() == name).and_then(|(_, v)| v.to_str().ok());
     failure.retry_after = retry_after(field, &body, edge.wall.now());
     failure.body = body.freeze();
+    failure.is_foreign = is_foreign;
     failure.head = Some(head);
     fail(failure)
 }
@@ -350,17 +336,23 @@ async fn stream(
     aim: &Aim<'_>,
     answering: Answering,
 ) -> Result<Attempted, Stop> {
-    let Answering { mut call, mut head, head_at, deadlines, translated } = answering;
+    let Answering { mut call, mut head, head_at, deadlines, translated, dropped, wrapping } = answering;
     let by = head_at.plus(aim.policy.timeouts.first_token).min(deadlines.total);
     let class = deadlines.class(by, FailureClass::FirstTokenTimeout);
     let coding = coding(&head)?;
     // What goes down is plain: it was inflated to be listened to.
     head.fields.retain(|(name, _)| name != header::CONTENT_ENCODING);
+    let kind = stream_type(prepared.endpoint, prepared.is_array);
     if translated.is_some() {
-        head.fields = answer_head(stream_type(prepared.endpoint, prepared.is_array));
+        head.fields = answer_head(kind);
+    } else if wrapping == Wrapping::Invoke {
+        head.fields.retain(|(name, _)| name != header::CONTENT_TYPE);
+        head.fields.extend(answer_head(kind));
     }
-    let dropped = translated.as_ref().map(|translated| translated.dropped.clone()).unwrap_or_default();
     let mut listener = listener(prepared, aim, coding, translated);
+    if wrapping == Wrapping::Invoke {
+        listener.unwrap_events();
+    }
     let mut pieces = Vec::new();
     let mut held = 0usize;
     loop {
@@ -477,7 +469,7 @@ async fn whole(
     policy: &ModelPolicy,
     answering: Answering,
 ) -> Result<Attempted, Stop> {
-    let Answering { mut call, mut head, head_at, deadlines, translated } = answering;
+    let Answering { mut call, mut head, head_at, deadlines, translated, dropped, wrapping } = answering;
     let bytes_max = if translated.is_some() { TRANSLATED_BYTES_MAX } else { WHOLE_BYTES_MAX };
     let mut by = head_at.plus(policy.timeouts.first_token).min(deadlines.total);
     let mut class = deadlines.class(by, FailureClass::FirstTokenTimeout);
@@ -502,7 +494,7 @@ async fn whole(
         class = deadlines.class(by, FailureClass::IdleTimeout);
     }
     call.finish();
-    let body = joined(first, more);
+    let body = unwrapped(wrapping, joined(first, more));
     let upstream = translated.as_ref().map_or(prepared.endpoint, |t| endpoint_of(t.protocol, false));
     let plain = plain(&head, &body);
     let mut reading = read_answer(upstream, &plain);
@@ -514,14 +506,22 @@ async fn whole(
     }
     let (Some(translated), Some(client)) = (translated, prepared.endpoint.protocol()) else {
         drop(plain);
-        return Ok(Attempted::Whole(Box::new(Answer { head, body, reading, dropped: Vec::new() })));
+        return Ok(Attempted::Whole(Box::new(Answer { head, body, reading, dropped })));
     };
     let answered = answer(&translated, client, &plain);
     let (body, usage) = answered.map_err(|e| fail(Failure::new(FailureClass::BadBody, e)))?;
     reading.usage = usage.or(reading.usage);
     reading.response_id = None;
     head.fields = answer_head("application/json");
-    Ok(Attempted::Whole(Box::new(Answer { head, body, reading, dropped: translated.dropped })))
+    Ok(Attempted::Whole(Box::new(Answer { head, body, reading, dropped })))
+}
+
+/// A count as the client's protocol has it; everything else as it came.
+fn unwrapped(wrapping: Wrapping, body: Bytes) -> Bytes {
+    match wrapping {
+        Wrapping::InvokeCount => invoke::unwrap_count(&body).map_or(body, Bytes::from),
+        Wrapping::None | Wrapping::Invoke => body,
+    }
 }
 
 /// The head of an answer written here: the provider's fields describe another one.

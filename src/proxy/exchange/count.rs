@@ -1,9 +1,10 @@
 //! Tokens before and after a call: the reservation from a bound or an exact count, the local answer
 //! of a token count, the estimate where an upstream reports nothing.
 
+use super::chat_form::chat_form;
 use super::prepare::Prepared;
 use crate::dialect::tap;
-use crate::meter::{Count, CountError, Family};
+use crate::meter::{Count, Family};
 use crate::proxy::context::Ctx;
 use crate::runtime::{Edge, ModelPolicy, Runtime};
 use crate::telemetry::CountKind;
@@ -30,9 +31,8 @@ pub async fn reserve(
         return Ok(());
     }
     let family = policy.family(0, &prepared.model);
-    let counter = ctx.runtime.counter.clone();
     if !policy.is_counted_exactly && !asks_exact(prepared) {
-        let bound = counter.bound(prepared.endpoint, family, &prepared.body);
+        let bound = bound(&ctx.runtime, family, prepared);
         ctx.record.counted_input = Some(bound);
         edge.metrics.counting.inc(CountKind::Bound);
         match take(edge, ctx, bound) {
@@ -67,7 +67,7 @@ async fn exact(
 ) -> Result<u64, Reject> {
     match counted(&ctx.runtime, policy, family, prepared).await {
         Some(Ok(count)) => Ok(count.upper),
-        Some(Err(error)) => Err(malformed(&error)),
+        Some(Err(fault)) => Err(malformed(&fault)),
         None => Err(Reject::new(Reason::Internal, "the prompt could not be counted")),
     }
 }
@@ -78,20 +78,38 @@ async fn counted(
     policy: &ModelPolicy,
     family: Family,
     prepared: &Prepared<'_>,
-) -> Option<Result<Count, CountError>> {
+) -> Option<Result<Count, String>> {
     let counter = runtime.counter.clone();
     let (endpoint, body) = (prepared.endpoint, prepared.body.clone());
     let model = upstream_name(policy, prepared);
-    if body.len() <= INLINE_COUNT_BYTES {
-        return Some(counter.count(endpoint, family, &model, &body));
+    let is_short = body.len() <= INLINE_COUNT_BYTES;
+    let count = move || {
+        let counted = match chat_form(endpoint, &model, &body) {
+            None => counter.count(endpoint, family, &model, &body),
+            Some(chat) => counter.count(Endpoint::ChatCompletions, family, &model, &chat?),
+        };
+        counted.map_err(|error| error.to_string())
+    };
+    if is_short { Some(count()) } else { tokio::task::spawn_blocking(count).await.ok() }
+}
+
+/// Never below the count.
+fn bound(runtime: &Runtime, family: Family, prepared: &Prepared<'_>) -> u64 {
+    let (counter, body) = (&runtime.counter, &prepared.body);
+    // Ollama's list of images has one key for all of them: each has its own in a chat.
+    let has_list =
+        prepared.endpoint == Endpoint::OllamaChat && memchr::memmem::find(body, b"\"images\"").is_some();
+    let own = counter.bound(prepared.endpoint, family, body);
+    match chat_form(prepared.endpoint, &prepared.model, body).filter(|_| has_list) {
+        Some(Ok(chat)) => own.max(counter.bound(Endpoint::ChatCompletions, family, &chat)),
+        _ => own,
     }
-    tokio::task::spawn_blocking(move || counter.count(endpoint, family, &model, &body)).await.ok()
 }
 
 /// The body is JSON (its head was read), but not the shape the endpoint takes: the provider would
 /// refuse it too, and what cannot be counted cannot be held to a limit.
-fn malformed(error: &CountError) -> Reject {
-    Reject::new(Reason::InvalidRequest, format!("the request's prompt cannot be counted: {error}"))
+fn malformed(fault: &str) -> Reject {
+    Reject::new(Reason::InvalidRequest, format!("the request's prompt cannot be counted: {fault}"))
 }
 
 fn upstream_name(policy: &ModelPolicy, prepared: &Prepared<'_>) -> String {
@@ -110,6 +128,10 @@ fn is_counted(endpoint: Endpoint) -> bool {
             | Endpoint::GenerateContent
             | Endpoint::StreamGenerateContent
             | Endpoint::EmbedContent
+            | Endpoint::Converse
+            | Endpoint::ConverseStream
+            | Endpoint::CohereChat
+            | Endpoint::OllamaChat
     )
 }
 
@@ -132,7 +154,9 @@ pub fn local_answer(
     };
     let target = policy.targets.first()?;
     let provider = runtime.providers.get(target.provider)?;
-    if provider.counts_tokens_upstream && provider.lane(prepared.endpoint).is_some() {
+    if provider.counts_tokens_upstream
+        && provider.lane(prepared.endpoint, &upstream_name(policy, prepared)).is_some()
+    {
         return None;
     }
     let family = policy.family(0, &prepared.model);
@@ -151,7 +175,7 @@ pub async fn prompt(runtime: &Runtime, policy: &ModelPolicy, prepared: &Prepared
     let family = policy.family(0, &prepared.model);
     match counted(runtime, policy, family, prepared).await {
         Some(Ok(count)) => count.tokens,
-        _ => runtime.counter.bound(prepared.endpoint, family, &prepared.body),
+        _ => bound(runtime, family, prepared),
     }
 }
 

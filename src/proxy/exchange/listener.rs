@@ -9,6 +9,7 @@ use super::hearing::Hearing;
 use super::splitter::Splitter;
 use crate::dialect::anthropic;
 use crate::dialect::codec::Translator;
+use crate::dialect::invoke::Unwrapper;
 use crate::dialect::keepalive::{KeepaliveState, OpenBlock};
 use crate::dialect::tap::{EventClass, StreamFault};
 use crate::framing::inflate::{ContentCoding, StreamInflater};
@@ -23,6 +24,8 @@ const INFLATED_CHUNK_MAX: usize = 4 * 1024 * 1024;
 pub struct Listener {
     splitter: Splitter,
     inflater: Option<StreamInflater>,
+    /// Bedrock's wrapping of Anthropic's events, undone before anything else.
+    unwrapper: Option<Unwrapper>,
     hearing: Hearing,
     output: OutputCounter,
     hides_usage: bool,
@@ -83,6 +86,7 @@ impl Listener {
         Self {
             splitter,
             inflater: (coding != ContentCoding::Identity).then(|| StreamInflater::new(coding)),
+            unwrapper: None,
             hearing,
             output,
             hides_usage: false,
@@ -119,6 +123,11 @@ impl Listener {
         }
     }
 
+    /// The upstream wraps its events as Bedrock's `invoke` does.
+    pub fn unwrap_events(&mut self) {
+        self.unwrapper = Some(Unwrapper::new());
+    }
+
     /// Leaves out events that only report usage: the client did not ask for them, we did.
     pub fn hide_usage(&mut self) {
         self.hides_usage = true;
@@ -140,6 +149,14 @@ impl Listener {
                 inflater
                     .feed(&chunk, &mut plain, INFLATED_CHUNK_MAX)
                     .map_err(|e| ListenError(e.to_string()))?;
+                Bytes::from(plain)
+            }
+        };
+        let chunk = match &mut self.unwrapper {
+            None => chunk,
+            Some(unwrapper) => {
+                let mut plain = Vec::new();
+                unwrapper.feed(&chunk, &mut plain).map_err(ListenError)?;
                 Bytes::from(plain)
             }
         };

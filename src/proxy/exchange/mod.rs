@@ -4,6 +4,7 @@
 mod alarm;
 mod attempt;
 pub mod body;
+mod chat_form;
 mod count;
 mod cuts;
 pub mod downstream;
@@ -11,6 +12,7 @@ mod heads;
 mod health;
 mod hearing;
 mod listener;
+mod outgoing;
 mod pins;
 mod plain_answer;
 mod prepare;
@@ -124,7 +126,8 @@ fn find_model<'r>(
     }
     let serves = |target: &crate::routing::Target| {
         let provider = runtime.providers.get(target.provider);
-        provider.is_some_and(|provider| provider.lane(prepared.endpoint).is_some())
+        let model = target.model.as_deref().unwrap_or(name);
+        provider.is_some_and(|provider| provider.lane(prepared.endpoint, model).is_some())
     };
     let is_local = matches!(prepared.endpoint, Endpoint::CountTokens | Endpoint::GeminiCountTokens);
     if !is_local && !policy.targets.iter().any(serves) {
@@ -270,7 +273,8 @@ async fn finish_stream(
         }
         StreamEnd::Fault(fault) => {
             let runtime = ctx.runtime.clone();
-            let reject = respond::fault_reject(Reason::StreamFailed, &fault, &needles(&runtime, ctx));
+            let held = held_needles(&runtime, ctx);
+            let reject = respond::fault_reject(Reason::StreamFailed, &fault, &needles(&runtime, ctx, &held));
             (AttemptOutcome::Failed(FailureClass::StreamError), Some(reject))
         }
         StreamEnd::Failed(class, detail) => {
@@ -399,10 +403,12 @@ async fn failed(
     failure: Failure,
 ) {
     let runtime = ctx.runtime.clone();
-    let needles = needles(&runtime, ctx);
+    let held = held_needles(&runtime, ctx);
+    let needles = needles(&runtime, ctx, &held);
     let status = failure.head.as_ref().map_or(0, |head| head.status);
     if talk.down.is_untouched()
         && !failure.body.is_empty()
+        && !failure.is_foreign
         && errors::may_pass_through(status, &failure.body, &needles)
     {
         return respond::send_client_fault(edge, talk.down, ctx, failure).await;
@@ -413,7 +419,19 @@ async fn failed(
 }
 
 /// What no message may hold: hosts and credentials of the provider that was asked.
-fn needles<'r>(runtime: &'r Runtime, ctx: &Ctx) -> Vec<&'r [u8]> {
+fn needles<'r>(runtime: &'r Runtime, ctx: &Ctx, held: &'r [Box<[u8]>]) -> Vec<&'r [u8]> {
     let provider = ctx.record.provider.and_then(|index| runtime.providers.get(index));
-    provider.map_or(&[] as &[_], |provider| &provider.needles).iter().map(|needle| &**needle).collect()
+    let fixed = provider.map_or(&[] as &[_], |provider| &provider.needles);
+    fixed.iter().chain(held).map(|needle| &**needle).collect()
+}
+
+/// The same of credentials that are fetched: those held now.
+fn held_needles(runtime: &Runtime, ctx: &Ctx) -> Vec<Box<[u8]>> {
+    let provider = ctx.record.provider.and_then(|index| runtime.providers.get(index));
+    let accounts = provider.map_or(&[] as &[_], |provider| &provider.accounts);
+    accounts
+        .iter()
+        .filter(|account| account.credential.fixed().is_none())
+        .flat_map(|account| account.credential.needles())
+        .collect()
 }

@@ -69,18 +69,6 @@ impl<'u> Prepared<'u> {
         })
     }
 
-    /// Path and query at the provider.
-    pub fn upstream_path(&self, base_path: &str, upstream_model: &str) -> String {
-        let mut path = String::with_capacity(96);
-        path.push_str(base_path);
-        path.push_str(&self.hit.upstream_path(upstream_model));
-        if let Some(query) = self.hit.upstream_query(self.query, upstream_model) {
-            path.push('?');
-            path.push_str(&query);
-        }
-        path
-    }
-
     /// The client's bytes with the model's value replaced where it differs, and usage asked for
     /// where the client did not.
     pub fn upstream_body(&self, upstream_model: &str, takes_stream_options: bool) -> Bytes {

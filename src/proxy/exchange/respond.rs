@@ -12,7 +12,7 @@ use crate::dialect::tap::StreamFault;
 use crate::proxy::context::Ctx;
 use crate::proxy::cost;
 use crate::runtime::Edge;
-use crate::types::{Endpoint, FailureClass, Reason, Reject};
+use crate::types::{Dialect, Endpoint, FailureClass, Reason, Reject};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 use std::time::Duration;
@@ -38,6 +38,10 @@ pub fn reject_fields(edge: &Edge, ctx: &mut Ctx, reject: &Reject) -> Fields {
     push_own_fields(edge, ctx, &mut fields);
     push(&mut fields, "x-tidegate-reason", reject.reason.as_str());
     push(&mut fields, "x-tidegate-origin", reject.origin.as_str());
+    if ctx.dialect == Dialect::Bedrock {
+        // AWS SDKs choose the exception they raise by it.
+        push(&mut fields, "x-amzn-errortype", errors::bedrock::error_type(reject.status));
+    }
     push_retry_after(&mut fields, reject.retry_after);
     if let Some((name, value)) = reject.field {
         push(&mut fields, name, value);
@@ -177,6 +181,9 @@ fn class_reject(class: FailureClass) -> Reject {
     let (reason, message) = match class {
         FailureClass::Dns | FailureClass::Connect | FailureClass::Tls => {
             (Reason::UpstreamConnect, "the provider cannot be reached")
+        }
+        FailureClass::Credential => {
+            (Reason::UpstreamCredential, "the gateway cannot get its own credential for the provider")
         }
         FailureClass::HeaderTimeout => (Reason::UpstreamTimeout, "the provider did not answer in time"),
         FailureClass::FirstTokenTimeout => (Reason::UpstreamTimeout, "the provider sent no content in time"),

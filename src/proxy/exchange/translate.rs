@@ -6,12 +6,14 @@
 
 use super::attempt::Aim;
 use super::prepare::Prepared;
-use crate::chat::{Loss, Losses, Refused, Request};
+use crate::chat::{Loss, Losses, Refused, Request, Target};
+use crate::dialect::codec::messages::Host;
 use crate::dialect::codec::{self, Called, Garbled, Owed};
+use crate::dialect::front::Front;
 use crate::dialect::paths::encode_model;
 use crate::dialect::tap::{BodyReading, read_body};
 use crate::framing::json::{Duplicates, JsonError, JsonFault, parse_bytes, path_at};
-use crate::runtime::{Edge, OnUnsupported};
+use crate::runtime::{Edge, OnUnsupported, Way};
 use crate::types::{Endpoint, Protocol, Reason, Reject, Usage};
 use bytes::Bytes;
 
@@ -19,15 +21,13 @@ use bytes::Bytes;
 pub struct Translated {
     pub protocol: Protocol,
     pub body: Bytes,
-    /// Below the provider's base path, with its query.
-    pub path: String,
     /// Paths of the client's fields that the target has no word for.
     pub dropped: Vec<String>,
     /// What the answer must hold.
     pub owed: Owed,
 }
 
-/// Writes the client's request in `to`.
+/// Writes the client's request as `way` takes it.
 ///
 /// # Errors
 /// 400 naming the field: the request is at fault, or this target cannot serve it.
@@ -36,8 +36,9 @@ pub fn translate(
     prepared: &Prepared<'_>,
     aim: &Aim<'_>,
     from: Protocol,
-    to: Protocol,
+    way: &Way,
 ) -> Result<Translated, Reject> {
+    let to = way.protocol;
     let called = Called { model: prepared.hit.model.as_deref(), is_stream: Some(prepared.is_stream) };
     if from != to && prepared.previous_response().is_some() {
         let message = "this model's provider keeps no responses: send the conversation in `input`";
@@ -53,22 +54,56 @@ pub fn translate(
         codec::messages::leave_out_deferred(&mut request, &mut losses);
     }
     let mut body = Vec::with_capacity(prepared.body.len() + 256);
-    codec::encode_request(to, &request, &target, &mut losses, &mut body).map_err(refused)?;
+    encode(way, &request, &target, &mut losses, &mut body).map_err(refused)?;
     let dropped = dropped(&prepared.body, &losses);
-    if aim.policy.on_unsupported == OnUnsupported::Reject
-        && let Some(first) = dropped.first()
-    {
-        let message =
-            format!("the model's provider has no `{first}`, and this model refuses to leave it out");
-        return Err(Reject::new(Reason::InvalidRequest, message).with_param(first.clone()));
-    }
+    check_dropped(aim, &dropped)?;
     Ok(Translated {
         protocol: to,
         body: Bytes::from(body),
-        path: path(to, aim.upstream_model, prepared.is_stream),
         dropped,
         owed: owed(edge, prepared, from, &request),
     })
+}
+
+/// Refuses what would be left out, where the model's policy wants that.
+///
+/// # Errors
+/// 400 naming the first of `dropped`.
+pub fn check_dropped(aim: &Aim<'_>, dropped: &[String]) -> Result<(), Reject> {
+    match dropped.first() {
+        Some(first) if aim.policy.on_unsupported == OnUnsupported::Reject => {
+            let message =
+                format!("the model's provider has no `{first}`, and this model refuses to leave it out");
+            Err(Reject::new(Reason::InvalidRequest, message).with_param(first.clone()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The fronts of Claude have dresses of their own; betas are the client's own vendor's, and others
+/// have none.
+fn encode(
+    way: &Way,
+    request: &Request<'_>,
+    target: &Target,
+    losses: &mut Losses,
+    out: &mut Vec<u8>,
+) -> Result<(), Refused> {
+    match (way.protocol, host_of(&way.front)) {
+        (Protocol::Messages, Some(host)) => {
+            codec::messages::encode_request_for(host, &[], request, target, losses, out)
+        }
+        (to, _) => codec::encode_request(to, request, target, losses, out),
+    }
+}
+
+/// Who runs the Claude behind a front; None for Anthropic's own.
+pub fn host_of(front: &Front) -> Option<Host> {
+    match front {
+        Front::Vertex { .. } => Some(Host::Vertex),
+        Front::Invoke => Some(Host::BedrockInvoke),
+        Front::Plain | Front::Deployments { .. } => None,
+    }
 }
 
 /// The client's answer for the provider's whole one, and what it cost.
@@ -114,8 +149,8 @@ fn owed(edge: &Edge, prepared: &Prepared<'_>, from: Protocol, request: &Request<
     }
 }
 
-/// Where `protocol` takes a generation call.
-fn path(protocol: Protocol, model: &str, is_stream: bool) -> String {
+/// Where its own vendor takes a generation call of `protocol`, with its query.
+pub fn plain_path(protocol: Protocol, model: &str, is_stream: bool) -> String {
     match protocol {
         Protocol::Chat => "/chat/completions".to_owned(),
         Protocol::Responses => "/responses".to_owned(),
@@ -160,7 +195,7 @@ pub fn stream_type(endpoint: Endpoint, is_array: bool) -> &'static str {
     }
 }
 
-fn malformed(body: &[u8], error: JsonError) -> Reject {
+pub fn malformed(body: &[u8], error: JsonError) -> Reject {
     let reason = match error.fault {
         JsonFault::Duplicate => Reason::DuplicateField,
         _ => Reason::InvalidJson,

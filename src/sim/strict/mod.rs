@@ -7,6 +7,7 @@
 mod anthropic;
 mod bedrock;
 mod gemini;
+mod hosted;
 mod openai;
 mod schema;
 mod small;
@@ -24,6 +25,10 @@ pub fn refused(route: Route<'_>, model: &str, head: &Head, body: &[u8]) -> Optio
     match route {
         Route::Chat => openai::chat(model, &body),
         Route::Responses => openai::responses(&body),
+        Route::Messages if head.path().contains("/projects/") => hosted::vertex(model, head, &body),
+        Route::Invoke | Route::InvokeStream => hosted::bedrock(model, head, &body),
+        Route::CountTokens if head.path().contains("/projects/") => hosted::vertex_count(&body),
+        Route::BedrockCount => hosted::bedrock_count(&body),
         Route::Messages => anthropic::messages(model, head.header("anthropic-beta").as_deref(), &body),
         Route::Gemini(_, "generateContent" | "streamGenerateContent") => gemini::generate(model, &body),
         Route::Converse | Route::ConverseStream => bedrock::converse(&body),
