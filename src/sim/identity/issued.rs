@@ -73,9 +73,9 @@ impl Identity {
         keys
     }
 
-    /// Whether a token was given out and has not ended.
+    /// Whether a token was given out and has not ended. Seconds are whole here: its last one counts.
     pub fn is_issued(&self, token: &str, now_s: u64) -> bool {
-        self.state().tokens.iter().any(|(known, expires_s)| known == token && now_s < *expires_s)
+        self.state().tokens.iter().any(|(known, expires_s)| known == token && now_s <= *expires_s)
     }
 
     /// The keys of an id: the ones that always hold, or those given out that have not ended.
@@ -88,7 +88,7 @@ impl Identity {
                 expires_s: u64::MAX,
             });
         }
-        self.state().keys.iter().find(|keys| keys.id == id && now_s < keys.expires_s).cloned()
+        self.state().keys.iter().find(|keys| keys.id == id && now_s <= keys.expires_s).cloned()
     }
 }
 
@@ -109,10 +109,10 @@ mod tests {
         let behaviour = TokenBehaviour { lifetime_s: Some(10), ..TokenBehaviour::default() };
         let (token, seconds) = identity.token("google", &behaviour, 100);
         assert_eq!(seconds, 10);
-        assert!(identity.is_issued(&token, 109) && !identity.is_issued(&token, 110));
+        assert!(identity.is_issued(&token, 110) && !identity.is_issued(&token, 111));
         let keys = identity.new_keys(&behaviour, 100);
         assert_eq!(identity.keys(&keys.id, 105), Some(keys.clone()));
-        assert_eq!(identity.keys(&keys.id, 110), None);
+        assert_eq!(identity.keys(&keys.id, 111), None);
         for _ in 0..2 * ISSUED_MAX {
             identity.token("x", &behaviour, 0);
         }
