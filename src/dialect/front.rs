@@ -91,6 +91,8 @@ impl Front {
                     (_, true) => "invoke-with-response-stream",
                     (_, false) => "invoke",
                 };
+                // Only the model itself counts, not its profile over regions.
+                let model = if endpoint == Endpoint::CountTokens { without_region(model) } else { model };
                 Some(format!("/model/{}/{action}", encode_segment(model)))
             }
             Front::Vertex { project, location } => {
@@ -106,6 +108,14 @@ impl Front {
             Front::Deployments { api_version } => Some(format!("api-version={api_version}")),
             _ => None,
         }
+    }
+}
+
+/// `us.anthropic.claude-…` without `us.`.
+fn without_region(model: &str) -> &str {
+    match model.split_once('.') {
+        Some((_, rest)) if rest.starts_with("anthropic.") => rest,
+        _ => model,
     }
 }
 
@@ -254,7 +264,7 @@ mod tests {
         let invoked = path(&Front::Invoke, Endpoint::Messages, id, true, "");
         assert!(invoked.starts_with("/model/arn%3Aaws%3Abedrock%3Aeu-west-1%3A1%3Ainference-profile%2F"));
         assert!(invoked.ends_with("/invoke-with-response-stream"));
-        let counted = path(&Front::Invoke, Endpoint::CountTokens, "anthropic.claude", false, "");
+        let counted = path(&Front::Invoke, Endpoint::CountTokens, "us.anthropic.claude", false, "");
         assert_eq!(counted, "/model/anthropic.claude/count-tokens");
     }
 }

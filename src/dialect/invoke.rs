@@ -1,4 +1,4 @@
-//! Bedrock's `InvokeModelWithResponseStream` for Claude: Anthropic's events, each in base64 inside a
+//! Bedrock's `InvokeModelWithResponseStream`: the maker's own events (Anthropic's), each in base64 inside a
 //! message of Amazon's event stream, turned into the server-sent events they are at Anthropic.
 //!
 //! Source: AWS, "InvokeModelWithResponseStream"; recorded answers. Not here: what the events mean.
@@ -50,15 +50,18 @@ fn chunk(payload: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let root = parse_bytes(payload, Duplicates::LastCounts).ok()?;
     let event = STANDARD.decode(root.text_of("bytes")?.as_bytes()).ok()?;
     let inner = parse_bytes(&event, Duplicates::LastCounts).ok()?;
-    let name = inner.text_of("type")?;
+    let name = inner.text_of("type").unwrap_or_default();
     let is_word = |b: u8| b.is_ascii_lowercase() || b == b'_';
     // Line ends would end the event early; JSON has none but between its tokens.
     if !name.bytes().all(is_word) || event.iter().any(|b| matches!(b, b'\n' | b'\r')) {
         return None;
     }
-    out.extend_from_slice(b"event: ");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\ndata: ");
+    if !name.is_empty() {
+        out.extend_from_slice(b"event: ");
+        out.extend_from_slice(name.as_bytes());
+        out.push(b'\n');
+    }
+    out.extend_from_slice(b"data: ");
     out.extend_from_slice(&event);
     out.extend_from_slice(b"\n\n");
     Some(())
@@ -148,7 +151,7 @@ mod tests {
             String::from_utf8(out).unwrap(),
             "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"slow \\\"down\\\"\"}}\n\n"
         );
-        for event in ["nonsense", "{}", "{\"type\":\"a\nb\"}", "{\"type\":\"x\"\n}"] {
+        for event in ["nonsense", "{\"type\":\"a b\"}", "{\"type\":\"x\"\n}"] {
             let mut out = Vec::new();
             assert!(Unwrapper::new().feed(&wrapped(&[event]), &mut out).is_err(), "{event}");
         }
@@ -157,6 +160,38 @@ mod tests {
         let mut out = Vec::new();
         Unwrapper::new().feed(&unknown, &mut out).unwrap();
         assert!(out.is_empty());
+    }
+
+    /// Recorded streams of other makers' models have the same wrapping.
+    #[test]
+    fn recorded_streams_come_out_as_what_they_hold() {
+        let beside = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+        let root = std::env::var_os("TIDEGATE_CORPUS").map_or(beside, std::path::PathBuf::from);
+        let Ok(folders) = std::fs::read_dir(root.join("bedrock")) else {
+            println!("SKIPPED: corpus not found at {}", root.display());
+            return;
+        };
+        let folders = folders.map(|folder| folder.unwrap().path());
+        let is_invoke = |path: &std::path::PathBuf| path.to_string_lossy().contains("/invoke-stream");
+        let mut streams = 0;
+        for folder in folders.filter(is_invoke) {
+            let bytes = std::fs::read(folder.join("stream.eventstream.bin")).unwrap();
+            let decoded = std::fs::read_to_string(folder.join("stream.decoded.jsonl")).unwrap();
+            let mut out = Vec::new();
+            let mut unwrapper = Unwrapper::new();
+            bytes.chunks(7).for_each(|piece| unwrapper.feed(piece, &mut out).unwrap());
+            let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+            let seen: Vec<_> = std::str::from_utf8(&out)
+                .unwrap()
+                .lines()
+                .filter_map(|line| line.strip_prefix("data: "))
+                .map(read)
+                .collect();
+            let held: Vec<_> = decoded.lines().map(|line| read(line)["payload_inner"].clone()).collect();
+            assert_eq!(seen, held, "{}", folder.display());
+            streams += 1;
+        }
+        assert!(streams >= 5, "{streams}");
     }
 
     #[test]

@@ -266,12 +266,13 @@ fn match_deployment(rest: &str) -> Option<Route<'_>> {
     is_exchange.then_some(Route { model: Some(model), ..route })
 }
 
-/// `{id}/converse` and `{id}/converse-stream`.
+/// `{id}/converse`, `{id}/converse-stream` and `{id}/count-tokens`.
 fn match_bedrock(rest: &str) -> Option<Route<'_>> {
     let (raw, action) = rest.split_once('/')?;
     let endpoint = match action {
         "converse" => Endpoint::Converse,
         "converse-stream" => Endpoint::ConverseStream,
+        "count-tokens" => Endpoint::BedrockCountTokens,
         _ => return None,
     };
     let model = segment::decode_model(raw)?;

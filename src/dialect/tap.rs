@@ -64,6 +64,7 @@ impl StreamTap {
             | Endpoint::Rerank
             | Endpoint::Converse
             | Endpoint::ConverseStream
+            | Endpoint::BedrockCountTokens
             | Endpoint::CohereChat
             | Endpoint::CohereEmbed
             | Endpoint::OllamaChat

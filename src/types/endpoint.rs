@@ -31,6 +31,8 @@ pub enum Endpoint {
     Converse,
     /// Bedrock `/model/{id}/converse-stream`.
     ConverseStream,
+    /// Bedrock `/model/{id}/count-tokens`.
+    BedrockCountTokens,
     /// Cohere `/v2/chat`.
     CohereChat,
     /// Cohere `/v2/embed`.
@@ -48,7 +50,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Endpoint; 25] = [
+    pub const ALL: [Endpoint; 26] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Responses,
@@ -67,6 +69,7 @@ impl Endpoint {
         Endpoint::EmbedContent,
         Endpoint::Converse,
         Endpoint::ConverseStream,
+        Endpoint::BedrockCountTokens,
         Endpoint::CohereChat,
         Endpoint::CohereEmbed,
         Endpoint::OllamaChat,
@@ -97,6 +100,7 @@ impl Endpoint {
             Endpoint::EmbedContent => "embed_content",
             Endpoint::Converse => "converse",
             Endpoint::ConverseStream => "converse_stream",
+            Endpoint::BedrockCountTokens => "bedrock_count_tokens",
             Endpoint::CohereChat => "cohere_chat",
             Endpoint::CohereEmbed => "cohere_embed",
             Endpoint::OllamaChat => "ollama_chat",
@@ -115,7 +119,7 @@ impl Endpoint {
             | Endpoint::StreamGenerateContent
             | Endpoint::GeminiCountTokens
             | Endpoint::EmbedContent => Dialect::Gemini,
-            Endpoint::Converse | Endpoint::ConverseStream => Dialect::Bedrock,
+            Endpoint::Converse | Endpoint::ConverseStream | Endpoint::BedrockCountTokens => Dialect::Bedrock,
             Endpoint::CohereChat | Endpoint::CohereEmbed => Dialect::Cohere,
             Endpoint::OllamaChat | Endpoint::OllamaEmbed => Dialect::Ollama,
             _ => Dialect::OpenAi,
@@ -149,6 +153,11 @@ impl Endpoint {
             Endpoint::OllamaChat => Protocol::Ollama,
             _ => return None,
         })
+    }
+
+    /// Whether it asks for the tokens of a prompt and for nothing else.
+    pub fn is_count(self) -> bool {
+        matches!(self, Endpoint::CountTokens | Endpoint::GeminiCountTokens | Endpoint::BedrockCountTokens)
     }
 
     /// Whether the URL names the model and the body does not.

@@ -50,6 +50,7 @@ mod t29_keepalive_race;
 mod t31_same_bytes;
 mod t32_model_alias;
 mod t33_hosted_claude;
+mod t34_other_dialects;
 mod t35_models;
 mod t36_codings;
 mod t37_sizes;

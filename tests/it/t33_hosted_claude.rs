@@ -150,7 +150,7 @@ fn t33_tokens_are_counted_by_the_host_where_it_can() {
     let gateway = Gateway::start(config(sim.addr()));
     let body = json!({"model": "m", "messages": [{"role": "user", "content": "Say something."}]});
     for (model, path) in [
-        ("bedrock", "/model/eu.anthropic.claude-sonnet-4-5-20250929-v1%3A0/count-tokens"),
+        ("bedrock", "/model/anthropic.claude-sonnet-4-5-20250929-v1%3A0/count-tokens"),
         ("vertex", "/v1/projects/p/locations/global/publishers/anthropic/models/count-tokens:rawPredict"),
     ] {
         let mut body = body.clone();

@@ -183,8 +183,12 @@ async fn attempt(
     check_priced(aim)?;
     let outgoing = outgoing(edge, prepared, aim, lane).map_err(|reject| Stop::Unfit(Box::new(reject)))?;
     let Outgoing { mut request, translated, dropped, wrapping, is_foreign } = outgoing;
-    if !matches!(account.credential, Credential::None) {
-        authorize(talk, account, &mut request, &deadlines).await?;
+    match &account.credential {
+        Credential::None => {}
+        Credential::Fixed(name, value) => request.fields.push((name.clone(), value.clone())),
+        Credential::Token(_) | Credential::Aws { .. } => {
+            authorize(talk, account, &mut request, &deadlines).await?;
+        }
     }
     let opened = talk.until(deadlines.connect, pin!(Call::open(&account.link))).await;
     let (mut call, was_reused) =

@@ -141,17 +141,15 @@ fn asks_exact(prepared: &Prepared<'_>) -> bool {
 }
 
 /// The answer to a token count, where the provider's own counter is not to be asked.
-pub fn local_answer(
+pub async fn local_answer(
     runtime: &Runtime,
     ctx: &Ctx,
     policy: &ModelPolicy,
     prepared: &Prepared<'_>,
 ) -> Option<Bytes> {
-    let is_gemini = match prepared.endpoint {
-        Endpoint::CountTokens => false,
-        Endpoint::GeminiCountTokens => true,
-        _ => return None,
-    };
+    if !prepared.endpoint.is_count() {
+        return None;
+    }
     let target = policy.targets.first()?;
     let provider = runtime.providers.get(target.provider)?;
     if provider.counts_tokens_upstream
@@ -159,10 +157,20 @@ pub fn local_answer(
     {
         return None;
     }
+    counted_here(ctx, policy, prepared).await
+}
+
+/// The answer to a token count by our own counter; None for anything else, and for what it cannot
+/// count.
+pub async fn counted_here(ctx: &Ctx, policy: &ModelPolicy, prepared: &Prepared<'_>) -> Option<Bytes> {
+    let field = match prepared.endpoint {
+        Endpoint::CountTokens => "input_tokens",
+        Endpoint::GeminiCountTokens => "totalTokens",
+        Endpoint::BedrockCountTokens => "inputTokens",
+        _ => return None,
+    };
     let family = policy.family(0, &prepared.model);
-    let model = upstream_name(policy, prepared);
-    let count = ctx.runtime.counter.count(prepared.endpoint, family, &model, &prepared.body).ok()?;
-    let field = if is_gemini { "totalTokens" } else { "input_tokens" };
+    let count = counted(&ctx.runtime, policy, family, prepared).await?.ok()?;
     Some(Bytes::from(format!("{{\"{field}\":{}}}", count.tokens)))
 }
 

@@ -67,7 +67,7 @@ pub async fn run(edge: &Arc<Edge>, down: &mut Downstream, ctx: &mut Ctx, hit: Hi
     if let Err(reject) = count::reserve(edge, ctx, policy, &prepared).await {
         return respond::refuse(edge, down, ctx, reject).await;
     }
-    if let Some(answer) = count::local_answer(&runtime, ctx, policy, &prepared) {
+    if let Some(answer) = count::local_answer(&runtime, ctx, policy, &prepared).await {
         return respond::send_whole(edge, down, ctx, 200, &json_fields(), answer).await;
     }
     let total = ctx.started.plus(policy.timeouts.total);
@@ -129,8 +129,7 @@ fn find_model<'r>(
         let model = target.model.as_deref().unwrap_or(name);
         provider.is_some_and(|provider| provider.lane(prepared.endpoint, model).is_some())
     };
-    let is_local = matches!(prepared.endpoint, Endpoint::CountTokens | Endpoint::GeminiCountTokens);
-    if !is_local && !policy.targets.iter().any(serves) {
+    if !prepared.endpoint.is_count() && !policy.targets.iter().any(serves) {
         let message = format!("no provider of the model `{name}` has this endpoint");
         return Err(Reject::new(Reason::InvalidRequest, message).with_param("model"));
     }
@@ -154,7 +153,15 @@ async fn converse(
         talk.keep_alive(track.runtime.edge.stream_keepalive, head, before_first(prepared.is_array));
     }
     let early = Telling::early(prepared.endpoint, prepared.is_array);
-    match race::run(&mut talk, edge, ctx, prepared, track).await {
+    let raced = race::run(&mut talk, edge, ctx, prepared, track).await;
+    // Not every host counts for every model: our own count is better than none.
+    if prepared.endpoint.is_count()
+        && matches!(raced, Raced::Failed(_) | Raced::NoTarget(_))
+        && let Some(answer) = count::counted_here(ctx, track.policy, prepared).await
+    {
+        return respond::send_whole(edge, talk.down, ctx, 200, &json_fields(), answer).await;
+    }
+    match raced {
         Raced::Streaming(live) => {
             // They are slices of the client's head, and no attempt follows that needs them.
             prepared.client_fields = downstream::Fields::new();
