@@ -164,6 +164,7 @@ mod tests {
 
     /// Recorded streams of other makers' models have the same wrapping.
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "where the recordings lie, for tests only")]
     fn recorded_streams_come_out_as_what_they_hold() {
         let beside = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
         let root = std::env::var_os("TIDEGATE_CORPUS").map_or(beside, std::path::PathBuf::from);
