@@ -285,3 +285,34 @@ fn t29_azure_is_asked_on_its_newer_and_on_its_classic_paths() {
         "/openai/deployments/gpt-5/chat/completions?api-version=2024-10-21"
     );
 }
+
+#[test]
+fn t29_a_slow_token_endpoint_takes_nothing_from_the_calls_own_deadlines() {
+    // Longer than the model's deadline for connecting.
+    let sim = clouds(TokenBehaviour { delay_ms: Some(2500), ..TokenBehaviour::default() });
+    let gateway = Gateway::start(azure(sim.addr(), &entra(sim.addr())));
+    goes_well(&gateway, Wire::Chat, "m", false);
+}
+
+#[test]
+fn t29_a_token_that_is_refused_is_fetched_again() {
+    let sim = clouds(TokenBehaviour::default());
+    let config = azure(sim.addr(), &entra(sim.addr())).table("providers.azure");
+    let gateway = Gateway::start(config.set("cooldown = { base = \"20ms\", max = \"20ms\" }"));
+    goes_well(&gateway, Wire::Chat, "m", false);
+    let refused = gateway.send(&Wire::Chat.request("m", false).fault("status:401"));
+    assert_eq!(refused.status, 401);
+    until("it comes back", PATIENCE, || gateway.send(&Wire::Chat.request("m", false)).status == 200);
+    assert_eq!(calls_of(&sim, "/t-1/oauth2/v2.0/token"), 2);
+}
+
+#[test]
+fn t29_a_token_is_kept_fresh_without_any_call() {
+    // It ends before the job looks for the first time, after half a minute.
+    let sim = clouds(TokenBehaviour { lifetime_s: Some(30), ..TokenBehaviour::default() });
+    let gateway = Gateway::start(azure(sim.addr(), &entra(sim.addr())));
+    goes_well(&gateway, Wire::Chat, "m", false);
+    assert_eq!(calls_of(&sim, "/t-1/oauth2/v2.0/token"), 1);
+    let patience = std::time::Duration::from_secs(90);
+    until("the job fetched another", patience, || calls_of(&sim, "/t-1/oauth2/v2.0/token") == 2);
+}

@@ -178,7 +178,7 @@ async fn attempt(
     total: Ticks,
 ) -> Result<Attempted, Stop> {
     let account = aim.provider.accounts.get(aim.account).ok_or_else(no_account)?;
-    let deadlines = Deadlines::new(edge.now(), aim.policy, total);
+    let mut deadlines = Deadlines::new(edge.now(), aim.policy, total);
     let lane = aim.provider.lane(prepared.endpoint, aim.upstream_model).ok_or_else(no_account)?;
     check_priced(aim)?;
     let outgoing = outgoing(edge, prepared, aim, lane).map_err(|reject| Stop::Unfit(Box::new(reject)))?;
@@ -188,6 +188,8 @@ async fn attempt(
         Credential::Fixed(name, value) => request.fields.push((name.clone(), value.clone())),
         Credential::Token(_) | Credential::Aws { .. } => {
             authorize(talk, account, &mut request, &deadlines).await?;
+            // A first token may have taken long: that is not the provider's time.
+            deadlines = Deadlines::new(edge.now(), aim.policy, total);
         }
     }
     let opened = talk.until(deadlines.connect, pin!(Call::open(&account.link))).await;

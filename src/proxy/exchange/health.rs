@@ -88,6 +88,12 @@ pub fn note_failure(
         Blame::Credential => (&aim.runtime.credential_cooldowns, aim.provider.first_cell + aim.account),
     };
     cells.failure(cell, failure, retry_after, started, now);
+    // Revoked before its end, perhaps. How often it is fetched again is bounded by the cooling.
+    if let (FailureClass::Status(401 | 403), Some(account)) =
+        (failure, aim.provider.accounts.get(aim.account))
+    {
+        account.credential.forget();
+    }
     // Any answer but a refusal of the credential shows that the credential works; a probe of it that
     // ended so must not hold it back.
     if matches!((failure, blame(failure, with_credential)), (FailureClass::Status(_), Blame::Target)) {

@@ -72,6 +72,15 @@ impl Credential {
         }
     }
 
+    /// It was refused: what was fetched is fetched again. Keys of the configuration stay as they are.
+    pub fn forget(&self) {
+        match self {
+            Credential::None | Credential::Fixed(..) => {}
+            Credential::Token(cache) => cache.forget(),
+            Credential::Aws { keys, .. } => keys.forget(),
+        }
+    }
+
     /// Whether there is nothing to show.
     pub fn is_none(&self) -> bool {
         matches!(self, Credential::None)

@@ -138,6 +138,11 @@ impl<T: Send + Sync + 'static> Cache<T> {
         }
     }
 
+    /// Gives up what is held: who was shown it refused it, long before its end. The next call fetches.
+    pub fn forget(&self) {
+        self.held.store(None);
+    }
+
     /// What was fetched last, whether it still holds or not.
     pub fn held(&self) -> Option<Arc<T>> {
         self.held.load().as_ref().map(|held| held.value.clone())
@@ -479,6 +484,9 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         assert_eq!((*cache.get().await.unwrap(), *cache.held().unwrap()), (4, 4));
         assert_eq!(*noted.lock().unwrap(), [false, true]);
+        cache.forget();
+        assert!(cache.held().is_none());
+        assert_eq!(*cache.get().await.unwrap(), 5, "what was refused is not shown again");
     }
 
     #[tokio::test]
