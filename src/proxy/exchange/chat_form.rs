@@ -35,7 +35,8 @@ fn of_count(model: &str, body: &[u8]) -> Result<Vec<u8>, String> {
     let wrapped = wrapped.ok_or("`input` holds `converse` or `invokeModel`")?;
     let inner = STANDARD.decode(wrapped.as_bytes()).map_err(|_| "`body` is no base64")?;
     let inner = read(&inner)?;
-    as_chat(model, &codec::messages::decode_count(&inner).map_err(said)?)
+    let called = Called { model: Some(model), is_stream: None };
+    as_chat(model, &codec::messages::decode_count(&inner, called).map_err(said)?)
 }
 
 fn written(protocol: Protocol, model: &str, root: &Node<'_>) -> Result<Vec<u8>, String> {
