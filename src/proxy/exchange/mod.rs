@@ -154,9 +154,10 @@ async fn converse(
     }
     let early = Telling::early(prepared.endpoint, prepared.is_array);
     let raced = race::run(&mut talk, edge, ctx, prepared, track).await;
-    // Not every host counts for every model: our own count is better than none.
+    // Claude's other hosts do not count for every model: our own count is better than none. What a
+    // model's own vendor refuses is an answer.
     if prepared.endpoint.is_count()
-        && matches!(raced, Raced::Failed(_) | Raced::NoTarget(_))
+        && matches!(&raced, Raced::Failed(failure) if failure.is_foreign)
         && let Some(answer) = count::counted_here(ctx, track.policy, prepared).await
     {
         return respond::send_whole(edge, talk.down, ctx, 200, &json_fields(), answer).await;
