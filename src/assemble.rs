@@ -14,6 +14,7 @@ use crate::runtime::{
     Timeouts, Way,
 };
 use crate::server::{Certificate, CertificateError, Settings, TlsListener};
+use crate::store::Bounds;
 use crate::telemetry::{AccessLog, LogSink, Metrics, SystemClock, WallClock};
 use crate::types::{Protocol, Secret};
 use crate::upstream::dns::Addresses;
@@ -104,6 +105,10 @@ fn needles(accounts: &[Account], headers: &[(HeaderName, HeaderValue)]) -> Vec<B
     needles
 }
 
+fn bounds(responses: &config::Responses) -> Bounds {
+    Bounds { bytes_max: responses.bytes_max, entries_max: responses.entries_max, ttl: responses.ttl }
+}
+
 /// Only to differ between processes and boots.
 fn random_seed() -> u64 {
     RandomState::new().hash_one(std::process::id())
@@ -178,6 +183,7 @@ impl Builder<'_> {
         Ok(Runtime {
             generation: previous.map_or(1, |previous| previous.generation + 1),
             edge: self.edge_policy(),
+            kept: bounds(&self.config.responses),
             keys: self.keys()?,
             limits: Limits::new(&self.key_limits(), previous.map(|previous| &previous.limits)),
             table: ModelTable::new(&names),

@@ -6,7 +6,7 @@
 //! | 1 | [`types`] | nouns: ids, usage, secret, clock, reject, bounds |
 //! | 2 | [`dialect`] [`framing`] | wire formats of vendors; SSE, HTTP/1.1 responses, codings |
 //! | 3 | [`auth`] [`limits`] [`meter`] [`routing`] | policies: pure decisions over plain values |
-//! | 4 | [`config`] [`telemetry`] [`upstream`] | the language, what is told, calls to providers |
+//! | 4 | [`config`] [`store`] [`telemetry`] [`upstream`] | the language, what is kept, what is told, calls to providers |
 //! | – | [`runtime`] | the snapshot a request works with, read by all of floor 5 |
 //! | 5 | [`proxy`] [`admin`] [`jobs`] [`sim`] | data plane, control plane, background, simulator |
 //! | 6 | [`assemble`] [`server`] | config → runtime; the process |
@@ -29,6 +29,7 @@ pub mod routing;
 pub mod runtime;
 pub mod server;
 pub mod sim;
+pub mod store;
 pub mod telemetry;
 pub mod types;
 pub mod upstream;

@@ -10,12 +10,14 @@ use crate::chat;
 use crate::limits::{FloodGate, Limits};
 use crate::meter::{Counter, Family};
 use crate::routing::{Balance, CooldownSet, FailoverPolicy, ModelTable, Pins, Target};
+use crate::store::{Archive, Bounds};
 use crate::telemetry::{AccessLog, Metrics, ProviderMetrics, SystemClock, WallClock};
 use crate::types::ids::RequestIds;
 use crate::types::{Clock, Endpoint, Protocol, Ticks};
 use crate::upstream::{Link, Transports};
 use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
+use ring::rand::{SecureRandom, SystemRandom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,6 +26,8 @@ use std::time::Duration;
 pub struct Runtime {
     pub generation: u64,
     pub edge: EdgePolicy,
+    /// How much is kept of responses and conversations.
+    pub kept: Bounds,
     pub keys: KeyRing,
     pub limits: Limits,
     pub table: ModelTable,
@@ -159,8 +163,12 @@ pub struct Edge {
     pub access_log: AccessLog,
     pub flood: FloodGate,
     pub pins: Pins,
+    /// Responses and conversations that no provider keeps.
+    pub archive: Archive,
     pub transports: Transports,
     pub drain: Drain,
+    /// For what nobody may guess.
+    random: SystemRandom,
 }
 
 /// What an edge is made of.
@@ -238,6 +246,8 @@ impl Edge {
             access_log: parts.access_log,
             flood: parts.flood,
             pins: parts.pins,
+            archive: Archive::default(),
+            random: SystemRandom::new(),
             transports: parts.transports,
             drain: Drain { phase: tokio::sync::watch::Sender::new(DrainPhase::Serving) },
         }
@@ -255,6 +265,24 @@ impl Edge {
 
     pub fn now(&self) -> Ticks {
         self.clock.now()
+    }
+
+    /// 128 bits in 32 hex digits, which nobody can guess and no node gives twice: ids are made of it.
+    pub fn token(&self) -> String {
+        let mut bytes = [0u8; 16];
+        if self.random.fill(&mut bytes).is_err() {
+            // The system has no randomness left to give, which it has not said in years.
+            log::error!("no random bytes: ids of this call can be guessed");
+            return format!("{:016x}{:016x}", self.dice.roll(), self.dice.roll());
+        }
+        format!("{:032x}", u128::from_be_bytes(bytes))
+    }
+
+    /// Lets go of what has reached its end, and shows how much is kept now: before the metrics are read.
+    pub fn note_kept(&self) {
+        let (entries, bytes) = self.archive.size(self.now());
+        self.metrics.kept_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
+        self.metrics.kept_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 }
 

@@ -23,6 +23,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("meter", 30),
     ("routing", 30),
     ("upstream", 40),
+    ("store", 40),
     ("telemetry", 40),
     ("config", 40),
     ("runtime", 45),

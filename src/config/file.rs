@@ -11,6 +11,7 @@ use super::pattern::ModelPattern;
 use super::provider::Provider;
 use super::reader::Reader;
 use super::report::Report;
+use super::responses::Responses;
 use super::server::Server;
 use super::syntax;
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ pub struct Config {
     pub admin: Admin,
     pub counting: Counting,
     pub catalog: CatalogSettings,
+    pub responses: Responses,
     pub log: Log,
     pub providers: BTreeMap<String, Provider>,
     /// By the name in the file, which may be a pattern.
@@ -128,6 +130,7 @@ pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Res
     let admin = Admin::read(&mut root);
     let counting = root.or("counting", Counting::default(), Counting::read);
     let catalog = root.or("catalog", CatalogSettings::default(), CatalogSettings::read);
+    let responses = root.or("responses", Responses::default(), Responses::read);
     let log = root.or("log", Log::default(), Log::read);
     let written = root.take("providers", Provider::read_all);
     let providers = if root.has("providers") { written } else { Some(BTreeMap::new()) };
@@ -145,6 +148,7 @@ pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Res
         admin,
         counting,
         catalog,
+        responses,
         log,
         providers: providers.into_iter().filter_map(|(name, read)| Some((name, read?))).collect(),
         models: models.unwrap_or_default(),

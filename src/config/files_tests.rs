@@ -115,6 +115,7 @@ fn full_toml_states_the_true_defaults() {
     let config = file::read("full.toml", &text, &mut collector).unwrap();
     assert_eq!(Server { tls: Vec::new(), ..config.server }, Server::default());
     assert_eq!(config.counting, super::Counting::default());
+    assert_eq!(config.responses, super::Responses::default());
     assert_eq!(config.log, super::Log::default());
     assert_eq!(config.admin.listen, super::Admin::default().listen);
     let model: &Model = &config.models["gpt-5"];

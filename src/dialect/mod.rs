@@ -11,6 +11,7 @@ pub mod gemini;
 pub(crate) mod generic;
 pub mod head;
 pub mod keepalive;
+pub mod kept;
 pub mod models;
 pub mod openai_chat;
 pub mod openai_responses;

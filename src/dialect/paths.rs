@@ -207,6 +207,8 @@ fn match_openai(rest: &str) -> Option<Route<'_>> {
     let (family, tail) = name.split_once('/').map_or((name, None), |(family, tail)| (family, Some(tail)));
     match (family, tail) {
         ("responses", Some(tail)) => match_response(rest, tail),
+        ("conversations", None) => Some(Route::new(Endpoint::Conversations, "POST", rest)),
+        ("conversations", Some(tail)) => match_conversation(rest, tail),
         ("models", None) => Some(Route::new(Endpoint::Models, "GET", rest)),
         ("models", Some(tail)) => {
             let id = Some(segment::decode_model(tail)?);
@@ -231,6 +233,21 @@ fn match_response<'a>(rest: &'a str, tail: &'a str) -> Option<Route<'a>> {
         return None;
     }
     Some(Route { id: Some(Cow::Borrowed(id)), ..Route::new(Endpoint::ResponseById, allowed, rest) })
+}
+
+/// `conversations/{id}`, `conversations/{id}/items`, `conversations/{id}/items/{item}`.
+fn match_conversation<'a>(rest: &'a str, tail: &'a str) -> Option<Route<'a>> {
+    let (id, below) = tail.split_once('/').map_or((tail, None), |(id, below)| (id, Some(below)));
+    let allowed = match below.map(|below| (below, below.strip_prefix("items/"))) {
+        None => "GET, POST, DELETE",
+        Some(("items", _)) => "GET, POST",
+        Some((_, Some(item))) if segment::is_plain(item) => "GET, DELETE",
+        Some(_) => return None,
+    };
+    if !segment::is_plain(id) {
+        return None;
+    }
+    Some(Route { id: Some(Cow::Borrowed(id)), ..Route::new(Endpoint::Conversations, allowed, rest) })
 }
 
 /// Forward-lane families, each with the depths and methods it really has.
@@ -261,7 +278,8 @@ fn match_deployment(rest: &str) -> Option<Route<'_>> {
     let (deployment, operation) = rest.split_at_checked(slash)?;
     let is_deployed = !matches!(operation, "/responses" | "/moderations" | "/rerank");
     let route = match_openai(operation).filter(|route| route.allowed == "POST" && is_deployed)?;
-    let is_exchange = !matches!(route.endpoint, Endpoint::Opaque | Endpoint::ResponseById);
+    let is_exchange =
+        !matches!(route.endpoint, Endpoint::Opaque | Endpoint::ResponseById | Endpoint::Conversations);
     let model = segment::decode_model(deployment)?;
     is_exchange.then_some(Route { model: Some(model), ..route })
 }

@@ -56,7 +56,8 @@ impl StreamTap {
             | Endpoint::StreamGenerateContent
             | Endpoint::GeminiCountTokens
             | Endpoint::EmbedContent => Reader::Generate(GenerateTap::default()),
-            Endpoint::Embeddings
+            Endpoint::Conversations
+            | Endpoint::Embeddings
             | Endpoint::Moderations
             | Endpoint::Images
             | Endpoint::Speech

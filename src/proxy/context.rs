@@ -80,6 +80,8 @@ pub struct Record {
     pub failures: Vec<(usize, FailureClass)>,
     /// Fields of the request that its target had no word for.
     pub dropped: Vec<String>,
+    /// Why a response that should be stored here is not.
+    pub not_kept: Option<&'static str>,
 }
 
 impl Ctx {

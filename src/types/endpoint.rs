@@ -11,6 +11,8 @@ pub enum Endpoint {
     Responses,
     /// GET, DELETE and the sub-resources of one stored response: follows the account that made it.
     ResponseById,
+    /// `/v1/conversations` and what is below it: answered here.
+    Conversations,
     Embeddings,
     Moderations,
     /// `/v1/images/generations` and the multipart `edits`, `variations`.
@@ -48,11 +50,12 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Endpoint; 25] = [
+    pub const ALL: [Endpoint; 26] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Responses,
         Endpoint::ResponseById,
+        Endpoint::Conversations,
         Endpoint::Embeddings,
         Endpoint::Moderations,
         Endpoint::Images,
@@ -83,6 +86,7 @@ impl Endpoint {
             Endpoint::Completions => "completions",
             Endpoint::Responses => "responses",
             Endpoint::ResponseById => "response_by_id",
+            Endpoint::Conversations => "conversations",
             Endpoint::Embeddings => "embeddings",
             Endpoint::Moderations => "moderations",
             Endpoint::Images => "images",

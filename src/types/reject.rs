@@ -36,6 +36,7 @@ pub enum Reason {
     UnsupportedUpgrade,
     NotFound,
     ModelNotFound,
+    PreviousResponseNotFound,
     // Who asks.
     InvalidKey,
     ModelNotAllowed,
@@ -60,7 +61,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for tests and for documentation.
-    pub const ALL: [Reason; 27] = [
+    pub const ALL: [Reason; 28] = [
         Reason::InvalidRequest,
         Reason::InvalidJson,
         Reason::DuplicateField,
@@ -72,6 +73,7 @@ impl Reason {
         Reason::UnsupportedUpgrade,
         Reason::NotFound,
         Reason::ModelNotFound,
+        Reason::PreviousResponseNotFound,
         Reason::InvalidKey,
         Reason::ModelNotAllowed,
         Reason::RateLimited,
@@ -104,6 +106,7 @@ impl Reason {
             Reason::UnsupportedUpgrade => "unsupported_upgrade",
             Reason::NotFound => "not_found",
             Reason::ModelNotFound => "model_not_found",
+            Reason::PreviousResponseNotFound => "previous_response_not_found",
             Reason::InvalidKey => "invalid_api_key",
             Reason::ModelNotAllowed => "model_not_allowed",
             Reason::RateLimited => "rate_limit_exceeded",
@@ -126,7 +129,10 @@ impl Reason {
     /// The HTTP status a reject with this reason has unless it says otherwise.
     pub fn status(self) -> u16 {
         match self {
-            Reason::InvalidRequest | Reason::InvalidJson | Reason::DuplicateField => 400,
+            Reason::InvalidRequest
+            | Reason::InvalidJson
+            | Reason::DuplicateField
+            | Reason::PreviousResponseNotFound => 400,
             Reason::InvalidKey => 401,
             Reason::ModelNotAllowed => 403,
             Reason::NotFound | Reason::ModelNotFound => 404,

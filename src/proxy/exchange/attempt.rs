@@ -4,6 +4,7 @@
 use super::cuts::Pieces;
 use super::downstream::Fields;
 use super::heads::{attempt_fields, translated_fields};
+use super::keeper::Keeper;
 use super::listener::Listener;
 use super::prepare::Prepared;
 use super::talk::{Talk, Wake};
@@ -71,6 +72,20 @@ pub struct Live {
     pub is_ended: bool,
     /// What was left out of the request.
     pub dropped: Vec<String>,
+    /// Set where the answer is to be kept here.
+    pub keeper: Option<Box<Keeper>>,
+}
+
+impl Live {
+    /// Keeps the answer, once, when it is whole.
+    pub fn keep(&mut self, edge: &Edge) {
+        if let Some(response) = self.listener.hearing().finished()
+            && let Some(keeper) = self.keeper.take()
+            && let Err(why) = keeper.keep(edge, response)
+        {
+            log::debug!("a streamed response is not kept: {why}");
+        }
+    }
 }
 
 /// An answer read to its end.
@@ -80,6 +95,8 @@ pub struct Answer {
     pub reading: BodyReading,
     /// What was left out of the request.
     pub dropped: Vec<String>,
+    /// Whether the body was written here.
+    pub is_translated: bool,
 }
 
 /// The beginning of a long answer.
@@ -179,14 +196,17 @@ async fn attempt(
     let lane = aim.provider.lane(prepared.endpoint).ok_or_else(no_account)?;
     check_priced(aim)?;
     let translated = match (lane, prepared.endpoint.protocol()) {
-        (Lane::Translated(way), Some(from)) => {
+        // What goes on from something kept here is kept here, whoever answers.
+        (Lane::Translated(way), Some(from)) | (Lane::Same(way), Some(from))
+            if matches!(lane, Lane::Translated(_)) || prepared.recalled.is_some() =>
+        {
             let translated = translate(edge, prepared, aim, from, way.protocol);
             Some(translated.map_err(|reject| Stop::Unfit(Box::new(reject)))?)
         }
         _ => None,
     };
     let mut request = request(prepared, aim, account, lane, translated.as_ref());
-    if let (Lane::Same(_), Some(protocol)) = (lane, prepared.endpoint.protocol())
+    if let (Lane::Same(_), Some(protocol), None) = (lane, prepared.endpoint.protocol(), &translated)
         && must_be_written_anew(protocol, prepared, aim)
     {
         let opened = translate(edge, prepared, aim, protocol, protocol);
@@ -384,6 +404,7 @@ async fn stream(
                 pieces,
                 is_ended: false,
                 dropped,
+                keeper: None,
             })));
         }
     }
@@ -464,6 +485,7 @@ fn stream_ended_early(
             pieces,
             is_ended: true,
             dropped,
+            keeper: None,
         })));
     }
     Err(fail(Failure::new(FailureClass::Truncated, "the stream ended before any content")))
@@ -514,14 +536,16 @@ async fn whole(
     }
     let (Some(translated), Some(client)) = (translated, prepared.endpoint.protocol()) else {
         drop(plain);
-        return Ok(Attempted::Whole(Box::new(Answer { head, body, reading, dropped: Vec::new() })));
+        let answer = Answer { head, body, reading, dropped: Vec::new(), is_translated: false };
+        return Ok(Attempted::Whole(Box::new(answer)));
     };
     let answered = answer(&translated, client, &plain);
     let (body, usage) = answered.map_err(|e| fail(Failure::new(FailureClass::BadBody, e)))?;
     reading.usage = usage.or(reading.usage);
     reading.response_id = None;
     head.fields = answer_head("application/json");
-    Ok(Attempted::Whole(Box::new(Answer { head, body, reading, dropped: translated.dropped })))
+    let dropped = translated.dropped;
+    Ok(Attempted::Whole(Box::new(Answer { head, body, reading, dropped, is_translated: true })))
 }
 
 /// The head of an answer written here: the provider's fields describe another one.

@@ -94,4 +94,16 @@ impl Hearing {
             Hearing::Translate(t) => t.translator.encoder().response_id(),
         }
     }
+    /// Whether the client gets another protocol than the upstream's.
+    pub fn is_translated(&self) -> bool {
+        matches!(self, Hearing::Translate(_))
+    }
+
+    /// The whole answer of a translated Responses stream, once it has ended.
+    pub fn finished(&self) -> Option<&str> {
+        match self {
+            Hearing::Translate(t) => t.translator.encoder().finished(),
+            _ => None,
+        }
+    }
 }

@@ -10,11 +10,14 @@ pub mod downstream;
 mod heads;
 mod health;
 mod hearing;
+mod keeper;
+mod kept;
 mod listener;
 mod pins;
 mod plain_answer;
 mod prepare;
 mod race;
+mod recall;
 mod relay;
 pub mod respond;
 mod splitter;
@@ -29,12 +32,14 @@ use crate::dialect::errors;
 use crate::dialect::keepalive::KeepaliveState;
 use crate::dialect::paths::Hit;
 use crate::runtime::{Edge, ModelPolicy, Runtime};
+use crate::store::NotKept;
 use crate::telemetry::{AttemptOutcome, GaugeGuard};
 use crate::types::{Endpoint, FailureClass, Reason, Reject, Usage};
 use attempt::{Answer, Failure, Live, Long};
 use body::NoBody;
 use bytes::Bytes;
 use downstream::Downstream;
+use keeper::Keeper;
 use pingora_core::protocols::http::ServerSession;
 use pins::Pinned;
 use prepare::Prepared;
@@ -57,8 +62,13 @@ pub async fn run(edge: &Arc<Edge>, down: &mut Downstream, ctx: &mut Ctx, hit: Hi
             return;
         }
     };
+    match kept::answer(edge, ctx, &prepared) {
+        Some(Ok(answer)) => return respond::send_whole(edge, down, ctx, 200, &json_fields(), answer).await,
+        Some(Err(reject)) => return respond::refuse(edge, down, ctx, reject).await,
+        None => {}
+    }
     let runtime = ctx.runtime.clone();
-    let (policy, pinned) = match place(edge, &runtime, ctx, &prepared) {
+    let (policy, pinned) = match place(edge, &runtime, ctx, &mut prepared) {
         Ok(place) => place,
         Err(reject) => return respond::refuse(edge, down, ctx, reject).await,
     };
@@ -83,7 +93,7 @@ async fn prepare<'u>(
     ctx.record.bytes_in = body.len() as u64;
     let head = session.req_header();
     let fields = heads::client_fields(&head.headers);
-    let read = if hit.endpoint == Endpoint::ResponseById {
+    let read = if matches!(hit.endpoint, Endpoint::ResponseById | Endpoint::Conversations) {
         Ok(pins::prepare(head.method.clone(), hit, query, body, fields))
     } else {
         Prepared::read(head.method.clone(), hit, query, &head.headers, body, fields)
@@ -98,13 +108,14 @@ fn place<'r>(
     edge: &Edge,
     runtime: &'r Runtime,
     ctx: &mut Ctx,
-    prepared: &Prepared<'_>,
+    prepared: &mut Prepared<'_>,
 ) -> Result<(&'r ModelPolicy, Option<Pinned>), Reject> {
     if prepared.endpoint == Endpoint::ResponseById {
         return pins::find(edge, runtime, ctx, prepared).map(|(policy, pinned)| (policy, Some(pinned)));
     }
     let policy = find_model(runtime, ctx, prepared)?;
-    Ok((policy, pins::of_previous(edge, runtime, ctx, policy, prepared)))
+    recall::recall(edge, ctx, prepared)?;
+    Ok((policy, pins::of_previous(edge, runtime, ctx, policy, prepared)?))
 }
 
 /// The model's policy, if it exists, this caller may use it, and it speaks the endpoint's dialect.
@@ -197,6 +208,10 @@ async fn stream(
 ) {
     let _open = GaugeGuard::raise(&edge.metrics.open_streams);
     ctx.record.dropped = std::mem::take(&mut live.dropped);
+    if prepared.endpoint == Endpoint::Responses && live.listener.hearing().is_translated() {
+        live.keeper = Keeper::of(ctx, prepared).map(Box::new);
+        live.keep(edge);
+    }
     let now = edge.now();
     ctx.record.first_token = Some(now.since(ctx.started));
     ctx.record.status = 200;
@@ -242,7 +257,7 @@ async fn note_stream(
         ctx.record.usage = Some(listener.usage(input));
     }
     ctx.record.finish_reason = listener.hearing().finish_reason().map(str::to_owned);
-    if let Some(id) = listener.hearing().response_id() {
+    if let Some(id) = listener.hearing().response_id().filter(|_| !listener.hearing().is_translated()) {
         pins::keep(edge, ctx, track, prepared, id);
     }
     edge.metrics.inter_token.absorb(prepared.endpoint, listener.gaps());
@@ -320,8 +335,15 @@ async fn whole(
     track: &Track<'_>,
     answer: Answer,
 ) {
-    let Answer { head, body, reading, dropped } = answer;
+    let Answer { head, body, reading, dropped, is_translated } = answer;
     ctx.record.dropped = dropped;
+    if prepared.endpoint == Endpoint::Responses
+        && is_translated
+        && let Some(keeper) = Keeper::of(ctx, prepared)
+        && let Ok(response) = std::str::from_utf8(&body)
+    {
+        ctx.record.not_kept = keeper.keep(edge, response).err().map(NotKept::as_str);
+    }
     ctx.record.usage = match reading.usage {
         // A stored answer repeats the usage of the call that made it, which has been charged.
         _ if prepared.endpoint == Endpoint::ResponseById => None,

@@ -2,6 +2,7 @@
 //! the body known. Each attempt starts from the client's own bytes.
 
 use super::downstream::Fields;
+use super::recall::Recalled;
 use crate::dialect::head::{self, RequestHead};
 use crate::dialect::paths::Hit;
 use crate::dialect::paths::query::wants_sse;
@@ -29,6 +30,8 @@ pub struct Prepared<'u> {
     /// The client asked for the exact count of its prompt.
     pub counts_exactly: bool,
     pub client_fields: Fields,
+    /// Set where the body was completed from what is kept here.
+    pub recalled: Option<Box<Recalled>>,
 }
 
 impl<'u> Prepared<'u> {
@@ -66,6 +69,7 @@ impl<'u> Prepared<'u> {
             is_array,
             counts_exactly,
             client_fields,
+            recalled: None,
         })
     }
 

@@ -74,6 +74,7 @@ impl Relay<'_> {
                         Err(error) => return StreamEnd::Failed(FailureClass::Protocol, error.to_string()),
                     };
                     talk.spoke(now, live.listener.keepalive_state());
+                    live.keep(self.edge);
                     if let Some(end) = self.pass_heard(talk, heard).await {
                         return end;
                     }
@@ -143,6 +144,7 @@ impl Relay<'_> {
 
     async fn ended(&mut self, talk: &mut Talk<'_>, live: &mut Live) -> StreamEnd {
         let heard = live.listener.end();
+        live.keep(self.edge);
         if let Some(end) = self.pass_heard(talk, heard).await {
             return end;
         }

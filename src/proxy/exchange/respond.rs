@@ -207,6 +207,9 @@ pub fn push_own_fields(edge: &Edge, ctx: &mut Ctx, fields: &mut Fields) {
     if !record.dropped.is_empty() {
         push(fields, "x-tidegate-dropped", &record.dropped.join(","));
     }
+    if let Some(why) = record.not_kept {
+        push(fields, "x-tidegate-not-stored", why);
+    }
     if let Some(counted) = record.counted_input {
         push_number(fields, "x-tidegate-input-tokens", counted);
     }

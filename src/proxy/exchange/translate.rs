@@ -6,11 +6,12 @@
 
 use super::attempt::Aim;
 use super::prepare::Prepared;
-use crate::chat::{Loss, Losses, Refused, Request};
+use crate::chat::{At, Feature, Loss, Losses, Raw, Refused, Request, Setting, Text};
 use crate::dialect::codec::{self, Called, Garbled, Owed};
+use crate::dialect::kept;
 use crate::dialect::paths::encode_model;
 use crate::dialect::tap::{BodyReading, read_body};
-use crate::framing::json::{Duplicates, JsonError, JsonFault, parse_bytes, path_at};
+use crate::framing::json::{Duplicates, JsonError, JsonFault, Node, parse_bytes, path_at};
 use crate::runtime::{Edge, OnUnsupported};
 use crate::types::{Endpoint, Protocol, Reason, Reject, Usage};
 use bytes::Bytes;
@@ -39,14 +40,20 @@ pub fn translate(
     to: Protocol,
 ) -> Result<Translated, Reject> {
     let called = Called { model: prepared.hit.model.as_deref(), is_stream: Some(prepared.is_stream) };
-    if from != to && prepared.previous_response().is_some() {
-        let message = "this model's provider keeps no responses: send the conversation in `input`";
-        return Err(Reject::new(Reason::InvalidRequest, message).with_param("previous_response_id"));
-    }
+    // The answer is written here, so it is kept here as well.
+    let is_kept_here = from == Protocol::Responses && (from != to || prepared.recalled.is_some());
     let root =
         parse_bytes(&prepared.body, Duplicates::Refuse).map_err(|error| malformed(&prepared.body, error))?;
-    let refused = |refused: Refused| unserved(&prepared.body, &refused);
+    if is_kept_here {
+        check_known(prepared, &root, to)?;
+    }
+    let place = |at| client_path(prepared, at);
+    let refused = |refused: Refused| unserved(&refused, &place);
     let mut request = codec::decode_request(from, &root, called).map_err(refused)?;
+    let owed = owed(edge, prepared, from, &request);
+    if is_kept_here {
+        keep_here(&mut request, to);
+    }
     let target = aim.provider.target(&aim.runtime.catalog, aim.upstream_model);
     let mut losses = Losses::default();
     if to != Protocol::Messages {
@@ -54,7 +61,7 @@ pub fn translate(
     }
     let mut body = Vec::with_capacity(prepared.body.len() + 256);
     codec::encode_request(to, &request, &target, &mut losses, &mut body).map_err(refused)?;
-    let dropped = dropped(&prepared.body, &losses);
+    let dropped = dropped(&losses, &place);
     if aim.policy.on_unsupported == OnUnsupported::Reject
         && let Some(first) = dropped.first()
     {
@@ -67,8 +74,38 @@ pub fn translate(
         body: Bytes::from(body),
         path: path(to, aim.upstream_model, prepared.is_stream),
         dropped,
-        owed: owed(edge, prepared, from, &request),
+        owed,
     })
+}
+
+/// Refuses what only the provider that was there before could know, and what none of ours does.
+fn check_known(prepared: &Prepared<'_>, root: &Node<'_>, to: Protocol) -> Result<(), Reject> {
+    let head = prepared.head.as_deref();
+    if let Some(id) = head.and_then(|head| head.previous_response.as_deref()) {
+        return Err(kept::previous_not_found(id));
+    }
+    if let Some(id) = head.and_then(|head| head.conversation.as_deref()) {
+        return Err(kept::not_found("Conversation", id).with_param("conversation"));
+    }
+    // Left out, its turn would be missing, and the model would answer something else.
+    let referred = root.get("input").and_then(|input| input.items().iter().find_map(kept::reference));
+    if let Some(id) = referred.filter(|_| to != Protocol::Responses) {
+        return Err(kept::not_found("Item", &id).with_param("input"));
+    }
+    if root.get("background").and_then(Node::as_bool) == Some(true) {
+        let message = "this model's provider answers nothing in the background";
+        return Err(Reject::new(Reason::InvalidRequest, message).with_param("background"));
+    }
+    Ok(())
+}
+
+/// `store` is this gateway's to honour: no provider is asked to keep the answer too.
+fn keep_here(request: &mut Request<'_>, to: Protocol) {
+    request.settings.retain(|setting| setting.feature != Feature::Store);
+    if to == Protocol::Responses {
+        let value = Raw(Text::Borrowed("false"));
+        request.settings.push(Setting { feature: Feature::Store, at: At::NOWHERE, value });
+    }
 }
 
 /// The client's answer for the provider's whole one, and what it cost.
@@ -103,10 +140,14 @@ pub fn read_answer(endpoint: Endpoint, body: &[u8]) -> BodyReading {
 }
 
 fn owed(edge: &Edge, prepared: &Prepared<'_>, from: Protocol, request: &Request<'_>) -> Owed {
-    let echo = if from == Protocol::Responses { codec::responses::echo(request) } else { String::new() };
+    let echo = match &prepared.recalled {
+        _ if from != Protocol::Responses => String::new(),
+        Some(recalled) => codec::responses::echo_stored(request, &recalled.stored(true)),
+        None => codec::responses::echo(request),
+    };
     Owed {
         model: prepared.model.clone(),
-        token: format!("{:016x}{:016x}", edge.dice.roll(), edge.dice.roll()),
+        token: edge.token(),
         created: edge.wall.unix_ms() / 1000,
         wants_usage: request.wants_usage,
         is_array: prepared.is_array,
@@ -160,7 +201,8 @@ pub fn stream_type(endpoint: Endpoint, is_array: bool) -> &'static str {
     }
 }
 
-fn malformed(body: &[u8], error: JsonError) -> Reject {
+/// The refusal of a body that is no JSON.
+pub fn malformed(body: &[u8], error: JsonError) -> Reject {
     let reason = match error.fault {
         JsonFault::Duplicate => Reason::DuplicateField,
         _ => Reason::InvalidJson,
@@ -173,9 +215,18 @@ fn malformed(body: &[u8], error: JsonError) -> Reject {
     }
 }
 
-fn unserved(body: &[u8], refused: &Refused) -> Reject {
-    let place = refused.at.offset().and_then(|at| path_at(body, at));
-    match place {
+/// The path of a place in the body, as the client wrote it.
+fn client_path(prepared: &Prepared<'_>, at: u32) -> Option<String> {
+    let path = path_at(&prepared.body, at)?;
+    Some(match &prepared.recalled {
+        Some(recalled) => recalled.client_path(&path),
+        None => path,
+    })
+}
+
+/// 400 naming the place, which `place` finds for an offset.
+pub fn unserved(refused: &Refused, place: &dyn Fn(u32) -> Option<String>) -> Reject {
+    match refused.at.offset().and_then(place) {
         Some(place) => {
             let message = format!("`{place}`: {}", refused.message);
             Reject::new(Reason::InvalidRequest, message).with_param(place)
@@ -185,14 +236,11 @@ fn unserved(body: &[u8], refused: &Refused) -> Reject {
 }
 
 /// The paths of what was left out, as the client wrote them.
-fn dropped(body: &[u8], losses: &Losses) -> Vec<String> {
-    let path = |loss: &Loss| {
-        let place = loss.at.offset().and_then(|at| path_at(body, at));
-        match (place, &loss.name) {
-            (Some(place), _) => place,
-            (None, Some(name)) => name.clone(),
-            (None, None) => loss.feature.as_str().to_owned(),
-        }
+fn dropped(losses: &Losses, place: &dyn Fn(u32) -> Option<String>) -> Vec<String> {
+    let path = |loss: &Loss| match (loss.at.offset().and_then(place), &loss.name) {
+        (Some(place), _) => place,
+        (None, Some(name)) => name.clone(),
+        (None, None) => loss.feature.as_str().to_owned(),
     };
     let mut paths: Vec<String> = losses.all().iter().map(path).collect();
     paths.dedup();
