@@ -108,7 +108,7 @@ fn a_full_answer_is_written_again() {
     let first = decode_response(&root).unwrap();
     let json = encoded(&first);
     insta::assert_snapshot!(lines(&json), @r##"
-    id: "resp_1"
+    id: "resp_tok0123456789abcdef"
     object: "response"
     created_at: 1760000001
     status: "completed"
