@@ -2,6 +2,8 @@
 
 use crate::harness::{Config, Event, Gateway, Request, Sim, Wire};
 use serde_json::{Value, json};
+use std::time::Duration;
+use tidegate::sim::{ScriptEnd, ScriptedReply, Split};
 
 const MODEL: &str = "claude-sonnet-4-5";
 const OTHER: &str = "sk-other-key";
@@ -47,10 +49,10 @@ fn roles(asked: &Value) -> Vec<&str> {
 }
 
 /// An answer of Anthropic's.
-fn answer(content: Value) -> tidegate::sim::ScriptedReply {
+fn answer(content: Value) -> ScriptedReply {
     let body = json!({"id":"msg_1","type":"message","role":"assistant","model":MODEL,"content":content,
         "stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":9,"output_tokens":4}});
-    tidegate::sim::ScriptedReply::json(200, body.to_string())
+    ScriptedReply::json(200, body.to_string())
 }
 
 #[track_caller]
@@ -272,21 +274,41 @@ fn t39_a_stream_is_stored_with_its_last_event_and_goes_on() {
     assert!(sent["messages"][1].to_string().contains(text(response)), "{sent}");
 }
 
+/// A stream of Anthropic's in two writes, whose connection stays open behind its last event.
+fn held_stream() -> ScriptedReply {
+    let events = [
+        json!({"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":MODEL,
+            "content":[],"stop_reason":null,"usage":{"input_tokens":9,"output_tokens":1}}}),
+        json!({"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}),
+        json!({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}}),
+        json!({"type":"content_block_stop","index":0}),
+        json!({"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2}}),
+        json!({"type":"message_stop"}),
+    ];
+    let frame = |event: &Value| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap());
+    let frames: Vec<String> = events.iter().map(frame).collect();
+    let begun = frames[..3].iter().map(String::len).sum();
+    let split = Split::At(vec![begun]);
+    let gap = Duration::from_millis(50);
+    ScriptedReply { split, gap, end: ScriptEnd::Hold, ..ScriptedReply::sse(frames.concat()) }
+}
+
 #[test]
 fn t39_who_has_the_last_event_can_go_on_at_once() {
     let sim = Sim::start();
     let gateway = gateway(&sim);
-    for _ in 0..20 {
-        let mut answer = gateway.send(&post(&json!({"model":"m","input":"One","stream":true})));
-        let response = loop {
-            let event = answer.event().unwrap().json();
-            if event["type"] == "response.completed" {
-                break event["response"].clone();
-            }
-        };
-        // The stream's own end is not waited for.
-        made(&gateway, &json!({"model":"m","input":"Two","previous_response_id":id(&response)}));
-    }
+    sim.answer_next(held_stream());
+    let mut answer = gateway.send(&post(&json!({"model":"m","input":"One","stream":true})));
+    let response = loop {
+        let event = answer.event().unwrap().json();
+        if event["type"] == "response.completed" {
+            break event["response"].clone();
+        }
+    };
+    // The provider has not ended its answer yet, and nobody waits for that.
+    made(&gateway, &json!({"model":"m","input":"Two","previous_response_id":id(&response)}));
+    assert_eq!(roles(&asked(&sim)), ["user", "assistant", "user"]);
+    assert_eq!(answer.event().map(|event| event.data), None);
 }
 
 #[test]
