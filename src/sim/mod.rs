@@ -2,7 +2,7 @@
 //! of the tests and of the load measurements.
 //!
 //! It speaks OpenAI (chat, completions, responses, embeddings, moderations, rerank, images, audio,
-//! files, models, realtime WebSocket, Azure deployment paths), Anthropic, Gemini, Bedrock (Converse),
+//! files, models, realtime WebSocket, Azure deployment paths), Anthropic, Gemini, Bedrock (Converse, `invoke` of embedding and rerank models),
 //! Cohere v2 (chat, embed, rerank) and Ollama (chat, embed), over HTTP/1.1 of its own: one task a connection, one write an answer. It is not a model and not a mock of this
 //! project's modules: everything goes through a real socket.
 //!
@@ -71,6 +71,7 @@ mod tests_dialects;
 mod text;
 mod tokens;
 mod tools;
+mod vectors;
 mod websocket;
 mod wire;
 mod words;

@@ -29,10 +29,12 @@ pub enum Route<'a> {
     /// Bedrock; the model is in the path, percent-encoded.
     Converse,
     ConverseStream,
+    Invoke,
     CohereChat,
     CohereEmbed,
     OllamaChat,
     OllamaEmbed,
+    OllamaEmbeddings,
     Unknown,
 }
 
@@ -56,6 +58,7 @@ pub fn route(path: &str) -> Routed<'_> {
         let route = match action {
             "converse" => Route::Converse,
             "converse-stream" => Route::ConverseStream,
+            "invoke" => Route::Invoke,
             _ => Route::Unknown,
         };
         return Routed { route, model: Some(model), is_beta: false };
@@ -101,6 +104,7 @@ fn named(rest: &str) -> Route<'_> {
         "embed" => Route::CohereEmbed,
         "api/chat" => Route::OllamaChat,
         "api/embed" => Route::OllamaEmbed,
+        "api/embeddings" => Route::OllamaEmbeddings,
         _ => below(rest),
     }
 }
@@ -125,9 +129,9 @@ impl Route<'_> {
         match self {
             Route::Messages | Route::CountTokens => Dialect::Anthropic,
             Route::Gemini(..) => Dialect::Gemini,
-            Route::Converse | Route::ConverseStream => Dialect::Bedrock,
+            Route::Converse | Route::ConverseStream | Route::Invoke => Dialect::Bedrock,
             Route::CohereChat | Route::CohereEmbed => Dialect::Cohere,
-            Route::OllamaChat | Route::OllamaEmbed => Dialect::Ollama,
+            Route::OllamaChat | Route::OllamaEmbed | Route::OllamaEmbeddings => Dialect::Ollama,
             _ => Dialect::OpenAi,
         }
     }
@@ -151,6 +155,7 @@ impl Route<'_> {
                 | Route::CohereEmbed
                 | Route::OllamaChat
                 | Route::OllamaEmbed
+                | Route::OllamaEmbeddings
         )
     }
 

@@ -13,7 +13,7 @@ use super::cohere::{self, CohereStream};
 use super::completions::{self, CompletionStream};
 use super::converse::{self, ConverseStream};
 use super::directives::Directives;
-use super::embeddings;
+use super::embeddings::Wish;
 use super::errors;
 use super::event::EventSource;
 use super::faults::Fault;
@@ -193,7 +193,28 @@ impl Call<'_> {
             }
             Route::OllamaChat => Reply::Whole(ollama::whole(&job())),
             Route::Realtime => websocket::offered(self.head),
-            _ => Reply::Whole(self.small(ask, &job(), model)),
+            Route::Gemini(_, "countTokens") => Reply::Whole(gemini::count(job().prompt_tokens)),
+            _ => {
+                let job = job();
+                let vectors = self.vectors(&job);
+                Reply::Whole(vectors.unwrap_or_else(|| self.small(ask, &job, model)))
+            }
+        }
+    }
+
+    /// Vectors and rankings; None where the route, or Bedrock's model, makes neither.
+    fn vectors(&self, job: &Job) -> Option<Whole> {
+        let body = serde_json::from_slice(self.body).unwrap_or_default();
+        let wish = Wish { job, body: &body };
+        match self.routed.route {
+            Route::Gemini(..) => Some(wish.gemini()),
+            Route::Embeddings => Some(wish.openai()),
+            Route::CohereEmbed => Some(wish.cohere()),
+            Route::OllamaEmbed => Some(wish.ollama()),
+            Route::OllamaEmbeddings => Some(wish.ollama_one()),
+            Route::Rerank => Some(wish.ranked(self.dialect == Dialect::Cohere)),
+            Route::Invoke => wish.invoke(),
+            _ => None,
         }
     }
 
@@ -201,13 +222,7 @@ impl Call<'_> {
     fn small(&self, ask: &Ask<'_>, job: &Job, model: &str) -> Whole {
         match self.routed.route {
             Route::CountTokens => anthropic::count(job.prompt_tokens),
-            Route::Gemini(_, "countTokens") => gemini::count(job.prompt_tokens),
-            Route::Gemini(..) => embeddings::gemini(ask),
-            Route::Embeddings => embeddings::openai(job, ask),
-            Route::CohereEmbed => cohere::embed(job, ask),
-            Route::OllamaEmbed => ollama::embed(job, ask),
             Route::Moderations => openai_misc::moderations(job, ask),
-            Route::Rerank => openai_misc::rerank(job, ask),
             Route::Images => openai_misc::images(job, ask.n),
             Route::Speech => audio::speech(ask),
             Route::Transcriptions => audio::transcription(job, self.body),

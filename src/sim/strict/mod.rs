@@ -12,9 +12,11 @@ mod schema;
 mod small;
 #[cfg(test)]
 mod tests;
+mod vectors;
 
 use serde_json::{Map, Value};
 
+use super::embeddings;
 use super::request::Head;
 use super::route::Route;
 
@@ -29,6 +31,15 @@ pub fn refused(route: Route<'_>, model: &str, head: &Head, body: &[u8]) -> Optio
         Route::Converse | Route::ConverseStream => bedrock::converse(&body),
         Route::CohereChat => small::cohere(&body),
         Route::OllamaChat => small::ollama(&body),
+        Route::Embeddings => vectors::openai(embeddings::is_voyage(model), &body),
+        Route::Gemini(_, "embedContent" | "batchEmbedContents") => vectors::gemini(model, &body),
+        Route::CohereEmbed => vectors::cohere(&body),
+        Route::OllamaEmbed => vectors::ollama(&body),
+        Route::Invoke => vectors::invoke(model, &body),
+        Route::Rerank => {
+            let is_cohere = head.path().starts_with("/v2/");
+            vectors::rerank(is_cohere, embeddings::is_voyage(model), &body)
+        }
         _ => None,
     }
 }
