@@ -17,7 +17,7 @@ use crate::server::{Certificate, CertificateError, Settings, TlsListener};
 use crate::telemetry::{AccessLog, LogSink, Metrics, SystemClock, WallClock};
 use crate::types::{Protocol, Secret};
 use crate::upstream::dns::Addresses;
-use crate::upstream::{Http2Mode, Link, Origin, Transports};
+use crate::upstream::{Http2Mode, Link, Origin, Remote, RemotePolicy, Transports};
 use http::{HeaderName, HeaderValue, header};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -297,6 +297,10 @@ impl Builder<'_> {
             headers,
             takes_stream_options: provider.stream_options,
             counts_tokens_upstream: provider.count_tokens == config::CountTokens::Upstream,
+            remote: provider.fetch_media.as_ref().map(|fetch| {
+                // Public hosts are believed by the platform's authorities, whatever the provider's are.
+                Arc::new(Remote::new(remote_policy(fetch), self.transports.for_ca(None)))
+            }),
             is_opaque: provider.kind.as_str() == "openai-compatible",
             metrics: self.metrics.provider(name)?,
         })
@@ -406,6 +410,16 @@ fn ways(provider: &config::Provider) -> Vec<Way> {
         Some(Way { protocol: *protocol, base_path })
     };
     provider.protocols.iter().filter_map(of).collect()
+}
+
+fn remote_policy(fetch: &config::FetchMedia) -> RemotePolicy {
+    RemotePolicy {
+        allow: fetch.allow.clone(),
+        allow_private: fetch.allow_private.clone(),
+        bytes_max: fetch.bytes_max,
+        timeout: fetch.timeout,
+        count_max: fetch.count_max,
+    }
 }
 
 /// A key as the provider takes it.

@@ -5,15 +5,16 @@
 //! `assemble` builds it. A request takes one snapshot and keeps it; a reload swaps the next one in.
 
 use crate::auth::KeyRing;
-use crate::catalog::{self, Catalog};
+use crate::catalog::{self, Catalog, Quirk};
 use crate::chat;
+use crate::dialect::codec::embed::rerank;
 use crate::limits::{FloodGate, Limits};
 use crate::meter::{Counter, Family};
 use crate::routing::{Balance, CooldownSet, FailoverPolicy, ModelTable, Pins, Target};
 use crate::telemetry::{AccessLog, Metrics, ProviderMetrics, SystemClock, WallClock};
 use crate::types::ids::RequestIds;
 use crate::types::{Clock, Endpoint, Protocol, Ticks};
-use crate::upstream::{Link, Transports};
+use crate::upstream::{Link, Remote, Transports};
 use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
 use std::sync::Arc;
@@ -111,6 +112,8 @@ pub struct Provider {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     pub takes_stream_options: bool,
     pub counts_tokens_upstream: bool,
+    /// Fetches what clients name by URL and it wants whole; None: nothing is fetched.
+    pub remote: Option<Arc<Remote>>,
     /// Whether opaque paths may be forwarded to it.
     pub is_opaque: bool,
     pub metrics: Arc<ProviderMetrics>,
@@ -203,16 +206,36 @@ impl Provider {
     /// How a call of `endpoint` gets there; None where it cannot.
     pub fn lane(&self, endpoint: Endpoint) -> Option<Lane<'_>> {
         match endpoint.protocol() {
+            Some(_) if self.facts.has(Quirk::NoChat) => None,
             Some(protocol) => {
                 let own = self.ways.iter().find(|way| way.protocol == protocol);
                 own.map(Lane::Same).or_else(|| self.ways.first().map(Lane::Translated))
             }
+            None if endpoint.is_embed_or_rerank() => self.vector_lane(endpoint),
             // Nothing to translate: who speaks the dialect at all is asked as it came.
             None => {
                 let mut ways = self.ways.iter();
                 ways.find(|way| way.protocol.dialect() == endpoint.dialect()).map(Lane::Same)
             }
         }
+    }
+
+    /// How a call for vectors or a ranking gets there. Whoever speaks the client's dialect embeds in
+    /// it; rankings are no part of OpenAI's, so there the preferred way decides.
+    fn vector_lane(&self, endpoint: Endpoint) -> Option<Lane<'_>> {
+        let embeds = endpoint.embeds();
+        let serves = |way: &&Way| match embeds {
+            true => way.protocol != Protocol::Messages,
+            false => rerank::Shape::is_spoken_in(way.protocol),
+        };
+        let first = self.ways.iter().find(serves)?;
+        let speaks = |way: &&Way| way.protocol.dialect() == endpoint.dialect();
+        let own = match endpoint {
+            Endpoint::Embeddings | Endpoint::Rerank if self.facts.has(Quirk::VoyageFields) => None,
+            Endpoint::Rerank => Some(first).filter(speaks),
+            _ => self.ways.iter().filter(serves).find(speaks),
+        };
+        Some(own.map_or(Lane::Translated(first), Lane::Same))
     }
 
     /// What an encoder must know of `model` there.

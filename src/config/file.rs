@@ -5,6 +5,7 @@ use super::catalog::CatalogSettings;
 use super::collector::Collector;
 use super::counting::Counting;
 use super::key::Key;
+use super::kind::Kinds;
 use super::log::Log;
 use super::model::Model;
 use super::pattern::ModelPattern;
@@ -129,7 +130,9 @@ pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Res
     let counting = root.or("counting", Counting::default(), Counting::read);
     let catalog = root.or("catalog", CatalogSettings::default(), CatalogSettings::read);
     let log = root.or("log", Log::default(), Log::read);
-    let written = root.take("providers", Provider::read_all);
+    let is_unread = catalog.file.is_some() && !root.collector.looks_outside();
+    let kinds = Kinds { facts: &catalog.facts, is_unread };
+    let written = root.take("providers", |v, c| Provider::read_all(v, c, &kinds));
     let providers = if root.has("providers") { written } else { Some(BTreeMap::new()) };
     let known = providers.as_ref();
     let models = root.take("models", |v, c| Model::read_all(v, c, known, counting.default));

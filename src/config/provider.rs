@@ -4,8 +4,9 @@ use super::base_url::{BaseUrl, base_url};
 use super::choice::choice;
 use super::collector::Collector;
 use super::credentials::credentials;
+use super::fetch_media::FetchMedia;
 use super::headers::headers;
-use super::kind::ProviderKind;
+use super::kind::{Kinds, ProviderKind};
 use super::name::check_name;
 use super::places::Places;
 use super::pool::{Cooldown, Pool};
@@ -30,6 +31,8 @@ pub struct Provider {
     pub stream_options: bool,
     /// Who answers `count_tokens` (Anthropic and Gemini dialects).
     pub count_tokens: CountTokens,
+    /// What clients name by URL and this provider wants whole; None: it is refused.
+    pub fetch_media: Option<FetchMedia>,
     pub tls: ProviderTls,
     /// Sent with every call; names in lowercase.
     pub headers: BTreeMap<String, Secret>,
@@ -56,19 +59,21 @@ impl Provider {
     pub(super) fn read_all(
         value: &Value<'_>,
         collector: &mut Collector<'_>,
+        kinds: &Kinds<'_>,
     ) -> Option<BTreeMap<String, Option<Self>>> {
         let entries = Reader::open(value, collector)?.entries();
         let mut providers = BTreeMap::new();
         for (name, value) in entries {
             check_name(name, &value, collector);
-            providers.insert(name.to_owned(), Self::read(&value, collector));
+            providers.insert(name.to_owned(), Self::read(&value, collector, kinds));
         }
         Some(providers)
     }
 
-    fn read(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Self> {
+    fn read(value: &Value<'_>, collector: &mut Collector<'_>, kinds: &Kinds<'_>) -> Option<Self> {
         let mut reader = Reader::open(value, collector)?;
-        let kind = reader.need("kind", "such as kind = \"openai-compatible\"", ProviderKind::read);
+        let help = "such as kind = \"openai-compatible\"";
+        let kind = reader.need("kind", help, |v, c| ProviderKind::read(v, c, kinds));
         let written_url = reader.take("base_url", base_url);
         if let Some(kind) = &kind
             && !kind.is_vendor()
@@ -91,6 +96,7 @@ impl Provider {
         let tls = read_tls(&mut reader, base_url.as_ref());
         let stream_options = read_stream_options(&mut reader, kind.as_ref());
         let count_tokens = read_count_tokens(&mut reader, kind.as_ref());
+        let fetch_media = reader.take("fetch_media", FetchMedia::read);
         reader.done();
         let kind = kind?;
         Some(Self {
@@ -101,6 +107,7 @@ impl Provider {
             http2,
             stream_options,
             count_tokens,
+            fetch_media,
             tls,
             headers,
             cooldown,

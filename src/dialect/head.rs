@@ -127,7 +127,8 @@ pub fn parse(endpoint: Endpoint, content_type: Option<&str>, body: &[u8]) -> Res
         Endpoint::GenerateContent
         | Endpoint::StreamGenerateContent
         | Endpoint::GeminiCountTokens
-        | Endpoint::EmbedContent => gemini::parse(endpoint, text),
+        | Endpoint::EmbedContent
+        | Endpoint::BatchEmbedContents => gemini::parse(endpoint, text),
         _ => parse_json(endpoint, text),
     }
 }
@@ -151,6 +152,9 @@ names!(Known {
     Tools = "tools",
     Documents = "documents",
     Query = "query",
+    Texts = "texts",
+    Inputs = "inputs",
+    InputText = "inputText",
 });
 
 names!(Options in "stream_options." { IncludeUsage = "include_usage" });

@@ -17,3 +17,4 @@ pub mod openai_responses;
 pub mod paths;
 pub mod splice;
 pub mod tap;
+pub mod tier;

@@ -68,11 +68,7 @@ impl Hit<'_> {
         match self.upstream {
             Upstream::Whole(path) => Cow::Borrowed(path),
             Upstream::Model { version, action } => {
-                let is_qualified = ["models/", "tunedModels/"]
-                    .iter()
-                    .any(|collection| upstream_model.starts_with(collection));
-                let collection = if is_qualified { "" } else { "models/" };
-                Cow::Owned(format!("{version}{collection}{}:{action}", encode_model(upstream_model)))
+                Cow::Owned(format!("{version}{}", gemini_verb(upstream_model, action)))
             }
             Upstream::Bedrock { action } => {
                 Cow::Owned(format!("/model/{}/{action}", segment::encode_all(upstream_model)))
@@ -86,6 +82,17 @@ impl Hit<'_> {
         let model = (self.endpoint == Endpoint::Opaque && self.model.is_some()).then_some(upstream_model);
         query::forwarded(query?, self.is_azure_shape, model)
     }
+}
+
+/// The path of a Gemini action on a model, below the bare host.
+pub fn gemini_path(model: &str, action: &str) -> String {
+    format!("/v1beta/{}", gemini_verb(model, action))
+}
+
+fn gemini_verb(model: &str, action: &str) -> String {
+    let is_qualified = ["models/", "tunedModels/"].iter().any(|collection| model.starts_with(collection));
+    let collection = if is_qualified { "" } else { "models/" };
+    format!("{collection}{}:{action}", encode_model(model))
 }
 
 /// A matched path before its method is checked.
@@ -184,9 +191,10 @@ fn match_path<'a>(method: &Method, path: &'a str) -> Option<Route<'a>> {
     match path {
         "/v2/chat" => Some(Route::new(Endpoint::CohereChat, "POST", path)),
         "/v2/embed" => Some(Route::new(Endpoint::CohereEmbed, "POST", path)),
-        "/v2/rerank" => Some(Route::new(Endpoint::Rerank, "POST", path)),
+        "/v2/rerank" => Some(Route::new(Endpoint::CohereRerank, "POST", path)),
         "/api/chat" => Some(Route::new(Endpoint::OllamaChat, "POST", path)),
         "/api/embed" => Some(Route::new(Endpoint::OllamaEmbed, "POST", path)),
+        "/api/embeddings" => Some(Route::new(Endpoint::OllamaEmbeddings, "POST", path)),
         "/v1/messages" => Some(Route::new(Endpoint::Messages, "POST", path)),
         "/v1/messages/count_tokens" => Some(Route::new(Endpoint::CountTokens, "POST", path)),
         _ => match_gemini_action(path).or_else(|| {
@@ -266,12 +274,13 @@ fn match_deployment(rest: &str) -> Option<Route<'_>> {
     is_exchange.then_some(Route { model: Some(model), ..route })
 }
 
-/// `{id}/converse` and `{id}/converse-stream`.
+/// `{id}/converse`, `{id}/converse-stream` and `{id}/invoke`.
 fn match_bedrock(rest: &str) -> Option<Route<'_>> {
     let (raw, action) = rest.split_once('/')?;
     let endpoint = match action {
         "converse" => Endpoint::Converse,
         "converse-stream" => Endpoint::ConverseStream,
+        "invoke" => Endpoint::Invoke,
         _ => return None,
     };
     let model = segment::decode_model(raw)?;
@@ -331,7 +340,8 @@ fn match_gemini_action(path: &str) -> Option<Route<'_>> {
         "generateContent" => Endpoint::GenerateContent,
         "streamGenerateContent" => Endpoint::StreamGenerateContent,
         "countTokens" => Endpoint::GeminiCountTokens,
-        "embedContent" | "batchEmbedContents" => Endpoint::EmbedContent,
+        "embedContent" => Endpoint::EmbedContent,
+        "batchEmbedContents" => Endpoint::BatchEmbedContents,
         _ => return None,
     };
     let model = segment::without_collection(segment::decode_model(raw)?);

@@ -19,26 +19,35 @@ pub enum Endpoint {
     Speech,
     /// `/v1/audio/transcriptions` and `translations` (multipart in).
     Transcriptions,
+    /// `/v1/rerank`, as Jina and Voyage have it.
     Rerank,
     Messages,
     CountTokens,
     GenerateContent,
     StreamGenerateContent,
     GeminiCountTokens,
-    /// `:embedContent` and `:batchEmbedContents`.
+    /// Gemini `:embedContent`.
     EmbedContent,
+    /// Gemini `:batchEmbedContents`.
+    BatchEmbedContents,
     /// Bedrock `/model/{id}/converse`.
     Converse,
     /// Bedrock `/model/{id}/converse-stream`.
     ConverseStream,
+    /// Bedrock `/model/{id}/invoke` of an embedding or rerank model.
+    Invoke,
     /// Cohere `/v2/chat`.
     CohereChat,
     /// Cohere `/v2/embed`.
     CohereEmbed,
+    /// Cohere `/v2/rerank`.
+    CohereRerank,
     /// Ollama `/api/chat`.
     OllamaChat,
     /// Ollama `/api/embed`.
     OllamaEmbed,
+    /// Ollama `/api/embeddings`: one text, the form of before.
+    OllamaEmbeddings,
     /// `/v1/models`: answered here.
     Models,
     /// `/v1/models/{id}`: answered here.
@@ -48,7 +57,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Endpoint; 25] = [
+    pub const ALL: [Endpoint; 29] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Responses,
@@ -65,12 +74,16 @@ impl Endpoint {
         Endpoint::StreamGenerateContent,
         Endpoint::GeminiCountTokens,
         Endpoint::EmbedContent,
+        Endpoint::BatchEmbedContents,
         Endpoint::Converse,
         Endpoint::ConverseStream,
+        Endpoint::Invoke,
         Endpoint::CohereChat,
         Endpoint::CohereEmbed,
+        Endpoint::CohereRerank,
         Endpoint::OllamaChat,
         Endpoint::OllamaEmbed,
+        Endpoint::OllamaEmbeddings,
         Endpoint::Models,
         Endpoint::ModelById,
         Endpoint::Opaque,
@@ -95,12 +108,16 @@ impl Endpoint {
             Endpoint::StreamGenerateContent => "stream_generate_content",
             Endpoint::GeminiCountTokens => "gemini_count_tokens",
             Endpoint::EmbedContent => "embed_content",
+            Endpoint::BatchEmbedContents => "batch_embed_contents",
             Endpoint::Converse => "converse",
             Endpoint::ConverseStream => "converse_stream",
+            Endpoint::Invoke => "invoke",
             Endpoint::CohereChat => "cohere_chat",
             Endpoint::CohereEmbed => "cohere_embed",
+            Endpoint::CohereRerank => "cohere_rerank",
             Endpoint::OllamaChat => "ollama_chat",
             Endpoint::OllamaEmbed => "ollama_embed",
+            Endpoint::OllamaEmbeddings => "ollama_embeddings",
             Endpoint::Models => "models",
             Endpoint::ModelById => "model_by_id",
             Endpoint::Opaque => "opaque",
@@ -114,10 +131,11 @@ impl Endpoint {
             Endpoint::GenerateContent
             | Endpoint::StreamGenerateContent
             | Endpoint::GeminiCountTokens
-            | Endpoint::EmbedContent => Dialect::Gemini,
-            Endpoint::Converse | Endpoint::ConverseStream => Dialect::Bedrock,
-            Endpoint::CohereChat | Endpoint::CohereEmbed => Dialect::Cohere,
-            Endpoint::OllamaChat | Endpoint::OllamaEmbed => Dialect::Ollama,
+            | Endpoint::EmbedContent
+            | Endpoint::BatchEmbedContents => Dialect::Gemini,
+            Endpoint::Converse | Endpoint::ConverseStream | Endpoint::Invoke => Dialect::Bedrock,
+            Endpoint::CohereChat | Endpoint::CohereEmbed | Endpoint::CohereRerank => Dialect::Cohere,
+            Endpoint::OllamaChat | Endpoint::OllamaEmbed | Endpoint::OllamaEmbeddings => Dialect::Ollama,
             _ => Dialect::OpenAi,
         }
     }
@@ -149,6 +167,25 @@ impl Endpoint {
             Endpoint::OllamaChat => Protocol::Ollama,
             _ => return None,
         })
+    }
+
+    /// Whether it makes vectors or rankings, which have shapes of their own to translate between.
+    pub fn is_embed_or_rerank(self) -> bool {
+        self.embeds() || matches!(self, Endpoint::Rerank | Endpoint::CohereRerank)
+    }
+
+    /// Whether it makes vectors. Bedrock's `invoke` may do either; its body tells.
+    pub fn embeds(self) -> bool {
+        matches!(
+            self,
+            Endpoint::Embeddings
+                | Endpoint::EmbedContent
+                | Endpoint::BatchEmbedContents
+                | Endpoint::Invoke
+                | Endpoint::CohereEmbed
+                | Endpoint::OllamaEmbed
+                | Endpoint::OllamaEmbeddings
+        )
     }
 
     /// Whether the URL names the model and the body does not.

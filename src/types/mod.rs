@@ -11,7 +11,9 @@ pub mod money;
 pub mod protocol;
 pub mod reject;
 pub mod secret;
+pub mod url_rule;
 pub mod usage;
+pub mod web_url;
 
 pub use clock::{Clock, ManualClock, Ticks};
 pub use dialect::Dialect;
@@ -22,4 +24,6 @@ pub use money::{Money, MoneyError};
 pub use protocol::Protocol;
 pub use reject::{Origin, Reason, Reject};
 pub use secret::Secret;
+pub use url_rule::UrlRule;
 pub use usage::Usage;
+pub use web_url::WebUrl;

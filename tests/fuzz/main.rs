@@ -28,3 +28,4 @@ mod t_retry_after;
 mod t_sse;
 mod t_strict_head;
 mod t_tap;
+mod t_web_url;

@@ -19,9 +19,11 @@
 mod harness;
 
 mod corpus_replay;
+mod fetch_media;
 mod forward_lane;
 mod quickstart;
 mod raw_http;
+mod service_tier;
 mod stored_responses;
 mod t00_harness;
 mod t01_packet_boundaries;
@@ -54,3 +56,4 @@ mod t37_sizes;
 mod t50_drain;
 mod t50_reload;
 mod t51_upgrade;
+mod vectors;

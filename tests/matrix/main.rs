@@ -23,4 +23,5 @@ mod frames;
 mod grid;
 mod known;
 mod requests;
+mod vector_docs;
 mod walk;

@@ -15,6 +15,7 @@ pub mod generate;
 pub mod messages;
 pub mod ollama;
 mod owed;
+pub mod remote;
 pub mod responses;
 pub mod schema;
 mod stream;

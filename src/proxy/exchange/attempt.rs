@@ -1,13 +1,14 @@
 //! One try at one target: open, send, head, and then as much of the answer as it takes to know
 //! that it is one.
 
+use super::bodies::{answer_head, is_stream, joined, plain};
 use super::cuts::Pieces;
-use super::downstream::Fields;
-use super::heads::{attempt_fields, translated_fields};
+use super::heads::{attempt_fields, head_count, translated_fields};
 use super::listener::Listener;
 use super::prepare::Prepared;
 use super::talk::{Talk, Wake};
 use super::translate::{Translated, answer, endpoint_of, read_answer, stream_type, translate};
+use super::vectors;
 use crate::chat::ThinkingEcho;
 use crate::dialect::codec::{self, Translator};
 use crate::dialect::tap::{BodyReading, StreamFault};
@@ -15,22 +16,22 @@ use crate::framing::inflate::ContentCoding;
 use crate::meter::OutputCounter;
 use crate::proxy::cost;
 use crate::routing::retry_after;
-use crate::runtime::{Account, Edge, Lane, ModelPolicy, Provider, Runtime};
-use crate::types::{Endpoint, FailureClass, Protocol, Reason, Reject, Ticks, bounds};
+use crate::runtime::{Account, Edge, Lane, ModelPolicy, Provider, Runtime, Way};
+use crate::types::{Endpoint, FailureClass, Protocol, Reason, Reject, Ticks, Usage, bounds};
 use crate::upstream::{Call, Head, UpstreamError, UpstreamRequest};
 use bytes::{Bytes, BytesMut};
 use http::Method;
-use http::header::{self, HeaderValue};
-use std::borrow::Cow;
+use http::header;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Answers up to this size are read whole before anything goes down, so that a broken one can
 /// still fail over.
 const WHOLE_BYTES_MAX: usize = 1024 * 1024;
-/// What a stream may send before its first content (pings, roles, filters) and still fail over.
 /// Longest answer that is translated whole (images come in it).
 const TRANSLATED_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// What a stream may send before its first content (pings, roles, filters) and still fail over.
 const HELD_BYTES_MAX: usize = 256 * 1024;
 /// How long an error body is waited for.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -110,7 +111,7 @@ struct Deadlines {
 }
 
 impl Failure {
-    fn new(class: FailureClass, detail: impl std::fmt::Display) -> Self {
+    pub fn new(class: FailureClass, detail: impl std::fmt::Display) -> Self {
         Self {
             class,
             may_have_been_processed: true,
@@ -131,7 +132,7 @@ impl From<UpstreamError> for Failure {
 }
 
 /// A step that did not give what was waited for.
-enum Stop {
+pub enum Stop {
     Failed(Box<Failure>),
     Unfit(Box<Reject>),
     Left,
@@ -149,7 +150,7 @@ impl From<Stop> for Attempted {
     }
 }
 
-fn fail(failure: Failure) -> Stop {
+pub fn fail(failure: Failure) -> Stop {
     Stop::Failed(Box::new(failure))
 }
 
@@ -180,8 +181,10 @@ async fn attempt(
     check_priced(aim)?;
     let translated = match (lane, prepared.endpoint.protocol()) {
         (Lane::Translated(way), Some(from)) => {
-            let translated = translate(edge, prepared, aim, from, way.protocol);
-            Some(translated.map_err(|reject| Stop::Unfit(Box::new(reject)))?)
+            Some(encoded(talk, edge, prepared, aim, (from, way.protocol), total).await?)
+        }
+        (Lane::Translated(way), None) => {
+            return Box::pin(vectors::attempt(talk, edge, prepared, aim, way, total)).await;
         }
         _ => None,
     };
@@ -189,8 +192,7 @@ async fn attempt(
     if let (Lane::Same(_), Some(protocol)) = (lane, prepared.endpoint.protocol())
         && must_be_written_anew(protocol, prepared, aim)
     {
-        let opened = translate(edge, prepared, aim, protocol, protocol);
-        request.body = opened.map_err(|reject| Stop::Unfit(Box::new(reject)))?.body;
+        request.body = encoded(talk, edge, prepared, aim, (protocol, protocol), total).await?.body;
     }
     let opened = talk.until(deadlines.connect, pin!(Call::open(&account.link))).await;
     let (mut call, was_reused) =
@@ -243,7 +245,26 @@ impl Deadlines {
     }
 }
 
-fn no_account() -> Stop {
+/// The client's request in the target's protocol, made while the client is watched: something may
+/// have to be fetched for it.
+async fn encoded(
+    talk: &mut Talk<'_>,
+    edge: &Edge,
+    prepared: &Prepared<'_>,
+    aim: &Aim<'_>,
+    (from, to): (Protocol, Protocol),
+    total: Ticks,
+) -> Result<Translated, Stop> {
+    let mut work = Box::pin(translate(edge, prepared, aim, from, to));
+    match talk.until(total, work.as_mut()).await {
+        Wake::Done(done) => done.map_err(|reject| Stop::Unfit(Box::new(reject))),
+        Wake::Left => Err(Stop::Left),
+        Wake::Cut => Err(Stop::Cut),
+        Wake::Deadline => Err(fail(Failure::new(FailureClass::TotalTimeout, "no request in time"))),
+    }
+}
+
+pub fn no_account() -> Stop {
     fail(Failure::new(FailureClass::Connect, "the provider has no account"))
 }
 
@@ -262,13 +283,24 @@ fn request(
             fields: attempt_fields(&prepared.client_fields, way.protocol, aim.provider, account),
             body: prepared.upstream_body(aim.upstream_model, aim.provider.takes_stream_options),
         },
-        Some(translated) => UpstreamRequest {
-            method: Method::POST,
-            path: format!("{}{}", way.base_path, translated.path),
-            fields: translated_fields(&prepared.client_fields, way.protocol, aim.provider, account),
-            body: translated.body.clone(),
-        },
+        Some(translated) => {
+            let path = format!("{}{}", way.base_path, translated.path);
+            translated_request(prepared, aim, account, way, path, translated.body.clone())
+        }
     }
+}
+
+/// A request whose body was written here.
+pub fn translated_request(
+    prepared: &Prepared<'_>,
+    aim: &Aim<'_>,
+    account: &Account,
+    way: &Way,
+    path: String,
+    body: Bytes,
+) -> UpstreamRequest {
+    let fields = translated_fields(&prepared.client_fields, way.protocol, aim.provider, account);
+    UpstreamRequest { method: Method::POST, path, fields, body }
 }
 
 /// Whether the provider would refuse the client's own bytes: another vendor's proofs stand in the
@@ -305,15 +337,6 @@ fn landed<T>(wake: Wake<Result<T, UpstreamError>>, on_deadline: FailureClass, wh
     }
 }
 
-fn is_stream(head: &Head, is_array: bool) -> bool {
-    const STREAMS: [&str; 3] =
-        ["text/event-stream", "application/vnd.amazon.eventstream", "application/x-ndjson"];
-    let kind = head.field(&header::CONTENT_TYPE).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    STREAMS.iter().any(|stream| kind.eq_ignore_ascii_case(stream))
-        || (is_array && kind.eq_ignore_ascii_case("application/json"))
-}
-
 /// An answer outside 2xx: its body is read, bounded, to be shown or to learn when to come back.
 async fn refused(talk: &mut Talk<'_>, edge: &Edge, mut call: Call, head: Head) -> Stop {
     let mut body = BytesMut::new();
@@ -332,14 +355,19 @@ async fn refused(talk: &mut Talk<'_>, edge: &Edge, mut call: Call, head: Head) -
     if is_whole {
         call.finish();
     }
+    fail(judged(edge, head, body.freeze()))
+}
+
+/// What an answer outside 2xx means.
+pub fn judged(edge: &Edge, head: Head, body: Bytes) -> Failure {
     let class = if head.status >= 400 { FailureClass::Status(head.status) } else { FailureClass::Protocol };
     let mut failure = Failure::new(class, format!("status {}", head.status));
     let field =
         |name: &str| head.fields.iter().find(|(n, _)| n.as_str() == name).and_then(|(_, v)| v.to_str().ok());
     failure.retry_after = retry_after(field, &body, edge.wall.now());
-    failure.body = body.freeze();
+    failure.body = body;
     failure.head = Some(head);
-    fail(failure)
+    failure
 }
 
 /// Reads a stream up to its first content: until then it may fail over.
@@ -506,6 +534,8 @@ async fn whole(
     let upstream = translated.as_ref().map_or(prepared.endpoint, |t| endpoint_of(t.protocol, false));
     let plain = plain(&head, &body);
     let mut reading = read_answer(upstream, &plain);
+    let counted = head_count(&head).filter(|_| prepared.endpoint == Endpoint::Invoke);
+    reading.usage = reading.usage.or(counted.map(|input| Usage { input, ..Usage::default() }));
     if let Some(fault) = reading.fault {
         return Err(fail(stream_fault(fault)));
     }
@@ -516,42 +546,12 @@ async fn whole(
         drop(plain);
         return Ok(Attempted::Whole(Box::new(Answer { head, body, reading, dropped: Vec::new() })));
     };
-    let answered = answer(&translated, client, &plain);
+    let translated = Arc::new(translated);
+    let answered = answer(&translated, client, plain).await;
     let (body, usage) = answered.map_err(|e| fail(Failure::new(FailureClass::BadBody, e)))?;
     reading.usage = usage.or(reading.usage);
     reading.response_id = None;
     head.fields = answer_head("application/json");
-    Ok(Attempted::Whole(Box::new(Answer { head, body, reading, dropped: translated.dropped })))
-}
-
-/// The head of an answer written here: the provider's fields describe another one.
-fn answer_head(content_type: &'static str) -> Fields {
-    vec![(header::CONTENT_TYPE, HeaderValue::from_static(content_type))]
-}
-
-/// A body without its content coding; empty where that cannot be undone.
-fn plain<'b>(head: &Head, body: &'b Bytes) -> Cow<'b, [u8]> {
-    let coding =
-        head.field(&header::CONTENT_ENCODING).map_or(Ok(ContentCoding::Identity), ContentCoding::parse);
-    match coding {
-        Ok(ContentCoding::Identity) => Cow::Borrowed(body),
-        Ok(coding) => {
-            let plain = crate::framing::inflate::inflate_all(coding, body, 16 * WHOLE_BYTES_MAX);
-            Cow::Owned(plain.unwrap_or_default().to_vec())
-        }
-        Err(_) => Cow::Borrowed(&[]),
-    }
-}
-
-fn joined(first: Option<Bytes>, more: BytesMut) -> Bytes {
-    match first {
-        None => more.freeze(),
-        Some(first) if more.is_empty() => first,
-        Some(first) => {
-            let mut all = BytesMut::with_capacity(first.len() + more.len());
-            all.extend_from_slice(&first);
-            all.extend_from_slice(&more);
-            all.freeze()
-        }
-    }
+    let dropped = translated.dropped.clone();
+    Ok(Attempted::Whole(Box::new(Answer { head, body, reading, dropped })))
 }

@@ -105,12 +105,10 @@ fn is_counted(endpoint: Endpoint) -> bool {
         Endpoint::ChatCompletions
             | Endpoint::Completions
             | Endpoint::Responses
-            | Endpoint::Embeddings
             | Endpoint::Messages
             | Endpoint::GenerateContent
             | Endpoint::StreamGenerateContent
-            | Endpoint::EmbedContent
-    )
+    ) || endpoint.embeds()
 }
 
 /// A client may ask for the exact count in `x-tidegate-input-tokens`.
@@ -195,8 +193,15 @@ impl Tail {
 
     /// The last `"usage"` object of the body, read as the endpoint's.
     pub fn usage(&self, endpoint: Endpoint) -> Option<Usage> {
-        let at = memchr::memmem::rfind(&self.bytes, b"\"usage\"")
-            .or_else(|| memchr::memmem::rfind(&self.bytes, b"\"usageMetadata\""))?;
+        // Their names in the dialects that have no streams of it.
+        const NAMES: [&[u8]; 5] = [
+            b"\"usage\"",
+            b"\"usageMetadata\"",
+            b"\"meta\"",
+            b"\"prompt_eval_count\"",
+            b"\"inputTextTokenCount\"",
+        ];
+        let at = NAMES.iter().find_map(|name| memchr::memmem::rfind(&self.bytes, name))?;
         let mut tail = b"{".to_vec();
         tail.extend_from_slice(self.bytes.get(at..)?);
         tap::read_body(endpoint, &tail).usage

@@ -4,6 +4,7 @@ use super::downstream::Fields;
 use crate::auth::CREDENTIAL_HEADERS;
 use crate::runtime::{Account, Provider};
 use crate::types::Protocol;
+use crate::upstream::Head;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// Hop-by-hop fields (RFC 9110 §7.6.1), framing, and what names the client or this host: never
@@ -128,6 +129,12 @@ pub fn answer_fields(upstream: &Fields, hides_limits: bool, extra: usize) -> Fie
         }
     }
     fields
+}
+
+/// Prompt tokens that only the head of an answer tells: Bedrock's, of models whose bodies have no usage.
+pub fn head_count(head: &Head) -> Option<u64> {
+    let name = HeaderName::from_static("x-amzn-bedrock-input-token-count");
+    head.field(&name)?.parse().ok().filter(|count| (1..1 << 40).contains(count))
 }
 
 fn is_limit(name: &str) -> bool {

@@ -2,7 +2,9 @@
 //! answer: each step is a file.
 
 mod alarm;
+mod aside;
 mod attempt;
+mod bodies;
 pub mod body;
 mod count;
 mod cuts;
@@ -16,14 +18,17 @@ mod plain_answer;
 mod prepare;
 mod race;
 mod relay;
+mod remote;
 pub mod respond;
 mod splitter;
 mod talk;
 mod translate;
+mod vectors;
 
 pub use health::account;
 
 use super::context::Ctx;
+use super::cost;
 use super::local;
 use crate::dialect::errors;
 use crate::dialect::keepalive::KeepaliveState;
@@ -240,6 +245,8 @@ async fn note_stream(
             0
         };
         ctx.record.usage = Some(listener.usage(input));
+        let dropped = &ctx.record.dropped;
+        ctx.record.service = cost::service(listener.service(), &prepared.body, dropped);
     }
     ctx.record.finish_reason = listener.hearing().finish_reason().map(str::to_owned);
     if let Some(id) = listener.hearing().response_id() {
@@ -321,6 +328,7 @@ async fn whole(
     answer: Answer,
 ) {
     let Answer { head, body, reading, dropped } = answer;
+    ctx.record.service = cost::service(reading.service, &prepared.body, &dropped);
     ctx.record.dropped = dropped;
     ctx.record.usage = match reading.usage {
         // A stored answer repeats the usage of the call that made it, which has been charged.
@@ -352,6 +360,7 @@ async fn long_answer(
     let Long { mut call, head, begun } = long;
     ctx.record.status = head.status;
     let fields = respond::long_fields(edge, ctx, &head.fields);
+    ctx.record.service = cost::service(None, &prepared.body, &[]);
     let mut tail = count::Tail::new(&begun);
     if talk.down.open(head.status, &fields, begun).await.is_err() {
         ctx.record.is_client_gone = true;

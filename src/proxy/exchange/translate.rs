@@ -4,16 +4,21 @@
 //! mean (`dialect::codec`). Invariant: whatever is left out of the body is named in
 //! [`Translated::dropped`].
 
+use super::aside::aside;
 use super::attempt::Aim;
 use super::prepare::Prepared;
-use crate::chat::{Loss, Losses, Refused, Request};
+use super::remote;
+use crate::chat::{self, Loss, Losses, Refused, Request};
+use crate::dialect::codec::remote::{FetchedAll, Wanted, fill};
 use crate::dialect::codec::{self, Called, Garbled, Owed};
-use crate::dialect::paths::encode_model;
+use crate::dialect::paths::{encode_segment, gemini_path};
 use crate::dialect::tap::{BodyReading, read_body};
+use crate::dialect::tier::service_of;
 use crate::framing::json::{Duplicates, JsonError, JsonFault, parse_bytes, path_at};
 use crate::runtime::{Edge, OnUnsupported};
 use crate::types::{Endpoint, Protocol, Reason, Reject, Usage};
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// A body that is sent up in `protocol`.
 pub struct Translated {
@@ -27,55 +32,153 @@ pub struct Translated {
     pub owed: Owed,
 }
 
-/// Writes the client's request in `to`.
+/// All that one encoding needs, owned: a long one is done elsewhere.
+struct Job {
+    from: Protocol,
+    to: Protocol,
+    body: Bytes,
+    path_model: Option<String>,
+    is_stream: bool,
+    target: chat::Target,
+    on_unsupported: OnUnsupported,
+    /// But for what the request itself says.
+    owed: Owed,
+    fetched: FetchedAll,
+}
+
+/// What an encoding came to.
+enum Done {
+    Translated(Box<Translated>),
+    /// These must be fetched first.
+    Wants(Vec<Wanted>),
+}
+
+/// Writes the client's request in `to`; images and documents that the target wants whole are fetched
+/// where the provider's configuration allows it.
 ///
 /// # Errors
 /// 400 naming the field: the request is at fault, or this target cannot serve it.
-pub fn translate(
+pub async fn translate(
     edge: &Edge,
     prepared: &Prepared<'_>,
     aim: &Aim<'_>,
     from: Protocol,
     to: Protocol,
 ) -> Result<Translated, Reject> {
-    let called = Called { model: prepared.hit.model.as_deref(), is_stream: Some(prepared.is_stream) };
     if from != to && prepared.previous_response().is_some() {
         let message = "this model's provider keeps no responses: send the conversation in `input`";
         return Err(Reject::new(Reason::InvalidRequest, message).with_param("previous_response_id"));
     }
-    let root =
-        parse_bytes(&prepared.body, Duplicates::Refuse).map_err(|error| malformed(&prepared.body, error))?;
-    let refused = |refused: Refused| unserved(&prepared.body, &refused);
-    let mut request = codec::decode_request(from, &root, called).map_err(refused)?;
-    let target = aim.provider.target(&aim.runtime.catalog, aim.upstream_model);
-    let mut losses = Losses::default();
-    if to != Protocol::Messages {
-        codec::messages::leave_out_deferred(&mut request, &mut losses);
+    let mut job = Job::of(edge, prepared, aim, from, to);
+    let wanted = match job.run().await? {
+        (_, Done::Translated(translated)) => return Ok(*translated),
+        (back, Done::Wants(wanted)) => {
+            job = back;
+            wanted
+        }
+    };
+    job.fetched = Box::pin(remote::fetch(aim, &prepared.body, wanted)).await?;
+    match job.run().await? {
+        (_, Done::Translated(translated)) => Ok(*translated),
+        (_, Done::Wants(_)) => Err(Reject::new(Reason::Internal, "a URL was not fetched")),
     }
-    let mut body = Vec::with_capacity(prepared.body.len() + 256);
-    codec::encode_request(to, &request, &target, &mut losses, &mut body).map_err(refused)?;
-    let dropped = dropped(&prepared.body, &losses);
-    if aim.policy.on_unsupported == OnUnsupported::Reject
-        && let Some(first) = dropped.first()
-    {
-        let message =
-            format!("the model's provider has no `{first}`, and this model refuses to leave it out");
-        return Err(Reject::new(Reason::InvalidRequest, message).with_param(first.clone()));
-    }
-    Ok(Translated {
-        protocol: to,
-        body: Bytes::from(body),
-        path: path(to, aim.upstream_model, prepared.is_stream),
-        dropped,
-        owed: owed(edge, prepared, from, &request),
-    })
 }
 
-/// The client's answer for the provider's whole one, and what it cost.
+impl Job {
+    fn of(edge: &Edge, prepared: &Prepared<'_>, aim: &Aim<'_>, from: Protocol, to: Protocol) -> Self {
+        let owed = Owed {
+            model: prepared.model.clone(),
+            token: format!("{:016x}{:016x}", edge.dice.roll(), edge.dice.roll()),
+            created: edge.wall.unix_ms() / 1000,
+            wants_usage: false,
+            is_array: prepared.is_array,
+            echo: String::new(),
+        };
+        Self {
+            from,
+            to,
+            body: prepared.body.clone(),
+            path_model: prepared.hit.model.as_deref().map(str::to_owned),
+            is_stream: prepared.is_stream,
+            target: aim.provider.target(&aim.runtime.catalog, aim.upstream_model),
+            on_unsupported: aim.policy.on_unsupported,
+            owed,
+            fetched: FetchedAll::new(),
+        }
+    }
+
+    /// Encodes, off the worker where the body is long. Gives itself back for a second time.
+    async fn run(self) -> Result<(Self, Done), Reject> {
+        let bytes = self.body.len();
+        let done = aside(bytes, move || self.encode().map(|done| (self, done))).await;
+        done.ok_or_else(|| Reject::new(Reason::Draining, "the gateway is shutting down"))?
+    }
+
+    fn encode(&self) -> Result<Done, Reject> {
+        let root =
+            parse_bytes(&self.body, Duplicates::Refuse).map_err(|error| malformed(&self.body, error))?;
+        let refused = |refused: Refused| unserved(&self.body, &refused);
+        let called = Called { model: self.path_model.as_deref(), is_stream: Some(self.is_stream) };
+        let mut request = codec::decode_request(self.from, &root, called).map_err(refused)?;
+        let wanted = fill(&mut request, self.to, &self.target, &self.fetched);
+        if !wanted.is_empty() {
+            return Ok(Done::Wants(wanted));
+        }
+        let mut losses = Losses::default();
+        if self.to != Protocol::Messages {
+            codec::messages::leave_out_deferred(&mut request, &mut losses);
+        }
+        let mut body = Vec::with_capacity(self.body.len() + 256);
+        codec::encode_request(self.to, &request, &self.target, &mut losses, &mut body).map_err(refused)?;
+        let dropped = dropped(&self.body, &losses);
+        refuse_losses(self.on_unsupported, &dropped)?;
+        Ok(Done::Translated(Box::new(Translated {
+            protocol: self.to,
+            body: Bytes::from(body),
+            path: path(self.to, &self.target.model, self.is_stream),
+            dropped,
+            owed: self.owed_for(&request),
+        })))
+    }
+
+    fn owed_for(&self, request: &Request<'_>) -> Owed {
+        let is_echoed = self.from == Protocol::Responses;
+        let echo = if is_echoed { codec::responses::echo(request) } else { String::new() };
+        Owed { wants_usage: request.wants_usage, echo, ..self.owed.clone() }
+    }
+}
+
+/// What a model refuses to lose.
+///
+/// # Errors
+/// 400 naming the first thing left out, where the policy says so.
+pub fn refuse_losses(policy: OnUnsupported, dropped: &[String]) -> Result<(), Reject> {
+    match dropped.first() {
+        Some(first) if policy == OnUnsupported::Reject => {
+            let message =
+                format!("the model's provider has no `{first}`, and this model refuses to leave it out");
+            Err(Reject::new(Reason::InvalidRequest, message).with_param(first.clone()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The client's answer for the provider's whole one, and what it cost; written off the worker where
+/// it is long.
 ///
 /// # Errors
 /// What is wrong with the provider's answer.
-pub fn answer(
+pub async fn answer(
+    translated: &Arc<Translated>,
+    client: Protocol,
+    body: Bytes,
+) -> Result<(Bytes, Option<Usage>), Garbled> {
+    let translated = translated.clone();
+    let written = aside(body.len(), move || rewritten(&translated, client, &body)).await;
+    written.ok_or_else(|| Garbled("the gateway is shutting down".to_owned()))?
+}
+
+fn rewritten(
     translated: &Translated,
     client: Protocol,
     body: &[u8],
@@ -96,21 +199,10 @@ pub fn read_answer(endpoint: Endpoint, body: &[u8]) -> BodyReading {
     let root = parse_bytes(body, Duplicates::LastCounts).ok();
     match root.as_ref().map(|root| codec::decode_response(decoded, root)) {
         Some(Ok(response)) => {
-            BodyReading { usage: response.usage, is_expected_shape: true, ..BodyReading::default() }
+            let service = service_of(body);
+            BodyReading { usage: response.usage, service, is_expected_shape: true, ..BodyReading::default() }
         }
         _ => BodyReading::default(),
-    }
-}
-
-fn owed(edge: &Edge, prepared: &Prepared<'_>, from: Protocol, request: &Request<'_>) -> Owed {
-    let echo = if from == Protocol::Responses { codec::responses::echo(request) } else { String::new() };
-    Owed {
-        model: prepared.model.clone(),
-        token: format!("{:016x}{:016x}", edge.dice.roll(), edge.dice.roll()),
-        created: edge.wall.unix_ms() / 1000,
-        wants_usage: request.wants_usage,
-        is_array: prepared.is_array,
-        echo,
     }
 }
 
@@ -120,15 +212,11 @@ fn path(protocol: Protocol, model: &str, is_stream: bool) -> String {
         Protocol::Chat => "/chat/completions".to_owned(),
         Protocol::Responses => "/responses".to_owned(),
         Protocol::Messages => "/v1/messages".to_owned(),
-        Protocol::Generate => {
-            let action = if is_stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
-            let is_qualified = model.starts_with("models/") || model.starts_with("tunedModels/");
-            let collection = if is_qualified { "" } else { "models/" };
-            format!("/v1beta/{collection}{}:{action}", encode_model(model))
-        }
+        Protocol::Generate if is_stream => gemini_path(model, "streamGenerateContent?alt=sse"),
+        Protocol::Generate => gemini_path(model, "generateContent"),
         Protocol::Converse => {
             let action = if is_stream { "converse-stream" } else { "converse" };
-            format!("/model/{}/{action}", crate::dialect::paths::encode_segment(model))
+            format!("/model/{}/{action}", encode_segment(model))
         }
         Protocol::Cohere => "/v2/chat".to_owned(),
         Protocol::Ollama => "/api/chat".to_owned(),
@@ -160,7 +248,8 @@ pub fn stream_type(endpoint: Endpoint, is_array: bool) -> &'static str {
     }
 }
 
-fn malformed(body: &[u8], error: JsonError) -> Reject {
+/// A body that is no JSON of ours.
+pub fn malformed(body: &[u8], error: JsonError) -> Reject {
     let reason = match error.fault {
         JsonFault::Duplicate => Reason::DuplicateField,
         _ => Reason::InvalidJson,
@@ -173,7 +262,8 @@ fn malformed(body: &[u8], error: JsonError) -> Reject {
     }
 }
 
-fn unserved(body: &[u8], refused: &Refused) -> Reject {
+/// A request that this target cannot serve, with the place in the client's body.
+pub fn unserved(body: &[u8], refused: &Refused) -> Reject {
     let place = refused.at.offset().and_then(|at| path_at(body, at));
     match place {
         Some(place) => {
@@ -185,7 +275,7 @@ fn unserved(body: &[u8], refused: &Refused) -> Reject {
 }
 
 /// The paths of what was left out, as the client wrote them.
-fn dropped(body: &[u8], losses: &Losses) -> Vec<String> {
+pub fn dropped(body: &[u8], losses: &Losses) -> Vec<String> {
     let path = |loss: &Loss| {
         let place = loss.at.offset().and_then(|at| path_at(body, at));
         match (place, &loss.name) {
