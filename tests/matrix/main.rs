@@ -22,5 +22,7 @@ mod facts;
 mod frames;
 mod grid;
 mod known;
+mod made;
 mod requests;
+mod twins;
 mod walk;
