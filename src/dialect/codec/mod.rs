@@ -9,6 +9,8 @@ mod called;
 pub mod chat;
 pub mod cohere;
 pub mod converse;
+#[cfg(test)]
+mod cross_tests;
 pub mod embed;
 mod garbled;
 pub mod generate;
