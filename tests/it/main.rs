@@ -16,7 +16,15 @@
     reason = "tests measure real time from outside, and their tasks end with the runtime of the test"
 )]
 
+#[path = "../matrix/facts.rs"]
+mod facts;
+#[path = "../matrix/frames.rs"]
+mod frames;
 mod harness;
+#[path = "../matrix/made/mod.rs"]
+mod made;
+#[path = "../matrix/walk/mod.rs"]
+mod walk;
 
 mod corpus_replay;
 mod forward_lane;
@@ -29,6 +37,8 @@ mod t02_event_forms;
 mod t03_stream_usage;
 mod t05_usage_in_streams;
 mod t06_unbuffered;
+mod t07_tool_calls;
+mod t09_stop_reasons;
 mod t10_before_content;
 mod t11_after_content;
 mod t13_keepalive;

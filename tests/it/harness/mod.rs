@@ -36,6 +36,7 @@ mod connection;
 pub mod corpus;
 mod gateway;
 mod http2;
+pub mod lanes;
 mod metrics;
 mod request;
 mod sim;
