@@ -51,6 +51,8 @@ pub struct Metrics {
     /// Requests whose client left before its answer was whole.
     pub client_aborts: IntCounter,
     pub keepalives_sent: IntCounter,
+    /// Events of upstreams' streams that no decoder knows, skipped.
+    pub unknown_events: IntCounter,
     pub config_reloads: CounterRow<ReloadResult>,
     /// Rises by one with each configuration applied.
     pub config_generation: IntGauge,
@@ -105,6 +107,8 @@ impl Metrics {
             client_aborts: r
                 .counter("client_aborts_total", "Requests whose client left before the answer was whole.")?,
             keepalives_sent: r.counter("keepalives_sent_total", "Keepalive comments sent between events.")?,
+            unknown_events: r
+                .counter("unknown_events_total", "Events of upstreams' streams nobody knows, skipped.")?,
             config_reloads: r.row("config_reloads_total", "Configuration reloads, by result.")?,
             config_generation: r.gauge("config_generation", "Configurations applied since the start.")?,
             access_log: LogCounters {

@@ -61,6 +61,8 @@ fn stream(case: &Case, client: Protocol, frames: &[Frame]) -> Result<Vec<u8>, St
         }
     }
     translator.on_end(&mut out, &mut |_| {});
+    let unknown = translator.witness.unknown();
+    assert_eq!(unknown, 0, "{}: events that no rule knows", case.dir);
     Ok(out)
 }
 

@@ -95,6 +95,8 @@ fn told_stream(upstream: Protocol, client: Protocol, frames: &[Frame]) -> Vec<u8
         assert!(!matches!(class, EventClass::Fault(_)), "{class:?}: {frame:?}");
     }
     translator.on_end(&mut out, &mut |_| {});
+    let news = frames.iter().filter(|frame| frame.data.contains("nobody knows this")).count();
+    assert_eq!(translator.witness.unknown(), news as u64, "events nobody knows are counted");
     out
 }
 

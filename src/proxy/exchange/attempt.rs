@@ -28,9 +28,9 @@ use std::time::Duration;
 /// Answers up to this size are read whole before anything goes down, so that a broken one can
 /// still fail over.
 const WHOLE_BYTES_MAX: usize = 1024 * 1024;
-/// What a stream may send before its first content (pings, roles, filters) and still fail over.
 /// Longest answer that is translated whole (images come in it).
 const TRANSLATED_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// What a stream may send before its first content (pings, roles, filters) and still fail over.
 const HELD_BYTES_MAX: usize = 256 * 1024;
 /// How long an error body is waited for.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(2);

@@ -79,6 +79,11 @@ impl Hearing {
         self.witness().map_or_else(StreamTap::has_content, Witness::has_content)
     }
 
+    /// Events that the upstream's protocol is not known to have; where bytes pass as they are nobody looks.
+    pub fn unknown(&self) -> u64 {
+        self.witness().map_or(0, Witness::unknown)
+    }
+
     pub fn finish_reason(&self) -> Option<&str> {
         match self.witness() {
             Ok(witness) => witness.finish_reason(),

@@ -241,6 +241,7 @@ async fn note_stream(
         };
         ctx.record.usage = Some(listener.usage(input));
     }
+    edge.metrics.unknown_events.inc_by(listener.hearing().unknown());
     ctx.record.finish_reason = listener.hearing().finish_reason().map(str::to_owned);
     if let Some(id) = listener.hearing().response_id() {
         pins::keep(edge, ctx, track, prepared, id);

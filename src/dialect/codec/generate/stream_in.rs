@@ -33,6 +33,7 @@ pub struct Decoder {
     count: Count,
     told: Option<Usage>,
     blocked: Option<String>,
+    unknown: u64,
 }
 
 /// What is known of one candidate.
@@ -64,7 +65,7 @@ impl Decoder {
     }
 
     fn element(&mut self, root: &Node<'_>, sink: Sink<'_>) -> Result<(), StreamFault> {
-        if !self.has_started && is_answer(root) {
+        if !self.has_started {
             self.has_started = true;
             self.id = text(root, "responseId").unwrap_or_default().into_owned();
             sink(Event::Start {
@@ -145,6 +146,10 @@ impl DecodeStream for Decoder {
         if !root.is_object() {
             return Err(garbled("an element of the provider's stream is no object"));
         }
+        if !is_answer(&root) {
+            self.unknown += 1;
+            return Ok(());
+        }
         self.element(&root, sink)
     }
 
@@ -164,6 +169,10 @@ impl DecodeStream for Decoder {
             sink(Event::Stop { choice, stop: stop::stop(word, candidate.has_calls) });
         }
         sink(Event::End);
+    }
+
+    fn unknown(&self) -> u64 {
+        self.unknown
     }
 }
 

@@ -31,6 +31,7 @@ pub struct Decoder {
     open: Vec<OpenBlock>,
     told: Told,
     last_usage: Option<Usage>,
+    unknown: u64,
 }
 
 impl Decoder {
@@ -55,7 +56,8 @@ impl Decoder {
             "message_stop" => self.message_stop(sink),
             "error" => return Err(fault_of(node)),
             _ if node.get("error").is_some() => return Err(fault_of(node)),
-            _ => {}
+            "ping" => {}
+            _ => self.unknown += 1,
         }
         Ok(())
     }
@@ -205,6 +207,10 @@ impl DecodeStream for Decoder {
 
     fn on_end(&mut self, _sink: Sink<'_>) {
         // `message_stop` was the end, or there was none.
+    }
+
+    fn unknown(&self) -> u64 {
+        self.unknown
     }
 }
 

@@ -20,6 +20,7 @@ pub struct Decoder {
     next: u32,
     /// The open block, and whether it is text.
     open: Option<(u32, bool)>,
+    unknown: u64,
 }
 
 fn nonsense(message: &str) -> StreamFault {
@@ -140,10 +141,15 @@ impl DecodeStream for Decoder {
             return Err(fault);
         }
         if root.get("message").is_none() && root.get("done").is_none() {
+            self.unknown += 1;
             return Ok(());
         }
         self.line(&root, sink)
     }
 
     fn on_end(&mut self, _: Sink<'_>) {}
+
+    fn unknown(&self) -> u64 {
+        self.unknown
+    }
 }
