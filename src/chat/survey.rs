@@ -4,7 +4,7 @@ use super::block::{Block, BlockKind, Media, Source};
 use super::carry::{Carry, Feature};
 use super::loss::{Losses, Refused};
 use super::request::{OutputFormat, Request, Role};
-use super::signature::Vendor;
+use super::signature::{Signature, Vendor};
 use super::text::{At, Extra};
 use super::tool::{ToolChoice, ToolKind};
 use crate::types::Protocol;
@@ -15,6 +15,8 @@ pub struct Survey<'s> {
     pub to: Protocol,
     /// Whose signatures the target takes back.
     pub vendor: Vendor,
+    /// Whether Gemini's signatures of calls go up.
+    pub signs_calls: bool,
     pub carry: &'s dyn Fn(Feature) -> Carry,
 }
 
@@ -153,8 +155,17 @@ impl Walk<'_, '_> {
             }
             BlockKind::Audio(_) => self.meet(Feature::AudioInput, block.at),
             BlockKind::Video(_) => self.meet(Feature::VideoInput, block.at),
-            BlockKind::ToolUse(call) if call.is_custom => self.meet(Feature::CustomTools, block.at),
-            BlockKind::ToolUse(_) => Ok(()),
+            BlockKind::ToolUse(call) => {
+                if call.is_custom {
+                    self.meet(Feature::CustomTools, block.at)?;
+                }
+                let is_lost =
+                    |proof: &Signature<'_>| !(self.survey.signs_calls && proof.vendor == Vendor::Gemini);
+                match call.signature.as_ref().is_some_and(is_lost) {
+                    true => self.meet(Feature::ForeignThinking, block.at),
+                    false => Ok(()),
+                }
+            }
             BlockKind::ToolResult(result) => {
                 if result.is_error {
                     self.meet(Feature::ToolResultError, block.at)?;

@@ -17,9 +17,11 @@ pub mod generate;
 pub mod messages;
 pub mod ollama;
 mod owed;
+pub mod places;
 pub mod responses;
 pub mod schema;
 mod stream;
+mod time;
 mod translator;
 mod witness;
 

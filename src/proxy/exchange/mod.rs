@@ -7,6 +7,7 @@ pub mod body;
 mod count;
 mod cuts;
 pub mod downstream;
+mod dropped;
 mod heads;
 mod health;
 mod hearing;

@@ -3,6 +3,7 @@
 
 use super::attempt::Failure;
 use super::downstream::{Downstream, Fields};
+use super::dropped;
 use super::heads::answer_fields;
 use super::talk::Talk;
 use super::translate::stream_type;
@@ -205,7 +206,7 @@ pub fn push_own_fields(edge: &Edge, ctx: &mut Ctx, fields: &mut Fields) {
         push(fields, "x-tidegate-failures", &failures(ctx));
     }
     if !record.dropped.is_empty() {
-        push(fields, "x-tidegate-dropped", &record.dropped.join(","));
+        push_made(fields, "x-tidegate-dropped", dropped::listed(&record.dropped));
     }
     if let Some(counted) = record.counted_input {
         push_number(fields, "x-tidegate-input-tokens", counted);

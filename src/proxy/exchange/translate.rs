@@ -6,8 +6,8 @@
 
 use super::attempt::Aim;
 use super::prepare::Prepared;
-use crate::chat::{Loss, Losses, Refused, Request};
-use crate::dialect::codec::{self, Called, Garbled, Owed};
+use crate::chat::{Losses, Refused, Request};
+use crate::dialect::codec::{self, Called, Garbled, Owed, places};
 use crate::dialect::paths::encode_model;
 use crate::dialect::tap::{BodyReading, read_body};
 use crate::framing::json::{Duplicates, JsonError, JsonFault, parse_bytes, path_at};
@@ -21,7 +21,7 @@ pub struct Translated {
     pub body: Bytes,
     /// Below the provider's base path, with its query.
     pub path: String,
-    /// Paths of the client's fields that the target has no word for.
+    /// Paths of the client's fields that the target has no word for; at last `+N` for so many more.
     pub dropped: Vec<String>,
     /// What the answer must hold.
     pub owed: Owed,
@@ -54,13 +54,16 @@ pub fn translate(
     }
     let mut body = Vec::with_capacity(prepared.body.len() + 256);
     codec::encode_request(to, &request, &target, &mut losses, &mut body).map_err(refused)?;
-    let dropped = dropped(&prepared.body, &losses);
+    let mut dropped = places::of_losses(&prepared.body, &losses);
     if aim.policy.on_unsupported == OnUnsupported::Reject
         && let Some(first) = dropped.first()
     {
         let message =
             format!("the model's provider has no `{first}`, and this model refuses to leave it out");
         return Err(Reject::new(Reason::InvalidRequest, message).with_param(first.clone()));
+    }
+    if losses.more() > 0 {
+        dropped.push(format!("+{}", losses.more()));
     }
     Ok(Translated {
         protocol: to,
@@ -174,27 +177,11 @@ fn malformed(body: &[u8], error: JsonError) -> Reject {
 }
 
 fn unserved(body: &[u8], refused: &Refused) -> Reject {
-    let place = refused.at.offset().and_then(|at| path_at(body, at));
-    match place {
+    match places::of_refusal(body, refused) {
         Some(place) => {
             let message = format!("`{place}`: {}", refused.message);
             Reject::new(Reason::InvalidRequest, message).with_param(place)
         }
         None => Reject::new(Reason::InvalidRequest, refused.message.clone()),
     }
-}
-
-/// The paths of what was left out, as the client wrote them.
-fn dropped(body: &[u8], losses: &Losses) -> Vec<String> {
-    let path = |loss: &Loss| {
-        let place = loss.at.offset().and_then(|at| path_at(body, at));
-        match (place, &loss.name) {
-            (Some(place), _) => place,
-            (None, Some(name)) => name.clone(),
-            (None, None) => loss.feature.as_str().to_owned(),
-        }
-    };
-    let mut paths: Vec<String> = losses.all().iter().map(path).collect();
-    paths.dedup();
-    paths
 }

@@ -28,7 +28,8 @@ pub fn encode_request(
         ThinkingEcho::None | ThinkingEcho::ReasoningContent => Vendor::Unsigned,
     };
     let carry = |feature| policy.carry(feature);
-    Survey { to: Protocol::Chat, vendor, carry: &carry }.run(request, losses)?;
+    Survey { to: Protocol::Chat, vendor, signs_calls: target.needs_signatures, carry: &carry }
+        .run(request, losses)?;
     let schemas = Schemas::adapt(request, losses)?;
     let messages = Messages::new(request, &policy)?;
     JsonWriter::new(out).object(|w| {

@@ -232,13 +232,11 @@ impl Encoder {
             (Kind::Call { has_arguments, is_custom }, Delta::Arguments(text)) => {
                 let is_first = !std::mem::replace(has_arguments, true);
                 let mut frames = Vec::new();
-                match *is_custom {
-                    false => arguments(index, text, &mut frames),
-                    true => {
-                        let head = if is_first { INPUT_HEAD } else { "" };
-                        arguments(index, &format!("{head}{}", escaped(text)), &mut frames);
-                    }
+                if *is_custom && is_first {
+                    arguments(index, INPUT_HEAD, &mut frames);
                 }
+                let piece = if *is_custom { &escaped(text) } else { text.as_ref() };
+                arguments(index, piece, &mut frames);
                 self.send(block, &frames, out);
             }
             _ => {}

@@ -10,10 +10,11 @@ use super::partial::Arguments;
 use super::response_in::{self, Ids};
 use super::signature::Slot;
 use super::usage::Count;
-use super::{logprobs, stop, time};
+use super::{logprobs, stop};
 use crate::chat::{
     BlockKind, BlockStart, Delta, Event, Signature, Stop, StopReason, Text, freeform, unpack_id,
 };
+use crate::dialect::codec::time;
 use crate::dialect::codec::{DecodeStream, Sink};
 use crate::dialect::generic::fault;
 use crate::dialect::tap::StreamFault;

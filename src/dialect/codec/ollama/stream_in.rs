@@ -8,7 +8,8 @@ use crate::dialect::generic::fault;
 use crate::dialect::tap::StreamFault;
 use crate::framing::json::{Duplicates, Node, parse_bytes};
 
-use super::{calls, images, response_in, stop, time, usage};
+use super::{calls, images, response_in, stop, usage};
+use crate::dialect::codec::time;
 
 /// Reads one stream of `/api/chat`.
 #[derive(Default)]
