@@ -3,7 +3,7 @@
 use super::block::{Block, BlockKind, Media, Source};
 use super::carry::{Carry, Feature};
 use super::loss::{Losses, Refused};
-use super::request::{OutputFormat, Request, Role};
+use super::request::{OutputFormat, Request, Role, Turn};
 use super::signature::{Signature, Vendor};
 use super::text::{At, Extra};
 use super::tool::{ToolChoice, ToolKind};
@@ -26,6 +26,7 @@ impl Survey<'_> {
     /// # Errors
     /// [`Refused`] at the first one the target rejects.
     pub fn run(&self, request: &Request<'_>, losses: &mut Losses) -> Result<(), Refused> {
+        self.check_substance(request)?;
         let mut walk = Walk { survey: self, losses };
         walk.parameters(request)?;
         walk.tools(request)?;
@@ -45,6 +46,24 @@ impl Survey<'_> {
             }
         }
         walk.extra(&request.extra)
+    }
+
+    /// Blocks of another protocol are left out; where nothing else is left of what the user says, or of
+    /// the whole conversation, the model would answer what nobody asked.
+    fn check_substance(&self, request: &Request<'_>) -> Result<(), Refused> {
+        let is_foreign =
+            |block: &Block<'_>| matches!(&block.kind, BlockKind::Opaque { of, .. } if *of != self.to);
+        let is_void = |turn: &&Turn<'_>| !turn.blocks.is_empty() && turn.blocks.iter().all(is_foreign);
+        let said = |turn: &&Turn<'_>| !turn.blocks.is_empty();
+        let is_all_void = request.turns.iter().filter(said).all(|turn| is_void(&turn));
+        let mut void = request.turns.iter().filter(is_void);
+        match void.find(|turn| is_all_void || turn.role == Role::User).and_then(|turn| turn.blocks.first()) {
+            None => Ok(()),
+            Some(block) => Err(Refused::new(
+                block.at,
+                "the model's provider has no such content, and there is nothing else in this turn",
+            )),
+        }
     }
 }
 

@@ -66,7 +66,10 @@ fn of_loss(root: Option<&Node<'_>>, loss: &Loss) -> String {
         (place, Some(within), Some(root)) if loss.feature == Feature::SchemaConstraint => {
             in_schema(root, place, within)
         }
-        (Some((path, _)), ..) => path,
+        (Some((path, node)), ..) => match members(loss.feature).iter().find(|name| has(node, name)) {
+            Some(member) => format!("{path}.{member}"),
+            None => path,
+        },
         (None, Some(name), _) => name.clone(),
         (None, None, _) => {
             let found = root.and_then(|root| names(loss.feature).iter().find(|name| has(root, name)));
@@ -86,6 +89,18 @@ fn in_schema(root: &Node<'_>, place: Option<(String, &Node<'_>)>, within: &str) 
     let steps = [around.as_str(), own, within];
     let steps: Vec<&str> = steps.into_iter().filter(|step| !step.is_empty()).collect();
     steps.join(".")
+}
+
+/// What clients call a feature that is a member of the block, turn or tool it was met at.
+fn members(feature: Feature) -> &'static [&'static str] {
+    match feature {
+        Feature::CacheHints => &["cache_control", "prompt_cache_breakpoint", "cachePoint"],
+        Feature::ParticipantName => &["name"],
+        Feature::ToolResultError => &["is_error", "toolResult.status"],
+        Feature::StrictTools => &["function.strict", "toolSpec.strict", "strict"],
+        Feature::Citations => &["citations", "annotations"],
+        _ => &[],
+    }
 }
 
 /// What clients call a feature that their request has as a whole.
@@ -181,6 +196,19 @@ mod tests {
             }
         });
         assert_eq!(paths, ["stop", "tool_choice", "parallel_tools"]);
+    }
+
+    #[test]
+    fn a_member_of_a_block_is_named_with_it() {
+        let body = r#"{"system":[{"text":"a"},{"text":"b","cache_control":{}}],"messages":[{"name":"ann","content":"x"}]}"#;
+        let root = parse(body, Duplicates::Refuse).unwrap();
+        let first = |key: &str, place: usize| At::of(&root.get(key).unwrap().items()[place]);
+        let mut losses = Losses::default();
+        losses.push(Feature::CacheHints, first("system", 1));
+        losses.push(Feature::ParticipantName, first("messages", 0));
+        losses.push(Feature::CacheHints, first("system", 0));
+        let paths = of_losses(body.as_bytes(), &losses);
+        assert_eq!(paths, ["system[1].cache_control", "messages[0].name", "system[0]"]);
     }
 
     #[test]

@@ -433,6 +433,9 @@ fn coding(head: &Head) -> Result<ContentCoding, Stop> {
 }
 
 fn stream_fault(fault: StreamFault) -> Failure {
+    if fault.is_nonsense() {
+        return Failure::new(FailureClass::BadBody, fault.message);
+    }
     // A provider that answers 200 and means 400 has judged the request: no other target judges it
     // better. Everything else it may say there is its own failure.
     let is_judged = matches!(fault.status, 400 | 404 | 413 | 422);

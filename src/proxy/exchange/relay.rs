@@ -115,7 +115,10 @@ impl Relay<'_> {
         if let Some(end) = self.pass(talk, heard.pieces.into_bytes()).await {
             return Some(end);
         }
-        heard.fault.map(StreamEnd::Fault)
+        heard.fault.map(|fault| match fault.is_nonsense() {
+            true => StreamEnd::Failed(FailureClass::BadBody, fault.message),
+            false => StreamEnd::Fault(fault),
+        })
     }
 
     async fn pass(&mut self, talk: &mut Talk<'_>, piece: Option<Bytes>) -> Option<StreamEnd> {

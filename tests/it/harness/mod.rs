@@ -34,6 +34,7 @@ mod answer;
 mod config;
 mod connection;
 pub mod corpus;
+pub mod echo;
 mod gateway;
 mod http2;
 pub mod lanes;

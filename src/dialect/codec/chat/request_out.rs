@@ -22,7 +22,7 @@ pub fn encode_request(
     losses: &mut Losses,
     out: &mut Vec<u8>,
 ) -> Result<(), Refused> {
-    let policy = Policy { target, from: request.from };
+    let policy = Policy::of(request, target);
     let vendor = match target.echo {
         ThinkingEcho::ReasoningDetails => Vendor::OpenRouter,
         ThinkingEcho::None | ThinkingEcho::ReasoningContent => Vendor::Unsigned,

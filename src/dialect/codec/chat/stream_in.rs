@@ -35,7 +35,7 @@ pub struct Decoder {
 
 /// A frame no provider should send.
 pub(super) fn nonsense(message: &str) -> StreamFault {
-    StreamFault { status: 502, code: "bad_response".to_owned(), message: message.to_owned() }
+    StreamFault::nonsense(message)
 }
 
 impl Decoder {

@@ -127,7 +127,7 @@ fn is_answer(root: &Node<'_>) -> bool {
 }
 
 fn garbled(what: &str) -> StreamFault {
-    StreamFault { status: 502, code: "invalid_stream".to_owned(), message: what.to_owned() }
+    StreamFault::nonsense(what)
 }
 
 impl DecodeStream for Decoder {

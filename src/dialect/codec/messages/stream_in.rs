@@ -225,5 +225,5 @@ fn fault_of(node: &Node<'_>) -> StreamFault {
 
 /// The upstream talks nonsense.
 fn broken(why: &str) -> StreamFault {
-    StreamFault { status: 502, code: "bad_stream".to_owned(), message: why.to_owned() }
+    StreamFault::nonsense(why)
 }

@@ -25,7 +25,7 @@ pub struct Decoder {
 }
 
 fn nonsense(message: &str) -> StreamFault {
-    StreamFault { status: 502, code: "bad_response".to_owned(), message: message.to_owned() }
+    StreamFault::nonsense(message)
 }
 
 impl Decoder {

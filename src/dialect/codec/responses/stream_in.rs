@@ -28,7 +28,7 @@ pub struct Decoder {
 }
 
 fn garbled(why: &str) -> StreamFault {
-    StreamFault { status: 502, code: "invalid_response".to_owned(), message: why.to_owned() }
+    StreamFault::nonsense(why)
 }
 
 impl Decoder {

@@ -256,7 +256,7 @@ fn failures_are_faults_and_silence_is_no_end() {
     assert_eq!(raw(Some("error"), "busy"), Some((500, "error".into())));
     assert_eq!(raw(None, r#"{"error":{"message":"no","code":429}}"#), Some((429, "429".into())));
     for nonsense in ["<html>", "[1]", "{\"type\":"] {
-        assert_eq!(raw(None, nonsense), Some((502, "invalid_response".into())));
+        assert_eq!(raw(None, nonsense), Some((502, "tidegate_nonsense".into())));
     }
     for harmless in ["", "[DONE]", "{}", r#"{"type":"ping"}"#] {
         assert_eq!(raw(None, harmless), None);
