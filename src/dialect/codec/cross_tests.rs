@@ -259,3 +259,37 @@ fn the_usage_of_a_stream_without_any_is_none() {
         assert!(usage.is_none_or(|usage| usage == Usage::default()), "{}: {usage:?}", protocol.as_str());
     }
 }
+
+/// Claude signs thinking that it does not show. It is another block than hidden thinking, with another
+/// proof, and must come out of every client's stream as what it was.
+#[test]
+fn thinking_without_words_keeps_its_proof_and_stays_thinking() {
+    use crate::chat::{Delta, Signature};
+    for protocol in Protocol::ALL.into_iter().filter(|protocol| *protocol != Protocol::Ollama) {
+        let start = BlockStart::Thinking { is_summary: false, item_id: None };
+        let proof = Signature::new(Vendor::Anthropic, "c2ln");
+        let hidden = BlockKind::Redacted(Signature::new(Vendor::Anthropic, "aGlkZGVu"));
+        let events = [
+            Event::Start { id: "a".into(), model: "m".into(), created: None },
+            Event::BlockStart { choice: 0, block: 0, start },
+            Event::Delta { choice: 0, block: 0, delta: Delta::Signature(proof.clone()) },
+            Event::BlockStop { choice: 0, block: 0 },
+            Event::BlockStart { choice: 0, block: 1, start: BlockStart::Whole(Box::new(hidden.clone())) },
+            Event::BlockStop { choice: 0, block: 1 },
+            Event::BlockStart { choice: 0, block: 2, start: BlockStart::Text },
+            Event::Delta { choice: 0, block: 2, delta: Delta::Text("So.".into()) },
+            Event::BlockStop { choice: 0, block: 2 },
+            Event::Stop { choice: 0, stop: crate::chat::Stop::new(crate::chat::StopReason::End) },
+            Event::End,
+        ];
+        let bytes = written(protocol, |say| events.iter().for_each(say));
+        let mut collector = Collector::new(protocol);
+        told(protocol, &bytes, &[7], &mut |event| collector.take(event));
+        let blocks = collector.finish().0.choices.swap_remove(0).blocks;
+        let name = protocol.as_str();
+        let is_it = |block: &crate::chat::Block<'_>| matches!(&block.kind, BlockKind::Thinking(t) if t.text.is_empty() && t.signature.as_ref() == Some(&proof));
+        assert!(is_it(&blocks[0]), "{name}: {blocks:?}");
+        assert_eq!(blocks[1].kind, hidden, "{name}");
+        assert_eq!(blocks[2].as_text(), Some("So."), "{name}");
+    }
+}

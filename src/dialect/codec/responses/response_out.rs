@@ -155,6 +155,9 @@ impl Writer<'_> {
             let place = if is_summary { &mut item.summary } else { &mut item.content };
             *place = Some(&thinking.text);
         }
+        if second.is_none() && reasoning::signs_nothing_shown(&first.text, signature) {
+            item.summary = Some("");
+        }
         item.write(w);
         1 + usize::from(second.is_some())
     }
