@@ -472,12 +472,11 @@ fn check_schema(text: &str) {
             let read = serde_json::from_str::<Value>(&adapted.json);
             assert!(read.is_ok_and(|schema| schema.is_object()), "{subset:?}: {text}: {}", adapted.json);
             assert!(adapted.lost.len() <= 32);
-            // What fits stays as it is.
-            let again = schema::adapt(&adapted.json, At::NOWHERE, subset, place);
-            if subset != Subset::GeminiOpenApi {
-                let again = again
-                    .unwrap_or_else(|e| panic!("{subset:?} {place:?}: {text} became {}: {e}", adapted.json));
-                assert!(again.lost.is_empty(), "{subset:?} {place:?}: {text} lost {:?} more", again.lost);
+            // What was cut to fit is taken the second time.
+            if subset != Subset::GeminiOpenApi
+                && let Err(error) = schema::adapt(&adapted.json, At::NOWHERE, subset, place)
+            {
+                panic!("{subset:?} {place:?}: {text} became {}: {error}", adapted.json);
             }
         }
     }

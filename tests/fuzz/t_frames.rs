@@ -83,8 +83,13 @@ fn check_json(bytes: &[u8]) {
             assert_eq!(refuses, serde_twice(bytes), "{shown:?}");
         }
         (Err(_), Err(_)) => {}
-        // Numbers outside of a double are numbers here; the other reader refuses them.
-        (Ok(_), Err(error)) => assert!(error.to_string().contains("out of range"), "{shown:?}: {error}"),
+        // Numbers outside of a double, and halves of a character's pair, are taken here and refused there.
+        (Ok(_), Err(error)) => {
+            let why = error.to_string();
+            let is_known =
+                ["out of range", "surrogate", "hex escape"].iter().any(|known| why.contains(known));
+            assert!(is_known, "{shown:?}: {error}");
+        }
         (Err(error), Ok(_)) => panic!("{shown:?}: {error}"),
     }
     for at in [0, bytes.len() / 2, bytes.len()] {

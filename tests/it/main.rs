@@ -18,9 +18,11 @@
 
 #[path = "../matrix/facts.rs"]
 mod facts;
+#[expect(dead_code, reason = "shared with the translation matrix, which uses all of it")]
 #[path = "../matrix/frames.rs"]
 mod frames;
 mod harness;
+#[expect(dead_code, reason = "shared with the translation matrix, which uses all of it")]
 #[path = "../matrix/made/mod.rs"]
 mod made;
 #[path = "../matrix/walk/mod.rs"]

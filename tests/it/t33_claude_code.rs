@@ -102,7 +102,7 @@ fn t33_claude_codes_request_is_served_by_strict_targets_of_every_other_protocol(
         );
     }
     let up: Value = {
-        gateway.send(&call(&lanes::model(Protocol::Converse))).status;
+        gateway.send(&call(&lanes::model(Protocol::Converse)));
         serde_json::from_slice(&sim.last_request().body).unwrap()
     };
     assert!(

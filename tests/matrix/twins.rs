@@ -147,6 +147,7 @@ fn a_streamed_answer_says_what_the_whole_one_says_to_clients_of_every_other_prot
                 differences(&wanted, &sorted).into_iter().for_each(|what| note(what, None));
                 for manner in Manner::ALL {
                     let frames = made::stream(upstream, &made, manner);
+                    assert_eq!(walk::cut(upstream, &made::bytes(upstream, &frames).0), frames);
                     let own = walk::stream(upstream, &frames);
                     assert_eq!(
                         differences(&source, &own),

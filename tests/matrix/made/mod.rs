@@ -84,10 +84,6 @@ impl Made {
         }
         made
     }
-
-    pub fn has_calls(&self) -> bool {
-        self.pieces.iter().any(|piece| matches!(piece, Piece::Call(..)))
-    }
 }
 
 /// The whole answer's body.

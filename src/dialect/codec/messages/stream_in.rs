@@ -180,8 +180,8 @@ impl Decoder {
 impl DecodeStream for Decoder {
     fn on_frame(&mut self, name: Option<&[u8]>, data: &[u8], sink: Sink<'_>) -> Result<(), StreamFault> {
         let trimmed = data.trim_ascii();
-        // Some servers copy OpenAI's last line as well.
-        if trimmed.is_empty() || trimmed == b"[DONE]" {
+        // Some servers copy OpenAI's last line as well. Nothing counts behind the end.
+        if self.is_ended || trimmed.is_empty() || trimmed == b"[DONE]" {
             return Ok(());
         }
         let exception = name.filter(|name| name.ends_with(b"xception"));
