@@ -1,8 +1,12 @@
 //! From a configuration to what serves it. The only reader of config types outside `config/`.
 
+mod credentials;
+
+use crate::archive::Bounds;
 use crate::auth::{KeyRing, KeySpec, ModelGlobs};
 use crate::catalog::{Auth, Catalog};
 use crate::config::{self, Config};
+use crate::dialect::front::Front;
 use crate::limits::{FloodGate, KeyLimits, Limits};
 use crate::meter::{Counter, FactorTable, Factors, Family};
 use crate::proxy::connection::ConnectionLimits;
@@ -17,7 +21,7 @@ use crate::server::{Certificate, CertificateError, Settings, TlsListener};
 use crate::telemetry::{AccessLog, LogSink, Metrics, SystemClock, WallClock};
 use crate::types::{Protocol, Secret};
 use crate::upstream::dns::Addresses;
-use crate::upstream::{Http2Mode, Link, Origin, Transports};
+use crate::upstream::{Http2Mode, Link, Origin, Remote, RemotePolicy, Transports};
 use http::{HeaderName, HeaderValue, header};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -89,12 +93,12 @@ fn bare(value: &[u8]) -> &[u8] {
     value.strip_prefix(b"Bearer ").unwrap_or(value)
 }
 
-/// What no message may hold: a provider's hosts and credentials.
+/// What no message may hold: a provider's hosts and the credentials that are known now.
 fn needles(accounts: &[Account], headers: &[(HeaderName, HeaderValue)]) -> Vec<Box<[u8]>> {
     let mut needles: Vec<Box<[u8]>> = Vec::new();
     for account in accounts {
         needles.push(account.link.origin.host.as_bytes().into());
-        needles.extend(account.auth.iter().map(|(_, value)| bare(value.as_bytes()).into()));
+        needles.extend(account.credential.needles());
     }
     // A header of the configuration can hold a credential too; a short word in one cannot.
     let values = headers.iter().map(|(_, value)| bare(value.as_bytes()));
@@ -102,6 +106,10 @@ fn needles(accounts: &[Account], headers: &[(HeaderName, HeaderValue)]) -> Vec<B
     needles.sort_unstable();
     needles.dedup();
     needles
+}
+
+fn bounds(responses: &config::Responses) -> Bounds {
+    Bounds { bytes_max: responses.bytes_max, entries_max: responses.entries_max, ttl: responses.ttl }
 }
 
 /// Only to differ between processes and boots.
@@ -178,6 +186,7 @@ impl Builder<'_> {
         Ok(Runtime {
             generation: previous.map_or(1, |previous| previous.generation + 1),
             edge: self.edge_policy(),
+            kept: bounds(&self.config.responses),
             keys: self.keys()?,
             limits: Limits::new(&self.key_limits(), previous.map(|previous| &previous.limits)),
             table: ModelTable::new(&names),
@@ -249,8 +258,8 @@ impl Builder<'_> {
             indexes.insert(name.clone(), providers.len());
             let built = self.provider(name, provider, cells.len())?;
             for (index, account) in built.accounts.iter().enumerate() {
-                let credential = account.auth.as_ref().map_or(&[] as &[u8], |(_, value)| value.as_bytes());
-                cells.push((format!("{name}/{index}/{:016x}", seed_of(name, credential)), rules(provider)));
+                let seed = seed_of(&account.identity);
+                cells.push((format!("{name}/{index}/{seed:016x}"), rules(provider)));
             }
             providers.push(built);
         }
@@ -269,23 +278,14 @@ impl Builder<'_> {
         let origin = Arc::new(origin);
         let ca = provider.tls.ca.as_ref().map(|path| path.to_string_lossy().into_owned());
         let transport = self.transports.for_ca(ca.as_deref());
-        let account = |secret: Option<&Secret>| {
-            let field = |secret| {
-                auth_field(&provider.kind.facts().auth, secret)
-                    .ok_or_else(|| fault("a key is no header value"))
-            };
-            let auth = secret.map(field).transpose()?;
-            let credential = auth.as_ref().map_or(&[] as &[u8], |(_, value)| value.as_bytes());
-            let seed = seed_of(name, credential);
+        let metrics = self.metrics.provider(name)?;
+        let account = |shown: credentials::Shown| {
+            let seed = seed_of(&shown.identity);
             let link = Link::new(origin.clone(), addresses.clone(), transport.clone(), seed);
-            Ok(Account { link: Arc::new(link), auth })
+            Account { link: Arc::new(link), credential: shown.credential, identity: shown.identity }
         };
-        let accounts: Result<Vec<Account>, AssembleError> = if provider.api_keys.is_empty() {
-            account(None).map(|keyless| vec![keyless])
-        } else {
-            provider.api_keys.iter().map(|secret| account(Some(secret))).collect()
-        };
-        let accounts = accounts?;
+        let shown = self.credentials(name, provider, &metrics)?;
+        let accounts: Vec<Account> = shown.into_iter().map(account).collect();
         let headers = static_headers(provider).ok_or_else(|| fault("a header is none"))?;
         Ok(Provider {
             name: name.to_owned(),
@@ -297,8 +297,13 @@ impl Builder<'_> {
             headers,
             takes_stream_options: provider.stream_options,
             counts_tokens_upstream: provider.count_tokens == config::CountTokens::Upstream,
+            remote: provider.fetch_media.as_ref().map(|fetch| {
+                // Public hosts are believed by the platform's authorities, whatever the provider's are.
+                Arc::new(Remote::new(remote_policy(fetch), self.transports.for_ca(None)))
+            }),
             is_opaque: provider.kind.as_str() == "openai-compatible",
-            metrics: self.metrics.provider(name)?,
+            betas: provider.anthropic_betas.clone(),
+            metrics,
         })
     }
 
@@ -403,9 +408,41 @@ fn ways(provider: &config::Provider) -> Vec<Way> {
             }
             None => main.base_path.clone(),
         };
-        Some(Way { protocol: *protocol, base_path })
+        let front = front(provider, *protocol);
+        let base_path = match front {
+            // Azure's older paths lie beside those of the version the base URL names.
+            Front::Deployments { .. } => base_path.trim_end_matches("/v1").to_owned(),
+            _ => base_path,
+        };
+        Some(Way { protocol: *protocol, base_path, front })
     };
     provider.protocols.iter().filter_map(of).collect()
+}
+
+/// Whose paths a protocol has at a provider.
+fn front(provider: &config::Provider, protocol: Protocol) -> Front {
+    let facts = provider.kind.facts();
+    let place = |name: &str| provider.places.get(name).map(str::to_owned);
+    match (&facts.auth, &provider.api_version) {
+        (Auth::Gcp, _) => Front::Vertex {
+            project: place("project").unwrap_or_default(),
+            location: place("region").unwrap_or_else(|| "global".to_owned()),
+        },
+        (_, Some(version)) => Front::Deployments { api_version: version.clone() },
+        // Who speaks Converse has Anthropic's own protocol only inside of `invoke`.
+        _ if protocol == Protocol::Messages && facts.protocols.contains(&Protocol::Converse) => Front::Invoke,
+        _ => Front::Plain,
+    }
+}
+
+fn remote_policy(fetch: &config::FetchMedia) -> RemotePolicy {
+    RemotePolicy {
+        allow: fetch.allow.clone(),
+        allow_private: fetch.allow_private.clone(),
+        bytes_max: fetch.bytes_max,
+        timeout: fetch.timeout,
+        count_max: fetch.count_max,
+    }
 }
 
 /// A key as the provider takes it.
@@ -431,11 +468,9 @@ fn static_headers(provider: &config::Provider) -> Option<Vec<(HeaderName, Header
 }
 
 /// The same for the same account over reloads, so that its connections stay; different for others.
-fn seed_of(provider: &str, credential: &[u8]) -> u64 {
-    use sha2::{Digest, Sha256};
-    let digest = Sha256::new().chain_update(provider).chain_update([0]).chain_update(credential).finalize();
+fn seed_of(identity: &[u8; 32]) -> u64 {
     let mut seed = [0u8; 8];
-    seed.iter_mut().zip(digest).for_each(|(place, byte)| *place = byte);
+    seed.iter_mut().zip(identity).for_each(|(place, byte)| *place = *byte);
     u64::from_be_bytes(seed)
 }
 

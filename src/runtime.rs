@@ -4,18 +4,23 @@
 //! It stands between floor 4 and the folders of floor 5: proxy, admin and jobs all read it, only
 //! `assemble` builds it. A request takes one snapshot and keeps it; a reload swaps the next one in.
 
+use crate::archive::{Archive, Bounds};
 use crate::auth::KeyRing;
-use crate::catalog::{self, Catalog};
+use crate::catalog::{self, Catalog, Quirk};
 use crate::chat;
+use crate::dialect::codec::embed::rerank;
+use crate::dialect::front::Front;
 use crate::limits::{FloodGate, Limits};
 use crate::meter::{Counter, Family};
 use crate::routing::{Balance, CooldownSet, FailoverPolicy, ModelTable, Pins, Target};
 use crate::telemetry::{AccessLog, Metrics, ProviderMetrics, SystemClock, WallClock};
 use crate::types::ids::RequestIds;
 use crate::types::{Clock, Endpoint, Protocol, Ticks};
-use crate::upstream::{Link, Transports};
+use crate::upstream::credentials::Credential;
+use crate::upstream::{Link, Remote, Transports};
 use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
+use ring::rand::{SecureRandom, SystemRandom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,6 +29,8 @@ use std::time::Duration;
 pub struct Runtime {
     pub generation: u64,
     pub edge: EdgePolicy,
+    /// How much is kept of responses and conversations.
+    pub kept: Bounds,
     pub keys: KeyRing,
     pub limits: Limits,
     pub table: ModelTable,
@@ -111,6 +118,10 @@ pub struct Provider {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     pub takes_stream_options: bool,
     pub counts_tokens_upstream: bool,
+    /// Anthropic's betas that the operator knows it to take, beyond those known here.
+    pub betas: Vec<String>,
+    /// Fetches what clients name by URL and it wants whole; None: nothing is fetched.
+    pub remote: Option<Arc<Remote>>,
     /// Whether opaque paths may be forwarded to it.
     pub is_opaque: bool,
     pub metrics: Arc<ProviderMetrics>,
@@ -123,6 +134,8 @@ pub struct Provider {
 pub struct Way {
     pub protocol: Protocol,
     pub base_path: String,
+    /// Whose paths and dress it has there.
+    pub front: Front,
 }
 
 /// How a call of one endpoint reaches a provider.
@@ -144,8 +157,9 @@ pub enum OnUnsupported {
 /// One credential of a provider, and the connections made with it.
 pub struct Account {
     pub link: Arc<Link>,
-    /// The credential as it is sent; None for a provider that needs none.
-    pub auth: Option<(HeaderName, HeaderValue)>,
+    pub credential: Credential,
+    /// The same over reloads for the same credential, and for no other.
+    pub identity: [u8; 32],
 }
 
 /// What the process keeps.
@@ -159,8 +173,12 @@ pub struct Edge {
     pub access_log: AccessLog,
     pub flood: FloodGate,
     pub pins: Pins,
+    /// Responses and conversations that no provider keeps.
+    pub archive: Archive,
     pub transports: Transports,
     pub drain: Drain,
+    /// For what nobody may guess.
+    random: SystemRandom,
 }
 
 /// What an edge is made of.
@@ -200,19 +218,49 @@ pub enum DrainPhase {
 // === impl Provider ===
 
 impl Provider {
-    /// How a call of `endpoint` gets there; None where it cannot.
-    pub fn lane(&self, endpoint: Endpoint) -> Option<Lane<'_>> {
+    /// How a call of `endpoint` for `model`, by its name there, gets there; None where it cannot.
+    pub fn lane(&self, endpoint: Endpoint, model: &str) -> Option<Lane<'_>> {
+        let serves = |way: &&Way| way.front.serves(way.protocol, model);
+        // Who states one protocol only knows better than the name of a model.
+        let is_parted = self.ways.iter().any(|way| serves(&way));
+        let mut ways = self.ways.iter().filter(|way| !is_parted || serves(way));
         match endpoint.protocol() {
+            Some(_) if self.facts.has(Quirk::NoChat) => None,
             Some(protocol) => {
-                let own = self.ways.iter().find(|way| way.protocol == protocol);
-                own.map(Lane::Same).or_else(|| self.ways.first().map(Lane::Translated))
+                let own = ways.clone().find(|way| way.protocol == protocol);
+                own.map(Lane::Same).or_else(|| ways.next().map(Lane::Translated))
             }
+            None if endpoint.is_embed_or_rerank() => self.vector_lane(endpoint),
             // Nothing to translate: who speaks the dialect at all is asked as it came.
             None => {
-                let mut ways = self.ways.iter();
-                ways.find(|way| way.protocol.dialect() == endpoint.dialect()).map(Lane::Same)
+                let is_own =
+                    |way: &&Way| way.protocol.dialect() == endpoint.dialect() && way.front.has(endpoint);
+                ways.find(is_own).map(Lane::Same)
             }
         }
+    }
+
+    /// How a call for vectors or a ranking gets there. Whoever speaks the client's dialect embeds in
+    /// it; rankings are no part of OpenAI's, so there the preferred way decides.
+    fn vector_lane(&self, endpoint: Endpoint) -> Option<Lane<'_>> {
+        let embeds = endpoint.embeds();
+        let has = |way: &Way| match way.front {
+            Front::Plain => true,
+            Front::Deployments { .. } => embeds,
+            Front::Invoke | Front::Vertex { .. } => way.front.has(endpoint),
+        };
+        let serves = |way: &&Way| match embeds {
+            true => has(way) && way.protocol != Protocol::Messages,
+            false => has(way) && rerank::Shape::is_spoken_in(way.protocol),
+        };
+        let first = self.ways.iter().find(serves)?;
+        let speaks = |way: &&Way| way.protocol.dialect() == endpoint.dialect();
+        let own = match endpoint {
+            Endpoint::Embeddings | Endpoint::Rerank if self.facts.has(Quirk::VoyageFields) => None,
+            Endpoint::Rerank => Some(first).filter(speaks),
+            _ => self.ways.iter().filter(serves).find(speaks),
+        };
+        Some(own.map_or(Lane::Translated(first), Lane::Same))
     }
 
     /// What an encoder must know of `model` there.
@@ -238,6 +286,8 @@ impl Edge {
             access_log: parts.access_log,
             flood: parts.flood,
             pins: parts.pins,
+            archive: Archive::default(),
+            random: SystemRandom::new(),
             transports: parts.transports,
             drain: Drain { phase: tokio::sync::watch::Sender::new(DrainPhase::Serving) },
         }
@@ -255,6 +305,24 @@ impl Edge {
 
     pub fn now(&self) -> Ticks {
         self.clock.now()
+    }
+
+    /// 128 bits in 32 hex digits, which nobody can guess and no node gives twice: ids are made of it.
+    pub fn token(&self) -> String {
+        let mut bytes = [0u8; 16];
+        if self.random.fill(&mut bytes).is_err() {
+            // The system has no randomness left to give, which it has not said in years.
+            log::error!("no random bytes: ids of this call can be guessed");
+            return format!("{:016x}{:016x}", self.dice.roll(), self.dice.roll());
+        }
+        format!("{:032x}", u128::from_be_bytes(bytes))
+    }
+
+    /// Lets go of what has reached its end, and shows how much is kept now: before the metrics are read.
+    pub fn note_kept(&self) {
+        let (entries, bytes) = self.archive.size(self.now());
+        self.metrics.kept_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
+        self.metrics.kept_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 }
 

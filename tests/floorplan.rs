@@ -24,6 +24,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("meter", 30),
     ("routing", 30),
     ("upstream", 40),
+    ("archive", 40),
     ("store", 40),
     ("cluster", 41),
     ("telemetry", 40),

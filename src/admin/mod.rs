@@ -23,6 +23,7 @@ impl AdminPlane {
         }
         match path {
             "/metrics" => {
+                self.edge.note_kept();
                 (StatusCode::OK, crate::telemetry::METRICS_CONTENT_TYPE, self.edge.metrics.render())
             }
             "/livez" => (StatusCode::OK, TEXT, b"ok\n".to_vec()),

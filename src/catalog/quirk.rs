@@ -31,6 +31,8 @@ pub enum Quirk {
     KeepaliveComments,
     /// It has no generation endpoint: embeddings and rerank only.
     NoChat,
+    /// Embeddings and rerank have Voyage's fields (`output_dimension`, `top_k`), not OpenAI's and Jina's.
+    VoyageFields,
 }
 
 /// A set of [`Quirk`]s.
@@ -38,7 +40,7 @@ pub enum Quirk {
 pub struct Quirks(u32);
 
 impl Quirk {
-    pub const ALL: [Quirk; 14] = [
+    pub const ALL: [Quirk; 15] = [
         Quirk::NoStreamOptions,
         Quirk::SaysAny,
         Quirk::ShortToolIds,
@@ -53,6 +55,7 @@ impl Quirk {
         Quirk::RolesAlternate,
         Quirk::KeepaliveComments,
         Quirk::NoChat,
+        Quirk::VoyageFields,
     ];
 
     /// The word in the file.
@@ -72,6 +75,7 @@ impl Quirk {
             Quirk::RolesAlternate => "roles-alternate",
             Quirk::KeepaliveComments => "keepalive-comments",
             Quirk::NoChat => "no-chat",
+            Quirk::VoyageFields => "voyage-fields",
         }
     }
 

@@ -26,6 +26,17 @@ pub fn unwrap_name(name: &str) -> Option<&str> {
     name.strip_suffix(MARK).filter(|own| !own.is_empty())
 }
 
+/// The function's description: the tool's own, and the grammar of its input, which only the model can
+/// keep to.
+pub fn wrap_description<'d>(description: Option<&'d str>, format: Option<&str>) -> Option<Text<'d>> {
+    let description = description.filter(|words| !words.is_empty());
+    match (description, format) {
+        (words, None) => words.map(Cow::Borrowed),
+        (None, Some(format)) => Some(Cow::Owned(format!("Format of the input: {format}"))),
+        (Some(words), Some(format)) => Some(Cow::Owned(format!("{words}\n\nFormat of the input: {format}"))),
+    }
+}
+
 /// The function's arguments for a custom call's text.
 pub fn wrap_input(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len() + 16);

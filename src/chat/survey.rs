@@ -3,8 +3,8 @@
 use super::block::{Block, BlockKind, Media, Source};
 use super::carry::{Carry, Feature};
 use super::loss::{Losses, Refused};
-use super::request::{OutputFormat, Request, Role};
-use super::signature::Vendor;
+use super::request::{OutputFormat, Request, Role, Turn};
+use super::signature::{Signature, Vendor};
 use super::text::{At, Extra};
 use super::tool::{ToolChoice, ToolKind};
 use crate::types::Protocol;
@@ -15,6 +15,8 @@ pub struct Survey<'s> {
     pub to: Protocol,
     /// Whose signatures the target takes back.
     pub vendor: Vendor,
+    /// Whether Gemini's signatures of calls go up.
+    pub signs_calls: bool,
     pub carry: &'s dyn Fn(Feature) -> Carry,
 }
 
@@ -24,6 +26,7 @@ impl Survey<'_> {
     /// # Errors
     /// [`Refused`] at the first one the target rejects.
     pub fn run(&self, request: &Request<'_>, losses: &mut Losses) -> Result<(), Refused> {
+        self.check_substance(request)?;
         let mut walk = Walk { survey: self, losses };
         walk.parameters(request)?;
         walk.tools(request)?;
@@ -43,6 +46,24 @@ impl Survey<'_> {
             }
         }
         walk.extra(&request.extra)
+    }
+
+    /// Blocks of another protocol are left out; where nothing else is left of what the user says, or of
+    /// the whole conversation, the model would answer what nobody asked.
+    fn check_substance(&self, request: &Request<'_>) -> Result<(), Refused> {
+        let is_foreign =
+            |block: &Block<'_>| matches!(&block.kind, BlockKind::Opaque { of, .. } if *of != self.to);
+        let is_void = |turn: &&Turn<'_>| !turn.blocks.is_empty() && turn.blocks.iter().all(is_foreign);
+        let said = |turn: &&Turn<'_>| !turn.blocks.is_empty();
+        let is_all_void = request.turns.iter().filter(said).all(|turn| is_void(&turn));
+        let mut void = request.turns.iter().filter(is_void);
+        match void.find(|turn| is_all_void || turn.role == Role::User).and_then(|turn| turn.blocks.first()) {
+            None => Ok(()),
+            Some(block) => Err(Refused::new(
+                block.at,
+                "the model's provider has no such content, and there is nothing else in this turn",
+            )),
+        }
     }
 }
 
@@ -153,8 +174,17 @@ impl Walk<'_, '_> {
             }
             BlockKind::Audio(_) => self.meet(Feature::AudioInput, block.at),
             BlockKind::Video(_) => self.meet(Feature::VideoInput, block.at),
-            BlockKind::ToolUse(call) if call.is_custom => self.meet(Feature::CustomTools, block.at),
-            BlockKind::ToolUse(_) => Ok(()),
+            BlockKind::ToolUse(call) => {
+                if call.is_custom {
+                    self.meet(Feature::CustomTools, block.at)?;
+                }
+                let is_lost =
+                    |proof: &Signature<'_>| !(self.survey.signs_calls && proof.vendor == Vendor::Gemini);
+                match call.signature.as_ref().is_some_and(is_lost) {
+                    true => self.meet(Feature::ForeignThinking, block.at),
+                    false => Ok(()),
+                }
+            }
             BlockKind::ToolResult(result) => {
                 if result.is_error {
                     self.meet(Feature::ToolResultError, block.at)?;

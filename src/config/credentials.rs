@@ -1,5 +1,6 @@
 //! `api_key` and `api_keys` of a provider.
 
+use super::cloud;
 use super::collector::Collector;
 use super::kind::ProviderKind;
 use super::reader::Reader;
@@ -18,15 +19,38 @@ pub(super) fn credentials(reader: &mut Reader<'_, '_, '_>, kind: Option<&Provide
     if has_one && has_many {
         reader.fail("`api_key` and `api_keys` exclude each other", Some("put all of them into `api_keys`"));
     }
-    if let Some(kind) = kind.filter(|kind| kind.needs_key())
-        && !has_one
-        && !has_many
-    {
-        let help = "such as api_key = \"env:PROVIDER_API_KEY\"";
-        reader.fail(format!("kind `{}` needs an `api_key`", kind.as_str()), Some(help));
+    if let Some(kind) = kind {
+        check_kind(reader, kind, has_one || has_many);
     }
     one.into_iter().chain(many.unwrap_or_default()).map(|found| found.secret).collect()
 }
+
+/// A kind that needs a credential has exactly one sort of it.
+fn check_kind(reader: &mut Reader<'_, '_, '_>, kind: &ProviderKind, has_key: bool) {
+    let word = kind.as_str();
+    let table = cloud::table_of(kind);
+    let has_table = table.is_some_and(|table| reader.has(table));
+    let takes_key = cloud::takes_key(kind);
+    match table {
+        Some(table) if has_key && has_table => {
+            reader.fail(format!("`api_key` and `{table}` exclude each other"), None);
+        }
+        Some(table) if has_key && !takes_key => {
+            reader.fail(format!("kind `{word}` takes no `api_key`, but `{table}`"), None);
+        }
+        Some(table) if !has_key && !has_table && kind.needs_key() => {
+            let or = if takes_key { "an `api_key` or " } else { "" };
+            reader.fail(format!("kind `{word}` needs {or}`{table}`"), Some(HELP));
+        }
+        None if !has_key && kind.needs_key() => {
+            let help = "such as api_key = \"env:PROVIDER_API_KEY\"";
+            reader.fail(format!("kind `{word}` needs an `api_key`"), Some(help));
+        }
+        _ => {}
+    }
+}
+
+const HELP: &str = "docs/credentials.md shows the tables `aws`, `google` and `azure`";
 
 fn list(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Vec<Found>> {
     let mut keys: Vec<Found> = Vec::new();

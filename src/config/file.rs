@@ -5,12 +5,14 @@ use super::catalog::CatalogSettings;
 use super::collector::Collector;
 use super::counting::Counting;
 use super::key::Key;
+use super::kind::Kinds;
 use super::log::Log;
 use super::model::Model;
 use super::pattern::ModelPattern;
 use super::provider::Provider;
 use super::reader::Reader;
 use super::report::Report;
+use super::responses::Responses;
 use super::server::Server;
 use super::syntax;
 use std::collections::BTreeMap;
@@ -28,6 +30,7 @@ pub struct Config {
     pub admin: Admin,
     pub counting: Counting,
     pub catalog: CatalogSettings,
+    pub responses: Responses,
     pub log: Log,
     pub providers: BTreeMap<String, Provider>,
     /// By the name in the file, which may be a pattern.
@@ -128,8 +131,11 @@ pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Res
     let admin = Admin::read(&mut root);
     let counting = root.or("counting", Counting::default(), Counting::read);
     let catalog = root.or("catalog", CatalogSettings::default(), CatalogSettings::read);
+    let responses = root.or("responses", Responses::default(), Responses::read);
     let log = root.or("log", Log::default(), Log::read);
-    let written = root.take("providers", Provider::read_all);
+    let is_unread = catalog.file.is_some() && !root.collector.looks_outside();
+    let kinds = Kinds { facts: &catalog.facts, is_unread };
+    let written = root.take("providers", |v, c| Provider::read_all(v, c, &kinds));
     let providers = if root.has("providers") { written } else { Some(BTreeMap::new()) };
     let known = providers.as_ref();
     let models = root.take("models", |v, c| Model::read_all(v, c, known, counting.default));
@@ -145,6 +151,7 @@ pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Res
         admin,
         counting,
         catalog,
+        responses,
         log,
         providers: providers.into_iter().filter_map(|(name, read)| Some((name, read?))).collect(),
         models: models.unwrap_or_default(),

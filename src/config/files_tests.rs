@@ -101,7 +101,18 @@ fn every_key_of_full_toml_is_explained_on_its_line_or_above() {
         let key = line.split('=').next().unwrap_or_default().trim();
         let is_plain = line.contains(" = ") && !line.starts_with('#') && !line.starts_with(' ');
         // Explained once where they first stand, or by the comment above their group.
-        let again = ["listen", "cert", "key", "kind", "targets", "api_key", "secret_sha256"];
+        let again = [
+            "listen",
+            "cert",
+            "key",
+            "kind",
+            "targets",
+            "api_key",
+            "secret_sha256",
+            "region",
+            "project",
+            "resource",
+        ];
         let grouped = ["claude_old", "claude_new", "gemini", "mistral", "other", "on"];
         let is_explained = line.contains('#') || again.contains(&key) || grouped.contains(&key);
         assert!(!is_plain || is_explained, "line {}: {line}", at + 1);
@@ -115,6 +126,7 @@ fn full_toml_states_the_true_defaults() {
     let config = file::read("full.toml", &text, &mut collector).unwrap();
     assert_eq!(Server { tls: Vec::new(), ..config.server }, Server::default());
     assert_eq!(config.counting, super::Counting::default());
+    assert_eq!(config.responses, super::Responses::default());
     assert_eq!(config.log, super::Log::default());
     assert_eq!(config.admin.listen, super::Admin::default().listen);
     let model: &Model = &config.models["gpt-5"];

@@ -185,6 +185,19 @@ fn words_out_of_a_closed_set_are_suggested() {
 }
 
 #[test]
+fn what_is_kept_of_responses_has_bounds() {
+    let responses = with("[responses]\nbytes_max = \"0B\"\nttl = \"1h\"").unwrap().responses;
+    assert_eq!((responses.bytes_max, responses.entries_max), (0, 1000));
+    assert_eq!(said("[responses]\nbytes_max = \"65GiB\""), "`65GiB` is out of range: must be 0B to 64GiB");
+    assert_eq!(said("[responses]\nentries_max = 1000001"), "out of range: must be 0 to 1000000");
+    assert_eq!(said("[responses]\nttl = \"0s\""), "`0s` is out of range: must be 1ms to 24h");
+    assert_eq!(
+        said("[responses]\nentires_max = 1"),
+        "unknown field `entires_max`, did you mean `entries_max`?"
+    );
+}
+
+#[test]
 fn factors_keep_their_order() {
     let factors = with("[counting.families.gemini]\nbound = 2").unwrap().counting.families.gemini;
     assert_eq!((factors.estimate, factors.bound), (1.05, 2.0));

@@ -6,17 +6,22 @@
 //! its secrets are resolved, and no message or report ever holds a secret's value.
 
 mod admin;
+mod aws;
+mod azure;
 mod base_url;
 mod catalog;
 mod catalog_row;
 mod choice;
+mod cloud;
 mod collector;
 mod counting;
 mod credentials;
 mod drain;
 mod duration;
 mod failover;
+mod fetch_media;
 mod file;
+mod google;
 mod headers;
 mod key;
 mod kind;
@@ -29,6 +34,7 @@ mod near;
 mod number;
 mod pattern;
 mod places;
+mod plain;
 mod pool;
 mod protocols;
 mod provider;
@@ -36,6 +42,7 @@ mod provider_tls;
 mod reader;
 mod render;
 mod report;
+mod responses;
 mod secret;
 mod server;
 mod server_limits;
@@ -47,6 +54,8 @@ mod timeouts;
 mod value;
 
 #[cfg(test)]
+mod cloud_tests;
+#[cfg(test)]
 mod files_tests;
 #[cfg(test)]
 mod mistakes_tests;
@@ -56,12 +65,17 @@ mod rules_tests;
 mod secrecy_tests;
 
 pub use admin::Admin;
+pub use aws::{AwsAccount, AwsKeySource};
+pub use azure::{AzureAccount, AzureProof};
 pub use base_url::BaseUrl;
 pub use catalog::CatalogSettings;
+pub use cloud::Cloud;
 pub use counting::{CountMode, Counting, Factors, Families, Vocabulary};
 pub use drain::Drain;
 pub use failover::{Failover, FailoverOn};
+pub use fetch_media::FetchMedia;
 pub use file::{Config, Overview, SecretPolicy, check, load, parse, process_env};
+pub use google::GoogleAccount;
 pub use key::{Key, KeyLimits};
 pub use kind::ProviderKind;
 pub use listener::TlsListener;
@@ -72,6 +86,7 @@ pub use pool::{Cooldown, Pool};
 pub use provider::{CountTokens, Http2, Provider};
 pub use provider_tls::ProviderTls;
 pub use report::{Problem, Report, Shown};
+pub use responses::Responses;
 pub use server::{ClientIp, RuntimeKind, Server, Upgrade};
 pub use server_limits::ServerLimits;
 pub use statuses::StatusSet;

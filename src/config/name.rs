@@ -32,6 +32,17 @@ pub(super) fn model_name_fault(name: &str) -> Option<String> {
     before_last.contains('*').then(|| format!("`{}`: `*` may only stand at the end", quoted(name)))
 }
 
+/// A part of a host name or a path.
+pub(super) fn label(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<String> {
+    let text = value.string(collector, "a name")?;
+    let is_label = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    if text.is_empty() || text.len() > 128 || !text.bytes().all(is_label) {
+        value.fail(collector, format!("`{}` is no name: letters, digits, `-`, `_`, `.`", quoted(text)));
+        return None;
+    }
+    Some(text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,11 +1,9 @@
 //! Where a vendor's account lives: the parts of its address that are the user's.
 
 use super::base_url::{self, BaseUrl};
-use super::collector::Collector;
 use super::kind::ProviderKind;
-use super::near::quoted;
+use super::name::label;
 use super::reader::Reader;
-use super::value::Value;
 
 /// `region`, `project`, `resource`, `account` of a provider: they stand in braces in the catalogue's
 /// address of its kind.
@@ -20,17 +18,25 @@ impl Places {
     pub(super) fn read(reader: &mut Reader<'_, '_, '_>) -> Self {
         let mut written = Vec::new();
         for name in NAMES {
-            if let Some(text) = reader.take(name, part) {
+            if let Some(text) = reader.take(name, label) {
                 written.push((name, text));
             }
         }
         Self { written }
     }
 
+    /// A part by its name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.written.iter().find(|(known, _)| *known == name).map(|(_, text)| text.as_str())
+    }
+
     /// The kind's address with these parts in their places; a missing one is the file's mistake.
     pub(super) fn base_url(&self, kind: &ProviderKind, reader: &mut Reader<'_, '_, '_>) -> Option<BaseUrl> {
         let first = kind.protocols().first().copied()?;
         let mut url = kind.facts().base_url(first)?.to_owned();
+        if let Some(host) = self.get("region").and_then(wide_host) {
+            url = url.replace(VERTEX_HOST, host);
+        }
         for (name, text) in &self.written {
             url = url.replace(&format!("{{{name}}}"), text);
         }
@@ -44,13 +50,14 @@ impl Places {
     }
 }
 
-/// One label of a host name.
-fn part(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<String> {
-    let text = value.string(collector, "a name")?;
-    let is_label = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    if text.is_empty() || text.len() > 128 || !text.bytes().all(is_label) {
-        value.fail(collector, format!("`{}` is no name: letters, digits, `-`, `_`, `.`", quoted(text)));
-        return None;
+const VERTEX_HOST: &str = "{region}-aiplatform.googleapis.com";
+
+/// Vertex's hosts of places that are no single region.
+fn wide_host(region: &str) -> Option<&'static str> {
+    match region {
+        "global" => Some("aiplatform.googleapis.com"),
+        "us" => Some("aiplatform.us.rep.googleapis.com"),
+        "eu" => Some("aiplatform.eu.rep.googleapis.com"),
+        _ => None,
     }
-    Some(text.to_owned())
 }

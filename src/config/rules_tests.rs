@@ -28,8 +28,10 @@ fn providers_need_what_their_kind_needs() {
         provider("kind = \"azure-openai\"\napi_key = \"env:A\""),
         "kind `azure-openai` needs a `resource`"
     );
-    assert_eq!(provider("kind = \"vertex\""), "kind `vertex` comes with a later release");
-    assert_eq!(provider("kind = \"bedrock\"\nregion = \"eu-west-1\""), "kind `bedrock` needs an `api_key`");
+    assert_eq!(
+        provider("kind = \"bedrock\"\nregion = \"eu-west-1\""),
+        "kind `bedrock` needs an `api_key` or `aws`"
+    );
     let speaks = |words: &str| {
         provider(&format!("kind = \"openai-compatible\"\nbase_url = \"http://h\"\nprotocols = {words}"))
     };

@@ -34,13 +34,27 @@ pub(super) fn secret(value: &Value<'_>, collector: &mut Collector<'_>) -> Option
     if !collector.looks_outside() {
         return Some(Found { secret: Secret::new(""), source: source.to_owned() });
     }
-    match resolve(source, collector) {
+    match resolve(source, collector).and_then(|text| one_line(text, source)) {
         Ok(text) => Some(Found { secret: Secret::new(text), source: source.to_owned() }),
         Err(message) => {
             value.fail(collector, message);
             None
         }
     }
+}
+
+/// Reads a reference to a secret of several lines, such as a key file. Empty where secrets are not
+/// resolved.
+pub(super) fn document(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Secret> {
+    let Some(source) = value_reference(value) else {
+        collector.mask(value.span.clone());
+        value.fail_help(collector, "a secret must not stand in this file", HELP);
+        return None;
+    };
+    if !collector.looks_outside() {
+        return Some(Secret::new(""));
+    }
+    resolve(source, collector).map(Secret::new).map_err(|message| value.fail(collector, message)).ok()
 }
 
 /// The value as a well-formed reference to a secret.
@@ -73,17 +87,21 @@ fn resolve(source: &str, collector: &Collector<'_>) -> Result<String, String> {
         (None, None) => return Err("neither env: nor file:".to_owned()),
     };
     let text = text.trim_matches(['\r', '\n', ' ', '\t']);
-    // It goes into a header, where anything else would be cut off or be a second header.
     if text.is_empty() {
         return Err(format!("the secret `{}` is empty", quoted(source)));
     }
+    Ok(text.to_owned())
+}
+
+/// It goes into a header, where anything else would be cut off or be a second header.
+fn one_line(text: String, source: &str) -> Result<String, String> {
     if !text.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
         return Err(format!(
             "the secret `{}` has characters that cannot be sent in a header",
             quoted(source)
         ));
     }
-    Ok(text.to_owned())
+    Ok(text)
 }
 
 fn read_file(path: &Path) -> Result<String, String> {

@@ -78,6 +78,8 @@ pub struct RequestHead {
     pub n: u64,
     /// `previous_response_id` of Responses: the call must go to the account that holds it.
     pub previous_response: Option<String>,
+    /// The id of the `conversation` of Responses.
+    pub conversation: Option<String>,
     /// Where a field may be inserted: just after the opening brace; in multipart, at the first
     /// delimiter.
     pub insert_at: usize,
@@ -96,6 +98,7 @@ impl RequestHead {
             max_output: None,
             n: 1,
             previous_response: None,
+            conversation: None,
             insert_at: 0,
             is_empty_object: false,
         }
@@ -127,7 +130,8 @@ pub fn parse(endpoint: Endpoint, content_type: Option<&str>, body: &[u8]) -> Res
         Endpoint::GenerateContent
         | Endpoint::StreamGenerateContent
         | Endpoint::GeminiCountTokens
-        | Endpoint::EmbedContent => gemini::parse(endpoint, text),
+        | Endpoint::EmbedContent
+        | Endpoint::BatchEmbedContents => gemini::parse(endpoint, text),
         _ => parse_json(endpoint, text),
     }
 }
@@ -142,6 +146,7 @@ names!(Known {
     N = "n",
     BestOf = "best_of",
     PreviousResponse = "previous_response_id",
+    Conversation = "conversation",
     // Read by others (counting, guarding): they too may stand only once.
     Messages = "messages",
     Input = "input",
@@ -151,9 +156,13 @@ names!(Known {
     Tools = "tools",
     Documents = "documents",
     Query = "query",
+    Texts = "texts",
+    Inputs = "inputs",
+    InputText = "inputText",
 });
 
 names!(Options in "stream_options." { IncludeUsage = "include_usage" });
+names!(ConversationFields in "conversation." { Id = "id" });
 
 fn parse_json(endpoint: Endpoint, text: &str) -> Result<RequestHead, HeadError> {
     let fields = Fields::<Known>::read(text)?;
@@ -179,6 +188,9 @@ fn parse_json(endpoint: Endpoint, text: &str) -> Result<RequestHead, HeadError> 
     if let Some(value) = fields.get(Known::PreviousResponse).filter(|_| endpoint == Endpoint::Responses) {
         head.previous_response = value.text("previous_response_id")?;
     }
+    if let Some(value) = fields.get(Known::Conversation).filter(|_| endpoint == Endpoint::Responses) {
+        head.conversation = conversation(value)?;
+    }
     Ok(head)
 }
 
@@ -194,6 +206,16 @@ fn model(value: Value<'_>, field: &'static str) -> Result<ModelField, HeadError>
         Some(_) => Err(value.error(HeadErrorKind::TooLong(field))),
         None => Err(value.error(HeadErrorKind::WrongType(field))),
     }
+}
+
+/// An id, alone or in an object.
+fn conversation(value: Value<'_>) -> Result<Option<String>, HeadError> {
+    if !value.is_object() {
+        return value.text("conversation");
+    }
+    let id = Fields::<ConversationFields>::inside(value)?.get(ConversationFields::Id);
+    let id = id.map(|id| id.text("conversation.id")).transpose()?.flatten();
+    id.map(Some).ok_or_else(|| value.error(HeadErrorKind::WrongType("conversation")))
 }
 
 fn stream_options(value: Value<'_>) -> Result<StreamOptions, HeadError> {

@@ -51,8 +51,9 @@ pub fn keepalive(endpoint: Endpoint, state: KeepaliveState) -> Cow<'static, [u8]
             open_block.and_then(empty_delta).map_or(Cow::Borrowed(PING), Cow::Owned)
         }
         (Dialect::Anthropic | Dialect::OpenAi | Dialect::Cohere, _) => Cow::Borrowed(COMMENT),
-        // An empty line is no line of NDJSON to any reader of it; an event stream has no frame that
-        // means nothing.
+        // An empty line is no line of NDJSON to any reader of it. Amazon's event streams have no message
+        // that means nothing: boto3 passes over events it does not know, but the typed SDKs (Java, Go,
+        // Rust) hand them to the program.
         (Dialect::Ollama, _) => Cow::Borrowed(b"\n"),
         (Dialect::Bedrock, _) => Cow::Borrowed(b""),
     }
@@ -108,6 +109,13 @@ mod tests {
         }
         let other = between(Endpoint::Messages, Some(OpenBlock { index: 0, kind: BlockKind::Other }));
         assert!(other.starts_with("event: ping\n"), "{other}");
+    }
+
+    #[test]
+    fn newer_dialects_get_what_their_readers_pass_over_and_bedrock_nothing() {
+        assert_eq!(between(Endpoint::CohereChat, None), ": keepalive\n\n");
+        assert_eq!(between(Endpoint::OllamaChat, None), "\n");
+        assert_eq!(between(Endpoint::ConverseStream, None), "");
     }
 
     #[test]

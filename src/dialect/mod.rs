@@ -7,13 +7,17 @@
 pub mod anthropic;
 pub mod codec;
 pub mod errors;
+pub mod front;
 pub mod gemini;
 pub(crate) mod generic;
 pub mod head;
+pub mod invoke;
 pub mod keepalive;
+pub mod kept;
 pub mod models;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod paths;
 pub mod splice;
 pub mod tap;
+pub mod tier;

@@ -68,11 +68,7 @@ impl Hit<'_> {
         match self.upstream {
             Upstream::Whole(path) => Cow::Borrowed(path),
             Upstream::Model { version, action } => {
-                let is_qualified = ["models/", "tunedModels/"]
-                    .iter()
-                    .any(|collection| upstream_model.starts_with(collection));
-                let collection = if is_qualified { "" } else { "models/" };
-                Cow::Owned(format!("{version}{collection}{}:{action}", encode_model(upstream_model)))
+                Cow::Owned(format!("{version}{}", gemini_verb(upstream_model, action)))
             }
             Upstream::Bedrock { action } => {
                 Cow::Owned(format!("/model/{}/{action}", segment::encode_all(upstream_model)))
@@ -86,6 +82,17 @@ impl Hit<'_> {
         let model = (self.endpoint == Endpoint::Opaque && self.model.is_some()).then_some(upstream_model);
         query::forwarded(query?, self.is_azure_shape, model)
     }
+}
+
+/// The path of a Gemini action on a model, below the bare host.
+pub fn gemini_path(model: &str, action: &str) -> String {
+    format!("/v1beta/{}", gemini_verb(model, action))
+}
+
+fn gemini_verb(model: &str, action: &str) -> String {
+    let is_qualified = ["models/", "tunedModels/"].iter().any(|collection| model.starts_with(collection));
+    let collection = if is_qualified { "" } else { "models/" };
+    format!("{collection}{}:{action}", encode_model(model))
 }
 
 /// A matched path before its method is checked.
@@ -184,9 +191,10 @@ fn match_path<'a>(method: &Method, path: &'a str) -> Option<Route<'a>> {
     match path {
         "/v2/chat" => Some(Route::new(Endpoint::CohereChat, "POST", path)),
         "/v2/embed" => Some(Route::new(Endpoint::CohereEmbed, "POST", path)),
-        "/v2/rerank" => Some(Route::new(Endpoint::Rerank, "POST", path)),
+        "/v2/rerank" => Some(Route::new(Endpoint::CohereRerank, "POST", path)),
         "/api/chat" => Some(Route::new(Endpoint::OllamaChat, "POST", path)),
         "/api/embed" => Some(Route::new(Endpoint::OllamaEmbed, "POST", path)),
+        "/api/embeddings" => Some(Route::new(Endpoint::OllamaEmbeddings, "POST", path)),
         "/v1/messages" => Some(Route::new(Endpoint::Messages, "POST", path)),
         "/v1/messages/count_tokens" => Some(Route::new(Endpoint::CountTokens, "POST", path)),
         _ => match_gemini_action(path).or_else(|| {
@@ -207,6 +215,8 @@ fn match_openai(rest: &str) -> Option<Route<'_>> {
     let (family, tail) = name.split_once('/').map_or((name, None), |(family, tail)| (family, Some(tail)));
     match (family, tail) {
         ("responses", Some(tail)) => match_response(rest, tail),
+        ("conversations", None) => Some(Route::new(Endpoint::Conversations, "POST", rest)),
+        ("conversations", Some(tail)) => match_conversation(rest, tail),
         ("models", None) => Some(Route::new(Endpoint::Models, "GET", rest)),
         ("models", Some(tail)) => {
             let id = Some(segment::decode_model(tail)?);
@@ -231,6 +241,21 @@ fn match_response<'a>(rest: &'a str, tail: &'a str) -> Option<Route<'a>> {
         return None;
     }
     Some(Route { id: Some(Cow::Borrowed(id)), ..Route::new(Endpoint::ResponseById, allowed, rest) })
+}
+
+/// `conversations/{id}`, `conversations/{id}/items`, `conversations/{id}/items/{item}`.
+fn match_conversation<'a>(rest: &'a str, tail: &'a str) -> Option<Route<'a>> {
+    let (id, below) = tail.split_once('/').map_or((tail, None), |(id, below)| (id, Some(below)));
+    let allowed = match below.map(|below| (below, below.strip_prefix("items/"))) {
+        None => "GET, POST, DELETE",
+        Some(("items", _)) => "GET, POST",
+        Some((_, Some(item))) if segment::is_plain(item) => "GET, DELETE",
+        Some(_) => return None,
+    };
+    if !segment::is_plain(id) {
+        return None;
+    }
+    Some(Route { id: Some(Cow::Borrowed(id)), ..Route::new(Endpoint::Conversations, allowed, rest) })
 }
 
 /// Forward-lane families, each with the depths and methods it really has.
@@ -261,17 +286,20 @@ fn match_deployment(rest: &str) -> Option<Route<'_>> {
     let (deployment, operation) = rest.split_at_checked(slash)?;
     let is_deployed = !matches!(operation, "/responses" | "/moderations" | "/rerank");
     let route = match_openai(operation).filter(|route| route.allowed == "POST" && is_deployed)?;
-    let is_exchange = !matches!(route.endpoint, Endpoint::Opaque | Endpoint::ResponseById);
+    let is_exchange =
+        !matches!(route.endpoint, Endpoint::Opaque | Endpoint::ResponseById | Endpoint::Conversations);
     let model = segment::decode_model(deployment)?;
     is_exchange.then_some(Route { model: Some(model), ..route })
 }
 
-/// `{id}/converse` and `{id}/converse-stream`.
+/// `{id}/converse`, `{id}/converse-stream`, `{id}/invoke` and `{id}/count-tokens`.
 fn match_bedrock(rest: &str) -> Option<Route<'_>> {
     let (raw, action) = rest.split_once('/')?;
     let endpoint = match action {
         "converse" => Endpoint::Converse,
         "converse-stream" => Endpoint::ConverseStream,
+        "count-tokens" => Endpoint::BedrockCountTokens,
+        "invoke" => Endpoint::Invoke,
         _ => return None,
     };
     let model = segment::decode_model(raw)?;
@@ -331,7 +359,8 @@ fn match_gemini_action(path: &str) -> Option<Route<'_>> {
         "generateContent" => Endpoint::GenerateContent,
         "streamGenerateContent" => Endpoint::StreamGenerateContent,
         "countTokens" => Endpoint::GeminiCountTokens,
-        "embedContent" | "batchEmbedContents" => Endpoint::EmbedContent,
+        "embedContent" => Endpoint::EmbedContent,
+        "batchEmbedContents" => Endpoint::BatchEmbedContents,
         _ => return None,
     };
     let model = segment::without_collection(segment::decode_model(raw)?);

@@ -4,6 +4,7 @@
 //! Not the framing (events come in whole) and not the decision what to do about a fault. Invariant:
 //! no input panics or makes a tap grow; numbers follow the rule of [`Usage`].
 
+use crate::catalog::Service;
 use crate::types::{Endpoint, Usage};
 
 use super::anthropic::{self, event::MessagesTap};
@@ -11,6 +12,7 @@ use super::gemini::{self, event::GenerateTap};
 use super::generic::{self, cursor::Read, events::TypedTap, progress::Progress};
 use super::openai_chat::{self, chunk::ChatTap};
 use super::openai_responses::{self, event::ResponsesTap};
+use super::tier::service_of;
 
 pub use super::gemini::array::{ArrayError, ArrayScanner};
 pub use super::generic::fault::StreamFault;
@@ -55,8 +57,10 @@ impl StreamTap {
             Endpoint::GenerateContent
             | Endpoint::StreamGenerateContent
             | Endpoint::GeminiCountTokens
-            | Endpoint::EmbedContent => Reader::Generate(GenerateTap::default()),
-            Endpoint::Embeddings
+            | Endpoint::EmbedContent
+            | Endpoint::BatchEmbedContents => Reader::Generate(GenerateTap::default()),
+            Endpoint::Conversations
+            | Endpoint::Embeddings
             | Endpoint::Moderations
             | Endpoint::Images
             | Endpoint::Speech
@@ -64,10 +68,14 @@ impl StreamTap {
             | Endpoint::Rerank
             | Endpoint::Converse
             | Endpoint::ConverseStream
+            | Endpoint::BedrockCountTokens
+            | Endpoint::Invoke
             | Endpoint::CohereChat
             | Endpoint::CohereEmbed
+            | Endpoint::CohereRerank
             | Endpoint::OllamaChat
             | Endpoint::OllamaEmbed
+            | Endpoint::OllamaEmbeddings
             | Endpoint::Models
             | Endpoint::ModelById
             | Endpoint::Opaque => Reader::Typed(TypedTap::default()),
@@ -158,11 +166,13 @@ pub struct BodyReading {
     pub response_id: Option<String>,
     /// The answer of a token count. Nothing was consumed.
     pub counted: Option<u64>,
+    /// The service it says it gave.
+    pub service: Option<Service>,
 }
 
 /// Reads a whole 200 body that is not a stream.
 pub fn read_body(endpoint: Endpoint, body: &[u8]) -> BodyReading {
-    let mut reading = BodyReading::default();
+    let mut reading = BodyReading { service: service_of(body), ..BodyReading::default() };
     let read = match endpoint {
         Endpoint::ChatCompletions | Endpoint::Completions => openai_chat::body::read(body, &mut reading),
         Endpoint::Responses => openai_responses::body::read(body, false, &mut reading),
@@ -170,9 +180,10 @@ pub fn read_body(endpoint: Endpoint, body: &[u8]) -> BodyReading {
         Endpoint::Messages => anthropic::body::read(body, &mut reading),
         Endpoint::CountTokens => anthropic::body::read_count(body, &mut reading),
         Endpoint::GeminiCountTokens => gemini::body::read_count(body, &mut reading),
-        Endpoint::GenerateContent | Endpoint::StreamGenerateContent | Endpoint::EmbedContent => {
-            gemini::body::read(body, &mut reading)
-        }
+        Endpoint::GenerateContent
+        | Endpoint::StreamGenerateContent
+        | Endpoint::EmbedContent
+        | Endpoint::BatchEmbedContents => gemini::body::read(body, &mut reading),
         Endpoint::Speech | Endpoint::Transcriptions if !starts_as_json(body) => {
             reading.is_expected_shape = !body.is_empty() && !starts_as_html(body);
             Ok(())

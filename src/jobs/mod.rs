@@ -1,4 +1,5 @@
-//! Background work of the process: reloads, certificate renewal, fresh addresses, second signals.
+//! Background work of the process: reloads, certificate renewal, fresh addresses and credentials,
+//! second signals.
 
 use crate::runtime::{DrainPhase, Edge};
 use async_trait::async_trait;
@@ -13,6 +14,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often names are resolved again.
 const RESOLVE_EVERY: Duration = Duration::from_secs(30);
+
+/// How often credentials are looked at for those that end soon.
+const CREDENTIALS_EVERY: Duration = Duration::from_secs(30);
 
 /// Reads the configuration again and puts it in force, or leaves everything as it is.
 pub struct Reload {
@@ -70,7 +74,8 @@ impl BackgroundService for Jobs {
     async fn start(&self, shutdown: ShutdownWatch) {
         tokio::join!(
             self.watch_files(shutdown.clone()),
-            self.refresh_addresses(shutdown),
+            self.refresh_addresses(shutdown.clone()),
+            self.refresh_credentials(shutdown),
             self.hear_signals()
         );
     }
@@ -117,6 +122,20 @@ impl Jobs {
                 if let Some(account) = provider.accounts.first() {
                     account.link.addresses.refresh().await;
                 }
+            }
+        }
+    }
+
+    /// So that the first call after a silence finds a credential that holds. Those nobody has asked
+    /// for yet are left alone.
+    async fn refresh_credentials(&self, mut shutdown: ShutdownWatch) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(CREDENTIALS_EVERY) => {}
+                _ = shutdown.changed() => return,
+            }
+            for provider in &self.edge.runtime().providers {
+                provider.accounts.iter().for_each(|account| account.credential.keep_fresh());
             }
         }
     }

@@ -17,7 +17,7 @@ pub enum BodyShape {
     Embeddings,
     Messages,
     Gemini,
-    /// Text in `input`, `prompt`, `query` or `documents`.
+    /// Text in `input`, `prompt`, `query`, `documents`, `texts`, `inputs` or `inputText`.
     Other,
 }
 
@@ -50,6 +50,12 @@ struct Outline<'a> {
     query: Option<&'a RawValue>,
     #[serde(borrow, default)]
     documents: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    texts: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    inputs: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "inputText")]
+    input_text: Option<&'a RawValue>,
     #[serde(borrow, default)]
     instructions: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -94,7 +100,8 @@ impl From<Endpoint> for BodyShape {
             Endpoint::GenerateContent
             | Endpoint::StreamGenerateContent
             | Endpoint::GeminiCountTokens
-            | Endpoint::EmbedContent => BodyShape::Gemini,
+            | Endpoint::EmbedContent
+            | Endpoint::BatchEmbedContents => BodyShape::Gemini,
             _ => BodyShape::Other,
         }
     }
@@ -119,7 +126,8 @@ impl BodyShape {
             BodyShape::Gemini => outline.gemini(visit),
             BodyShape::Completions | BodyShape::Embeddings | BodyShape::Other => {
                 let texts = [outline.input, outline.prompt, outline.query, outline.documents];
-                texts.into_iter().flatten().try_for_each(|text| visit(Piece::Text(text.get())))
+                let more = [outline.texts, outline.inputs, outline.input_text];
+                texts.into_iter().chain(more).flatten().try_for_each(|text| visit(Piece::Text(text.get())))
             }
         }
     }
@@ -236,6 +244,8 @@ mod tests {
         let found = ["m\"i\"", "m{\"a\":1}", "m\"b\"", "?", "s{\"format\":{\"schema\":{}}}"];
         assert_eq!(pieces(BodyShape::Responses, responses), found);
         assert_eq!(pieces(BodyShape::Embeddings, r#"{"input":[1,2],"dimensions":3}"#), ["t[1,2]"]);
+        let vendors = r#"{"texts":["a"],"inputText":"b","inputs":[{}],"input_type":"x","truncate":"END"}"#;
+        assert_eq!(pieces(BodyShape::Other, vendors), ["t[\"a\"]", "t[{}]", "t\"b\""]);
     }
 
     #[test]

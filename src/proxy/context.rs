@@ -2,7 +2,7 @@
 //! it; `finish` reads them all.
 
 use crate::auth::Principal;
-use crate::catalog::Cost;
+use crate::catalog::{Cost, Service};
 use crate::limits::Reservation;
 use crate::proxy::forward::Forwarding;
 use crate::runtime::{Edge, Runtime};
@@ -66,6 +66,8 @@ pub struct Record {
     pub bytes_in: u64,
     pub bytes_out: u64,
     pub usage: Option<Usage>,
+    /// The service that sets the price, as far as it is known.
+    pub service: Service,
     /// Set once the usage is final.
     pub cost: Option<Cost>,
     /// Prompt tokens counted before the call.
@@ -80,6 +82,8 @@ pub struct Record {
     pub failures: Vec<(usize, FailureClass)>,
     /// Fields of the request that its target had no word for.
     pub dropped: Vec<String>,
+    /// Why a response that should be stored here is not.
+    pub not_kept: Option<&'static str>,
 }
 
 impl Ctx {

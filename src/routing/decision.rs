@@ -44,9 +44,11 @@ pub fn decide(
 
 fn moves_on(failure: FailureClass, policy: &FailoverPolicy) -> bool {
     match failure {
-        FailureClass::Dns | FailureClass::Connect | FailureClass::Tls | FailureClass::Protocol => {
-            policy.connect
-        }
+        FailureClass::Dns
+        | FailureClass::Connect
+        | FailureClass::Tls
+        | FailureClass::Credential
+        | FailureClass::Protocol => policy.connect,
         FailureClass::HeaderTimeout | FailureClass::FirstTokenTimeout | FailureClass::IdleTimeout => {
             policy.timeout
         }
@@ -62,7 +64,8 @@ mod tests {
     use super::*;
     use crate::routing::StatusSet;
 
-    const GOES_ON: [FailureClass; 20] = [
+    const GOES_ON: [FailureClass; 21] = [
+        FailureClass::Credential,
         FailureClass::Dns,
         FailureClass::Connect,
         FailureClass::Tls,

@@ -34,13 +34,7 @@ pub struct Ask<'a> {
     #[serde(default)]
     pub store: Option<bool>,
     #[serde(default)]
-    pub dimensions: Option<u64>,
-    #[serde(default)]
-    pub encoding_format: Option<String>,
-    #[serde(default)]
-    pub top_n: Option<u64>,
-    #[serde(default)]
-    pub return_documents: Option<bool>,
+    pub service_tier: Option<String>,
     #[serde(default, borrow)]
     pub response_format: Option<&'a RawValue>,
     /// Anthropic's.
@@ -59,8 +53,6 @@ pub struct Ask<'a> {
     pub texts: Option<&'a RawValue>,
     #[serde(default, borrow)]
     pub inputs: Option<&'a RawValue>,
-    #[serde(default)]
-    pub output_dimension: Option<u64>,
     #[serde(default, borrow)]
     pub messages: Option<&'a RawValue>,
     #[serde(default, borrow)]
@@ -73,8 +65,6 @@ pub struct Ask<'a> {
     pub content: Option<&'a RawValue>,
     #[serde(default, borrow)]
     pub requests: Option<&'a RawValue>,
-    #[serde(default, borrow)]
-    pub documents: Option<&'a RawValue>,
     #[serde(default, borrow)]
     pub tools: Option<&'a RawValue>,
     #[serde(default, borrow)]

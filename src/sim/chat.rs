@@ -52,7 +52,7 @@ pub fn whole(job: &Job) -> Whole {
     if job.has_usage {
         put_usage(job, &mut out);
     }
-    put!(&mut out, r#","service_tier":"default","system_fingerprint":"fp_sim"}"#);
+    put!(&mut out, r#","service_tier":""#, job.tier, r#"","system_fingerprint":"fp_sim"}"#);
     Whole { words: job.words, ..Whole::json(out) }
 }
 
@@ -100,7 +100,7 @@ impl ChatStream {
         let mut prefix = String::new();
         put!(&mut prefix, r#"{"id":"chatcmpl-"#, job.id, r#"","object":"chat.completion.chunk","created":"#);
         put!(&mut prefix, job.created, r#","model":"#, Model(&job));
-        put!(&mut prefix, r#","service_tier":"default","system_fingerprint":"fp_sim","choices":["#);
+        put!(&mut prefix, r#","service_tier":""#, job.tier, r#"","system_fingerprint":"fp_sim","choices":["#);
         let has_usage_chunk = wants_usage && job.has_usage;
         Self {
             prefix,

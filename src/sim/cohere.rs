@@ -1,7 +1,5 @@
 //! Cohere v2: chat whole and in events, embed. (Rerank has one shape for all: `openai_misc`.)
 
-use super::ask::Ask;
-use super::embeddings::vector_json;
 use super::errors;
 use super::event::{Event, EventSource, Kind, fragments};
 use super::job::Job;
@@ -30,24 +28,6 @@ pub fn whole(job: &Job) -> Whole {
     put_usage(job, &mut out);
     out.push('}');
     Whole { words: job.words, ..Whole::json(out) }
-}
-
-/// The answer of `/v2/embed`: each type that was asked for, floats where none was.
-pub fn embed(job: &Job, ask: &Ask<'_>) -> Whole {
-    let inputs = super::embeddings::texts(ask.texts.or(ask.inputs));
-    let mut out = String::new();
-    put!(&mut out, r#"{"id":""#, job.id, r#"","texts":["#);
-    for (index, text) in inputs.iter().enumerate() {
-        // They are JSON already.
-        put!(&mut out, if index > 0 { "," } else { "" }, text);
-    }
-    out.push_str(r#"],"embeddings":{"float":["#);
-    for (index, text) in inputs.iter().enumerate() {
-        put!(&mut out, if index > 0 { "," } else { "" }, vector_json(text, ask.output_dimension));
-    }
-    put!(&mut out, r#"]},"meta":{"api_version":{"version":"2"},"billed_units":{"input_tokens":"#);
-    put!(&mut out, job.prompt_tokens, r#"}},"response_type":"embeddings_by_type"}"#);
-    Whole::json(out)
 }
 
 fn finish(job: &Job) -> &'static str {

@@ -19,6 +19,8 @@ pub struct Directives {
     pub is_stamped: bool,
     /// Whether it refuses what the vendor refuses (`strict`).
     pub is_strict: bool,
+    /// Whether credentials of clouds are checked (`auth`).
+    pub checks_auth: bool,
 }
 
 impl Directives {
@@ -34,6 +36,7 @@ impl Directives {
             "x-sim-retry-after" => self.retry_after = Some(text.to_owned()),
             "x-sim-stamp" => self.is_stamped = text != "0",
             "x-sim-strict" => self.is_strict = text != "0",
+            "x-sim-auth" => self.checks_auth = text != "0",
             _ => return Err(format!("{name} is not known")),
         }
         Ok(())
@@ -49,6 +52,7 @@ impl Directives {
             retry_after: self.retry_after.or(scenario.retry_after),
             is_stamped: self.is_stamped || scenario.is_stamped,
             is_strict: self.is_strict || scenario.is_strict,
+            checks_auth: self.checks_auth || scenario.checks_auth,
         }
     }
 }

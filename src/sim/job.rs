@@ -38,6 +38,8 @@ pub struct Job {
     pub prompt_tokens: u64,
     /// Whether usage is reported at all.
     pub has_usage: bool,
+    /// The service tier that the answer says it had: the one asked for, where OpenAI knows it.
+    pub tier: &'static str,
 }
 
 /// How many words, and whether the request's limit was what ended them.
@@ -76,6 +78,11 @@ impl Job {
             call,
             document,
             has_usage: wishes.has_usage,
+            tier: match ask.service_tier.as_deref() {
+                Some("flex") => "flex",
+                Some("priority") => "priority",
+                _ => "default",
+            },
         }
     }
 

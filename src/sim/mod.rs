@@ -2,7 +2,7 @@
 //! of the tests and of the load measurements.
 //!
 //! It speaks OpenAI (chat, completions, responses, embeddings, moderations, rerank, images, audio,
-//! files, models, realtime WebSocket, Azure deployment paths), Anthropic, Gemini, Bedrock (Converse),
+//! files, models, realtime WebSocket, Azure deployment paths), Anthropic, Gemini, Bedrock (Converse, `invoke` of embedding and rerank models),
 //! Cohere v2 (chat, embed, rerank) and Ollama (chat, embed), over HTTP/1.1 of its own: one task a connection, one write an answer. It is not a model and not a mock of this
 //! project's modules: everything goes through a real socket.
 //!
@@ -41,6 +41,7 @@ mod errors;
 mod event;
 mod faults;
 mod gemini;
+mod identity;
 mod ids;
 mod job;
 mod json;
@@ -71,6 +72,7 @@ mod tests_dialects;
 mod text;
 mod tokens;
 mod tools;
+mod vectors;
 mod websocket;
 mod wire;
 mod words;
@@ -80,6 +82,7 @@ use std::net::SocketAddr;
 pub use capture::Captured;
 pub use clock::SimClock;
 pub use faults::{Fault, Faults};
+pub use identity::TokenBehaviour;
 pub use scenario::{Behaviour, Scenario};
 pub use script::{ScriptEnd, ScriptFraming, ScriptedReply, Split};
 pub use server::{SimHandle, run, start};
@@ -119,6 +122,7 @@ Request headers (they win over the scenario; a gateway passes them on):
   x-sim-delay-first-ms: MS     wait before the first content event (streams) or the answer
   x-sim-delay-token-ms: MS     wait before each further content event (answers: per word)
   x-sim-strict: 1              refuse with 400 what the vendor refuses (below)
+  x-sim-auth: 1                refuse calls on paths of Bedrock, Vertex and Azure without a good credential
   x-sim-stamp: 1               each stream event carries \"sim_ns\": CLOCK_MONOTONIC at its write
   x-sim-retry-after: 7         retry-after: 7 with a failing status; an HTTP date passes as it is;
                                ms:1500 sends retry-after-ms: 1500; date:5 a date 5 s ahead
@@ -160,6 +164,11 @@ Scenario file (TOML; PUT /sim/scenario takes the same as JSON):
   fault_share = 0.05           # or this share of them, by the seed; with both: either
   stamp = true
   strict = true
+  auth = true
+  [tokens]                     # the token endpoints below
+  lifetime_s = 3600
+  status = 503                 # they refuse
+  delay_ms = 100
 
 Strict, by endpoint:
   Anthropic   fields and betas it does not know, tool uses and results that are no pairs, empty text,
@@ -169,10 +178,14 @@ Strict, by endpoint:
               their answers; on deepseek*: calls without reasoning_content
   Gemini      schema keywords outside its subset, calls and responses that do not match, on gemini-3*
               calls without their thoughtSignature
-  Bedrock     toolUse and toolResult that are no pairs, no toolConfig beside them, images by URL, empty
+  Bedrock     (invoke) what Anthropic refuses, names and fields of betas it has not, another dress; (Converse) toolUse and toolResult that are no pairs, no toolConfig beside them, images by URL, empty
               text, roles that do not alternate
   Cohere      results of no call, choices it does not know
   Ollama      arguments that are no object, images that are no base64
+
+Credentials: signatures (SigV4) of AKIDSIMULATOR with sim/secret+access/key or of keys given out, bearer
+sim-bedrock-key; api-key sim-azure-key; tokens given out by POST /token, /v1/token (Google),
+/TENANT/oauth2/v2.0/token (Entra), /sts/ (AWS), GET /computeMetadata/… and /latest/meta-data/….
 
 On the simulator's own listener:
   GET  /sim/stats              what it saw            POST /sim/reset              forget it

@@ -1,7 +1,5 @@
 //! Ollama's own API: chat whole and as lines of JSON, embed.
 
-use super::ask::Ask;
-use super::embeddings::{texts, vector_json};
 use super::errors;
 use super::event::{Event, EventSource, Kind};
 use super::job::{Job, Model};
@@ -23,18 +21,6 @@ pub fn whole(job: &Job) -> Whole {
     }
     put_tail(job, &mut out);
     Whole { words: job.words, ..Whole::json(out) }
-}
-
-/// The answer of `/api/embed`.
-pub fn embed(job: &Job, ask: &Ask<'_>) -> Whole {
-    let mut out = String::new();
-    put!(&mut out, r#"{"model":"#, Model(job), r#","embeddings":["#);
-    for (index, text) in texts(ask.input).iter().enumerate() {
-        put!(&mut out, if index > 0 { "," } else { "" }, vector_json(text, ask.dimensions));
-    }
-    put!(&mut out, r#"],"total_duration":14143917,"load_duration":1019500,"prompt_eval_count":"#);
-    put!(&mut out, job.prompt_tokens, "}");
-    Whole::json(out)
 }
 
 /// All up to the text.

@@ -1,4 +1,4 @@
-//! The small OpenAI endpoints: moderations, rerank, images, files.
+//! The small OpenAI endpoints: moderations, images, files.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,6 @@ use super::ids::Id;
 use super::job::Job;
 use super::json::Put;
 use super::reply::Whole;
-use super::text::{hash, mix};
 
 /// Inputs of one request.
 const INPUTS_MAX: usize = 2048;
@@ -53,37 +52,6 @@ pub fn moderations(job: &Job, ask: &Ask<'_>) -> Whole {
     };
     let results: Vec<Value> = each.iter().take(INPUTS_MAX).map(result).collect();
     Whole::json(json!({"id": named("modr-", job.id), "model": job.model, "results": results}).to_string())
-}
-
-/// `/v1/rerank`: scores by a hash of query and document, best first.
-pub fn rerank(job: &Job, ask: &Ask<'_>) -> Whole {
-    let documents: Vec<Value> =
-        ask.documents.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
-    let mut scored: Vec<(usize, f64, &Value)> = documents
-        .iter()
-        .take(INPUTS_MAX)
-        .enumerate()
-        .map(|(index, document)| {
-            let number = mix(job.seed ^ hash(document.to_string().as_bytes())) >> 40;
-            (index, number as f64 / (1u64 << 24) as f64, document)
-        })
-        .collect();
-    scored.sort_by(|left, right| right.1.total_cmp(&left.1));
-    let wanted = ask.top_n.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
-    let results: Vec<Value> = scored
-        .into_iter()
-        .take(wanted)
-        .map(|(index, score, document)| match ask.return_documents {
-            Some(true) => json!({"index": index, "relevance_score": score, "document": document}),
-            _ => json!({"index": index, "relevance_score": score}),
-        })
-        .collect();
-    let meta = json!({"api_version": {"version": "2"}, "billed_units": {"search_units": 1}});
-    let usage = json!({"total_tokens": job.prompt_tokens, "prompt_tokens": job.prompt_tokens});
-    let id = named("rerank-", job.id);
-    Whole::json(
-        json!({"id": id, "model": job.model, "results": results, "meta": meta, "usage": usage}).to_string(),
-    )
 }
 
 /// `/v1/images/generations`, `edits`, `variations`.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::framing::eventstream::write_message;
 
+use super::base64;
 use super::directives::Directives;
+use super::errors;
 use super::event::{Event, Kind};
 use super::faults::{Fault, Faults};
 use super::json::put;
@@ -94,7 +96,7 @@ fn response_head(stream: &Streamed, shared: &Shared, faults: &Faults, is_chunked
         Style::SseCrlf => "text/event-stream",
         Style::JsonArray => "application/json; charset=UTF-8",
         Style::Lines => "application/x-ndjson",
-        Style::EventStream => "application/vnd.amazon.eventstream",
+        Style::EventStream | Style::Invoke => "application/vnd.amazon.eventstream",
     });
     put!(&mut out, "\r\ncache-control: no-cache\r\nx-request-id: req_", shared.ids.next());
     if faults.has(Fault::BothLengths) {
@@ -301,6 +303,14 @@ fn frame(style: Style, is_first: bool, name: &str, data: &str, out: &mut Vec<u8>
                 if is_exception { ("exception", ":exception-type") } else { ("event", ":event-type") };
             let headers = [(label, name), (":content-type", "application/json"), (":message-type", kind)];
             write_message(&headers, data.as_bytes(), out);
+        }
+        Style::Invoke => {
+            if name == "error" {
+                let message = errors::bare(errors::STREAM_MESSAGE);
+                return frame(Style::EventStream, is_first, "modelStreamErrorException", &message, out);
+            }
+            let data = format!(r#"{{"bytes":"{}","p":"abcdefgh"}}"#, base64::encode(data.as_bytes()));
+            frame(Style::EventStream, is_first, "chunk", &data, out);
         }
         Style::Lines => {
             out.extend_from_slice(data.as_bytes());

@@ -49,6 +49,8 @@ pub enum Style {
     Lines,
     /// Binary messages with checksums: Bedrock. An event's name is its `:event-type`.
     EventStream,
+    /// Likewise; each message holds another vendor's event in base64.
+    Invoke,
 }
 
 /// What becomes of the connection after an answer.

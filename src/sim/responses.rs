@@ -84,7 +84,13 @@ impl Draft {
         }
         put!(out, r#"],"parallel_tool_calls":"#, self.parallel, r#","previous_response_id":"#, self.previous);
         put!(out, r#","prompt_cache_key":null,"reasoning":"#, self.reasoning, r#","safety_identifier":null"#);
-        put!(out, r#","service_tier":"default","store":"#, if self.is_stored { "true" } else { "false" });
+        put!(
+            out,
+            r#","service_tier":""#,
+            job.tier,
+            r#"","store":"#,
+            if self.is_stored { "true" } else { "false" }
+        );
         put!(out, r#","temperature":"#, self.temperature, r#","text":"#, self.text, r#","tool_choice":"#);
         put!(out, self.tool_choice, r#","tools":"#, self.tools, r#","top_logprobs":0,"top_p":"#, self.top_p);
         put!(out, r#","truncation":"disabled","usage":"#);

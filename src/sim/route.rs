@@ -29,10 +29,15 @@ pub enum Route<'a> {
     /// Bedrock; the model is in the path, percent-encoded.
     Converse,
     ConverseStream,
+    /// Bedrock; Anthropic's body, or that of an embedding or rerank model.
+    Invoke,
+    InvokeStream,
+    BedrockCount,
     CohereChat,
     CohereEmbed,
     OllamaChat,
     OllamaEmbed,
+    OllamaEmbeddings,
     Unknown,
 }
 
@@ -56,9 +61,15 @@ pub fn route(path: &str) -> Routed<'_> {
         let route = match action {
             "converse" => Route::Converse,
             "converse-stream" => Route::ConverseStream,
+            "invoke" => Route::Invoke,
+            "invoke-with-response-stream" => Route::InvokeStream,
+            "count-tokens" => Route::BedrockCount,
             _ => Route::Unknown,
         };
         return Routed { route, model: Some(model), is_beta: false };
+    }
+    if let Some(routed) = path.strip_prefix("/v1/projects/").and_then(vertex) {
+        return routed;
     }
     let beta = path.strip_prefix("/v1beta/");
     let rest = path.strip_prefix("/anthropic").or_else(|| path.strip_prefix("/openai")).unwrap_or(path);
@@ -81,6 +92,24 @@ pub fn route(path: &str) -> Routed<'_> {
     Routed { route: named(rest), model: None, is_beta: beta.is_some_and(|rest| !rest.starts_with("openai/")) }
 }
 
+/// `{project}/locations/{location}/…` of Vertex.
+fn vertex(rest: &str) -> Option<Routed<'_>> {
+    let rest = rest.splitn(4, '/').nth(3)?;
+    if rest == "endpoints/openapi/chat/completions" {
+        return Some(Routed { route: Route::Chat, model: None, is_beta: false });
+    }
+    let (publisher, rest) = rest.strip_prefix("publishers/")?.split_once("/models/")?;
+    let (model, verb) = rest.rsplit_once(':')?;
+    let (route, model) = match (publisher, model, verb) {
+        ("google", ..) => (Route::Gemini(model, verb), Some(model)),
+        ("anthropic", "count-tokens", "rawPredict") => (Route::CountTokens, None),
+        ("anthropic", _, "rawPredict" | "streamRawPredict") => (Route::Messages, Some(model)),
+        (_, _, "rawPredict" | "streamRawPredict") => (Route::Chat, Some(model)),
+        _ => (Route::Unknown, None),
+    };
+    Some(Routed { route, model, is_beta: true })
+}
+
 fn named(rest: &str) -> Route<'_> {
     match rest {
         "chat/completions" => Route::Chat,
@@ -101,6 +130,7 @@ fn named(rest: &str) -> Route<'_> {
         "embed" => Route::CohereEmbed,
         "api/chat" => Route::OllamaChat,
         "api/embed" => Route::OllamaEmbed,
+        "api/embeddings" => Route::OllamaEmbeddings,
         _ => below(rest),
     }
 }
@@ -119,15 +149,21 @@ fn below(rest: &str) -> Route<'_> {
     }
 }
 
+/// Whether Bedrock's `invoke` takes Anthropic's body for this model.
+pub fn is_claude(model: &str) -> bool {
+    model.contains("anthropic.") || model.contains("claude")
+}
+
 impl Route<'_> {
     /// The shape of errors here.
     pub fn dialect(self) -> Dialect {
         match self {
             Route::Messages | Route::CountTokens => Dialect::Anthropic,
+            Route::Invoke | Route::InvokeStream | Route::BedrockCount => Dialect::Bedrock,
             Route::Gemini(..) => Dialect::Gemini,
             Route::Converse | Route::ConverseStream => Dialect::Bedrock,
             Route::CohereChat | Route::CohereEmbed => Dialect::Cohere,
-            Route::OllamaChat | Route::OllamaEmbed => Dialect::Ollama,
+            Route::OllamaChat | Route::OllamaEmbed | Route::OllamaEmbeddings => Dialect::Ollama,
             _ => Dialect::OpenAi,
         }
     }
@@ -151,6 +187,7 @@ impl Route<'_> {
                 | Route::CohereEmbed
                 | Route::OllamaChat
                 | Route::OllamaEmbed
+                | Route::OllamaEmbeddings
         )
     }
 
@@ -197,6 +234,19 @@ mod tests {
             (bedrock.route, bedrock.model),
             (Route::ConverseStream, Some("us.anthropic.claude-v1%3A0"))
         );
+        let invoked = route("/model/anthropic.claude/invoke-with-response-stream");
+        assert_eq!((invoked.route, invoked.model), (Route::InvokeStream, Some("anthropic.claude")));
+        let vertex = |rest: &str| format!("/v1/projects/p/locations/global/{rest}");
+        for (rest, found) in [
+            ("publishers/google/models/g:countTokens", Route::Gemini("g", "countTokens")),
+            ("publishers/anthropic/models/claude@1:streamRawPredict", Route::Messages),
+            ("publishers/anthropic/models/count-tokens:rawPredict", Route::CountTokens),
+            ("publishers/mistralai/models/m:rawPredict", Route::Chat),
+            ("endpoints/openapi/chat/completions", Route::Chat),
+            ("publishers/x", Route::Unknown),
+        ] {
+            assert_eq!(route(&vertex(rest)).route, found, "{rest}");
+        }
         assert_eq!(route("/v2/chat").route, Route::CohereChat);
         assert_eq!(route("/api/embed").route, Route::OllamaEmbed);
         assert_eq!(route("/v1/nothing").route, Route::Unknown);

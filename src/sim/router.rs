@@ -12,12 +12,13 @@ use super::chat::{self, ChatStream};
 use super::cohere::{self, CohereStream};
 use super::completions::{self, CompletionStream};
 use super::converse::{self, ConverseStream};
-use super::directives::Directives;
-use super::embeddings;
+use super::directives::{Directives, millis};
+use super::embeddings::Wish;
 use super::errors;
 use super::event::EventSource;
 use super::faults::Fault;
 use super::gemini::{self, GenerateStream};
+use super::identity;
 use super::job::{Job, Wishes};
 use super::models::{self, Shape};
 use super::ollama::{self, LineStream};
@@ -26,7 +27,7 @@ use super::reply::{Answer, Reply, Streamed, Style, Whole};
 use super::request::Head;
 use super::responses::{Draft, Stage};
 use super::responses_stream::ResponseStream;
-use super::route::{Route, Routed, route};
+use super::route::{Route, Routed, is_claude, route};
 use super::scenario::Live;
 use super::shared::Shared;
 use super::strict;
@@ -46,6 +47,11 @@ struct Call<'a> {
 
 /// Decides the answer to a request. Never waits.
 pub fn answer(shared: &Shared, head: &Head, body: &[u8]) -> Answer {
+    if let Some(whole) = identity::answer(shared, head, body) {
+        let delay_first = shared.scenario().tokens.delay_ms.map(millis);
+        let directives = Directives { delay_first, ..Directives::default() };
+        return Answer { reply: Reply::Whole(whole), dialect: Dialect::OpenAi, directives };
+    }
     let routed = route(head.path());
     let is_cohere = routed.route == Route::Rerank && head.path().starts_with("/v2/");
     let dialect = if is_cohere { Dialect::Cohere } else { routed.route.dialect() };
@@ -125,6 +131,11 @@ fn refusal(
         whole.headers.extend(directives.retry_after.as_deref().map(|value| retry_after(call.shared, value)));
         return Some(whole);
     }
+    if directives.checks_auth
+        && let Some((status, why)) = identity::refused(call.shared, call.head, call.body)
+    {
+        return Some(call.error(status, &why, None));
+    }
     if call.head.is_coded {
         return Some(call.error(415, "content-encoding is not read here", None));
     }
@@ -185,6 +196,8 @@ impl Call<'_> {
             Route::Gemini(_, "generateContent") => Reply::Whole(gemini::whole(&job())),
             Route::ConverseStream => style(Box::new(ConverseStream::new(job())), Style::EventStream),
             Route::Converse => Reply::Whole(converse::whole(&job())),
+            Route::InvokeStream => style(Box::new(MessageStream::new(job())), Style::Invoke),
+            Route::Invoke if is_claude(model) => Reply::Whole(anthropic::whole(&job())),
             Route::CohereChat if is_stream => sse(CohereStream::new(job())),
             Route::CohereChat => Reply::Whole(cohere::whole(&job())),
             // It streams unless it is told not to.
@@ -193,7 +206,28 @@ impl Call<'_> {
             }
             Route::OllamaChat => Reply::Whole(ollama::whole(&job())),
             Route::Realtime => websocket::offered(self.head),
-            _ => Reply::Whole(self.small(ask, &job(), model)),
+            Route::Gemini(_, "countTokens") => Reply::Whole(gemini::count(job().prompt_tokens)),
+            _ => {
+                let job = job();
+                let vectors = self.vectors(&job);
+                Reply::Whole(vectors.unwrap_or_else(|| self.small(ask, &job, model)))
+            }
+        }
+    }
+
+    /// Vectors and rankings; None where the route, or Bedrock's model, makes neither.
+    fn vectors(&self, job: &Job) -> Option<Whole> {
+        let body = serde_json::from_slice(self.body).unwrap_or_default();
+        let wish = Wish { job, body: &body };
+        match self.routed.route {
+            Route::Gemini(..) => Some(wish.gemini()),
+            Route::Embeddings => Some(wish.openai()),
+            Route::CohereEmbed => Some(wish.cohere()),
+            Route::OllamaEmbed => Some(wish.ollama()),
+            Route::OllamaEmbeddings => Some(wish.ollama_one()),
+            Route::Rerank => Some(wish.ranked(self.dialect == Dialect::Cohere)),
+            Route::Invoke => wish.invoke(),
+            _ => None,
         }
     }
 
@@ -201,13 +235,8 @@ impl Call<'_> {
     fn small(&self, ask: &Ask<'_>, job: &Job, model: &str) -> Whole {
         match self.routed.route {
             Route::CountTokens => anthropic::count(job.prompt_tokens),
-            Route::Gemini(_, "countTokens") => gemini::count(job.prompt_tokens),
-            Route::Gemini(..) => embeddings::gemini(ask),
-            Route::Embeddings => embeddings::openai(job, ask),
-            Route::CohereEmbed => cohere::embed(job, ask),
-            Route::OllamaEmbed => ollama::embed(job, ask),
+            Route::BedrockCount => Whole::json(format!(r#"{{"inputTokens":{}}}"#, job.prompt_tokens)),
             Route::Moderations => openai_misc::moderations(job, ask),
-            Route::Rerank => openai_misc::rerank(job, ask),
             Route::Images => openai_misc::images(job, ask.n),
             Route::Speech => audio::speech(ask),
             Route::Transcriptions => audio::transcription(job, self.body),

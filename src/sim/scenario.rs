@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::directives::{Directives, millis};
 use super::faults::{Fault, Faults};
+use super::identity::TokenBehaviour;
 use super::text::mix;
 
 /// Models and keys one scenario may name.
@@ -23,6 +24,8 @@ pub struct Scenario {
     pub models: BTreeMap<String, Behaviour>,
     /// By credential (bearer token, `x-api-key`, `api-key`, `x-goog-api-key`); looked at before `models`.
     pub keys: BTreeMap<String, Behaviour>,
+    /// How token endpoints behave.
+    pub tokens: TokenBehaviour,
 }
 
 /// How one model or credential behaves.
@@ -42,12 +45,15 @@ pub struct Behaviour {
     pub stamp: bool,
     /// Refuses what the vendor refuses.
     pub strict: bool,
+    /// Checks credentials of clouds: signatures and tokens.
+    pub auth: bool,
 }
 
 /// A scenario in force, with its counters.
 #[derive(Debug, Default)]
 pub struct Live {
     pub seed: Option<u64>,
+    pub tokens: TokenBehaviour,
     models: HashMap<String, Counted>,
     keys: HashMap<String, Counted>,
 }
@@ -96,7 +102,12 @@ impl Live {
                 .map(|(name, behaviour)| (name, Counted { behaviour, requests: AtomicU64::new(0) }))
                 .collect()
         };
-        Self { seed: scenario.seed, models: counted(scenario.models), keys: counted(scenario.keys) }
+        Self {
+            seed: scenario.seed,
+            tokens: scenario.tokens,
+            models: counted(scenario.models),
+            keys: counted(scenario.keys),
+        }
     }
 
     /// Whether credentials matter, so that callers look for one only then.
@@ -144,6 +155,7 @@ impl Counted {
             retry_after: behaviour.retry_after.clone(),
             is_stamped: behaviour.stamp,
             is_strict: behaviour.strict,
+            checks_auth: behaviour.auth,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::SimOptions;
 use super::capture::Capture;
 use super::clock::SimClock;
+use super::identity::Identity;
 use super::ids::Ids;
 use super::response_store::ResponseStore;
 use super::scenario::{Live, Scenario};
@@ -21,6 +22,7 @@ pub struct Shared {
     pub ids: Ids,
     pub responses: ResponseStore,
     pub tokens: Tokens,
+    pub identity: Identity,
     scenario: RwLock<Arc<Live>>,
 }
 
@@ -36,6 +38,7 @@ impl Shared {
             scripts: Scripts::default(),
             responses: ResponseStore::default(),
             tokens: Tokens::new(options.counter),
+            identity: Identity::default(),
             scenario: RwLock::new(Arc::new(Live::new(options.scenario))),
         }
     }

@@ -71,7 +71,28 @@ pub enum ReloadResult {
     Refused,
 }
 
+/// How a fetch of a credential ended, its tries taken together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CredentialRefresh {
+    Ok,
+    Failed,
+}
+
 // === impl Label ===
+
+impl Label for CredentialRefresh {
+    const NAME: &'static str = "refresh";
+    const ALL: &'static [Self] = &[Self::Ok, Self::Failed];
+    fn index(self) -> usize {
+        self as usize
+    }
+    fn text(self) -> &'static str {
+        match self {
+            CredentialRefresh::Ok => "ok",
+            CredentialRefresh::Failed => "failed",
+        }
+    }
+}
 
 impl Label for Endpoint {
     const NAME: &'static str = "endpoint";
@@ -141,6 +162,7 @@ impl Label for FailureClass {
         FailureClass::Dns,
         FailureClass::Connect,
         FailureClass::Tls,
+        FailureClass::Credential,
         FailureClass::HeaderTimeout,
         FailureClass::FirstTokenTimeout,
         FailureClass::IdleTimeout,
@@ -161,20 +183,21 @@ impl Label for FailureClass {
             FailureClass::Dns => 0,
             FailureClass::Connect => 1,
             FailureClass::Tls => 2,
-            FailureClass::HeaderTimeout => 3,
-            FailureClass::FirstTokenTimeout => 4,
-            FailureClass::IdleTimeout => 5,
-            FailureClass::TotalTimeout => 6,
-            FailureClass::Protocol => 7,
-            FailureClass::StreamError => 8,
-            FailureClass::Truncated => 9,
-            FailureClass::BadBody => 10,
-            FailureClass::Status(401 | 403) => 11,
-            FailureClass::Status(408) => 12,
-            FailureClass::Status(429) => 13,
-            FailureClass::Status(529) => 14,
-            FailureClass::Status(400..=499) => 15,
-            FailureClass::Status(_) => 16,
+            FailureClass::Credential => 3,
+            FailureClass::HeaderTimeout => 4,
+            FailureClass::FirstTokenTimeout => 5,
+            FailureClass::IdleTimeout => 6,
+            FailureClass::TotalTimeout => 7,
+            FailureClass::Protocol => 8,
+            FailureClass::StreamError => 9,
+            FailureClass::Truncated => 10,
+            FailureClass::BadBody => 11,
+            FailureClass::Status(401 | 403) => 12,
+            FailureClass::Status(408) => 13,
+            FailureClass::Status(429) => 14,
+            FailureClass::Status(529) => 15,
+            FailureClass::Status(400..=499) => 16,
+            FailureClass::Status(_) => 17,
         }
     }
     fn text(self) -> &'static str {

@@ -51,6 +51,13 @@ pub struct Metrics {
     /// Requests whose client left before its answer was whole.
     pub client_aborts: IntCounter,
     pub keepalives_sent: IntCounter,
+    /// Responses and conversations kept here, and the bytes they hold.
+    pub kept_entries: IntGauge,
+    pub kept_bytes: IntGauge,
+    /// Responses that should have been kept.
+    pub not_kept: IntCounter,
+    /// Events of upstreams' streams that no decoder knows, skipped.
+    pub unknown_events: IntCounter,
     pub config_reloads: CounterRow<ReloadResult>,
     /// Rises by one with each configuration applied.
     pub config_generation: IntGauge,
@@ -105,6 +112,11 @@ impl Metrics {
             client_aborts: r
                 .counter("client_aborts_total", "Requests whose client left before the answer was whole.")?,
             keepalives_sent: r.counter("keepalives_sent_total", "Keepalive comments sent between events.")?,
+            kept_entries: r.gauge("kept_entries", "Responses and conversations kept here.")?,
+            kept_bytes: r.gauge("kept_bytes", "Bytes that kept responses and conversations hold.")?,
+            not_kept: r.counter("not_kept_total", "Responses too large to be kept here, or kept off.")?,
+            unknown_events: r
+                .counter("unknown_events_total", "Events of upstreams' streams nobody knows, skipped.")?,
             config_reloads: r.row("config_reloads_total", "Configuration reloads, by result.")?,
             config_generation: r.gauge("config_generation", "Configurations applied since the start.")?,
             access_log: LogCounters {

@@ -6,7 +6,9 @@ use std::time::Duration;
 use prometheus::proto::MetricType;
 
 use super::histogram::LocalHistogram;
-use super::labels::{AttemptOutcome, CountKind, Label, ReloadResult, StatusClass, TokenClass};
+use super::labels::{
+    AttemptOutcome, CountKind, CredentialRefresh, Label, ReloadResult, StatusClass, TokenClass,
+};
 use super::metrics::{GaugeGuard, Metrics};
 use super::provider::PROVIDERS_MAX;
 use crate::types::{Endpoint, FailureClass, Reason, Usage};
@@ -78,6 +80,7 @@ fn the_document_lists_exactly_the_values_of_each_closed_label() {
         texts::<TokenClass>(),
         texts::<CountKind>(),
         texts::<ReloadResult>(),
+        texts::<CredentialRefresh>(),
     ]);
     for (label, values) in closed {
         let row = rows(&format!("{label}`")).pop().unwrap_or_else(|| panic!("{label} is not documented"));
@@ -101,6 +104,7 @@ fn every_label_value_has_its_own_place() {
     check::<TokenClass>();
     check::<CountKind>();
     check::<ReloadResult>();
+    check::<CredentialRefresh>();
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub use access_log::{AccessLog, LogCounters};
 pub use clock::{SystemClock, WallClock};
 pub use entry::{Entry, FailedAttempt};
 pub use histogram::{AtomicHistogram, LocalHistogram};
-pub use labels::{AttemptOutcome, CountKind, ReloadResult, StatusClass, TokenClass};
+pub use labels::{AttemptOutcome, CountKind, CredentialRefresh, ReloadResult, StatusClass, TokenClass};
 pub use metrics::{CONTENT_TYPE as METRICS_CONTENT_TYPE, GaugeGuard, Metrics};
 pub use provider::ProviderMetrics;
 pub use sink::LogSink;

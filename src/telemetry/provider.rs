@@ -12,7 +12,7 @@ use prometheus::{IntCounter, IntCounterVec};
 
 use super::families::{CounterRow, HistogramFamily, Registrar};
 use super::histogram::{AtomicHistogram, WAIT};
-use super::labels::{AttemptOutcome, Label};
+use super::labels::{AttemptOutcome, CredentialRefresh, Label};
 use crate::types::FailureClass;
 
 /// Names that get series of their own.
@@ -28,6 +28,7 @@ pub struct ProviderMetrics {
     reused: IntCounter,
     opened: IntCounter,
     cooldowns: CounterRow<FailureClass>,
+    credentials: CounterRow<CredentialRefresh>,
 }
 
 /// The families with a `provider` label, and who has been resolved in them.
@@ -36,6 +37,7 @@ pub(super) struct Providers {
     attempts: IntCounterVec,
     connections: IntCounterVec,
     cooldowns: IntCounterVec,
+    credentials: IntCounterVec,
     head: HistogramFamily,
     known: Mutex<HashMap<String, Arc<ProviderMetrics>>>,
 }
@@ -63,6 +65,11 @@ impl ProviderMetrics {
         self.cooldowns.inc(cause);
     }
 
+    /// A fetch of one of its credentials ended.
+    pub fn credential(&self, refresh: CredentialRefresh) {
+        self.credentials.inc(refresh);
+    }
+
     /// Attempts that ended so.
     pub fn attempts(&self, outcome: AttemptOutcome) -> u64 {
         self.attempts.get(outcome)
@@ -88,6 +95,11 @@ impl Providers {
                 "cooldowns_total",
                 "Targets and credentials set aside for a while, by cause.",
                 &["provider", FailureClass::NAME],
+            )?,
+            credentials: registrar.counter_vec(
+                "credential_refreshes_total",
+                "Fetches of a provider's credential, by whether they gave one.",
+                &["provider", CredentialRefresh::NAME],
             )?,
             head: registrar.histogram_family(
                 "upstream_head_seconds",
@@ -118,6 +130,7 @@ impl Providers {
             reused: self.connections.get_metric_with_label_values(&[name, "true"])?,
             opened: self.connections.get_metric_with_label_values(&[name, "false"])?,
             cooldowns: row(&self.cooldowns, name)?,
+            credentials: row(&self.credentials, name)?,
         })
     }
 }

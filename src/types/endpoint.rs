@@ -11,6 +11,8 @@ pub enum Endpoint {
     Responses,
     /// GET, DELETE and the sub-resources of one stored response: follows the account that made it.
     ResponseById,
+    /// `/v1/conversations` and what is below it: answered here.
+    Conversations,
     Embeddings,
     Moderations,
     /// `/v1/images/generations` and the multipart `edits`, `variations`.
@@ -19,26 +21,37 @@ pub enum Endpoint {
     Speech,
     /// `/v1/audio/transcriptions` and `translations` (multipart in).
     Transcriptions,
+    /// `/v1/rerank`, as Jina and Voyage have it.
     Rerank,
     Messages,
     CountTokens,
     GenerateContent,
     StreamGenerateContent,
     GeminiCountTokens,
-    /// `:embedContent` and `:batchEmbedContents`.
+    /// Gemini `:embedContent`.
     EmbedContent,
+    /// Gemini `:batchEmbedContents`.
+    BatchEmbedContents,
     /// Bedrock `/model/{id}/converse`.
     Converse,
     /// Bedrock `/model/{id}/converse-stream`.
     ConverseStream,
+    /// Bedrock `/model/{id}/count-tokens`.
+    BedrockCountTokens,
+    /// Bedrock `/model/{id}/invoke` of an embedding or rerank model.
+    Invoke,
     /// Cohere `/v2/chat`.
     CohereChat,
     /// Cohere `/v2/embed`.
     CohereEmbed,
+    /// Cohere `/v2/rerank`.
+    CohereRerank,
     /// Ollama `/api/chat`.
     OllamaChat,
     /// Ollama `/api/embed`.
     OllamaEmbed,
+    /// Ollama `/api/embeddings`: one text, the form of before.
+    OllamaEmbeddings,
     /// `/v1/models`: answered here.
     Models,
     /// `/v1/models/{id}`: answered here.
@@ -48,11 +61,12 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Endpoint; 25] = [
+    pub const ALL: [Endpoint; 31] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Responses,
         Endpoint::ResponseById,
+        Endpoint::Conversations,
         Endpoint::Embeddings,
         Endpoint::Moderations,
         Endpoint::Images,
@@ -65,12 +79,17 @@ impl Endpoint {
         Endpoint::StreamGenerateContent,
         Endpoint::GeminiCountTokens,
         Endpoint::EmbedContent,
+        Endpoint::BatchEmbedContents,
         Endpoint::Converse,
         Endpoint::ConverseStream,
+        Endpoint::BedrockCountTokens,
+        Endpoint::Invoke,
         Endpoint::CohereChat,
         Endpoint::CohereEmbed,
+        Endpoint::CohereRerank,
         Endpoint::OllamaChat,
         Endpoint::OllamaEmbed,
+        Endpoint::OllamaEmbeddings,
         Endpoint::Models,
         Endpoint::ModelById,
         Endpoint::Opaque,
@@ -83,6 +102,7 @@ impl Endpoint {
             Endpoint::Completions => "completions",
             Endpoint::Responses => "responses",
             Endpoint::ResponseById => "response_by_id",
+            Endpoint::Conversations => "conversations",
             Endpoint::Embeddings => "embeddings",
             Endpoint::Moderations => "moderations",
             Endpoint::Images => "images",
@@ -95,12 +115,17 @@ impl Endpoint {
             Endpoint::StreamGenerateContent => "stream_generate_content",
             Endpoint::GeminiCountTokens => "gemini_count_tokens",
             Endpoint::EmbedContent => "embed_content",
+            Endpoint::BatchEmbedContents => "batch_embed_contents",
             Endpoint::Converse => "converse",
             Endpoint::ConverseStream => "converse_stream",
+            Endpoint::BedrockCountTokens => "bedrock_count_tokens",
+            Endpoint::Invoke => "invoke",
             Endpoint::CohereChat => "cohere_chat",
             Endpoint::CohereEmbed => "cohere_embed",
+            Endpoint::CohereRerank => "cohere_rerank",
             Endpoint::OllamaChat => "ollama_chat",
             Endpoint::OllamaEmbed => "ollama_embed",
+            Endpoint::OllamaEmbeddings => "ollama_embeddings",
             Endpoint::Models => "models",
             Endpoint::ModelById => "model_by_id",
             Endpoint::Opaque => "opaque",
@@ -114,10 +139,14 @@ impl Endpoint {
             Endpoint::GenerateContent
             | Endpoint::StreamGenerateContent
             | Endpoint::GeminiCountTokens
-            | Endpoint::EmbedContent => Dialect::Gemini,
-            Endpoint::Converse | Endpoint::ConverseStream => Dialect::Bedrock,
-            Endpoint::CohereChat | Endpoint::CohereEmbed => Dialect::Cohere,
-            Endpoint::OllamaChat | Endpoint::OllamaEmbed => Dialect::Ollama,
+            | Endpoint::EmbedContent
+            | Endpoint::BatchEmbedContents => Dialect::Gemini,
+            Endpoint::Converse
+            | Endpoint::ConverseStream
+            | Endpoint::BedrockCountTokens
+            | Endpoint::Invoke => Dialect::Bedrock,
+            Endpoint::CohereChat | Endpoint::CohereEmbed | Endpoint::CohereRerank => Dialect::Cohere,
+            Endpoint::OllamaChat | Endpoint::OllamaEmbed | Endpoint::OllamaEmbeddings => Dialect::Ollama,
             _ => Dialect::OpenAi,
         }
     }
@@ -149,6 +178,30 @@ impl Endpoint {
             Endpoint::OllamaChat => Protocol::Ollama,
             _ => return None,
         })
+    }
+
+    /// Whether it asks for the tokens of a prompt and for nothing else.
+    pub fn is_count(self) -> bool {
+        matches!(self, Endpoint::CountTokens | Endpoint::GeminiCountTokens | Endpoint::BedrockCountTokens)
+    }
+
+    /// Whether it makes vectors or rankings, which have shapes of their own to translate between.
+    pub fn is_embed_or_rerank(self) -> bool {
+        self.embeds() || matches!(self, Endpoint::Rerank | Endpoint::CohereRerank)
+    }
+
+    /// Whether it makes vectors. Bedrock's `invoke` may do either; its body tells.
+    pub fn embeds(self) -> bool {
+        matches!(
+            self,
+            Endpoint::Embeddings
+                | Endpoint::EmbedContent
+                | Endpoint::BatchEmbedContents
+                | Endpoint::Invoke
+                | Endpoint::CohereEmbed
+                | Endpoint::OllamaEmbed
+                | Endpoint::OllamaEmbeddings
+        )
     }
 
     /// Whether the URL names the model and the body does not.

@@ -9,6 +9,8 @@ pub enum FailureClass {
     Connect,
     /// The TLS handshake failed. Nothing was sent.
     Tls,
+    /// The gateway could not get its own credential for the target. Nothing was sent.
+    Credential,
     /// The response head did not come in time, or the total deadline passed before it.
     HeaderTimeout,
     /// No content event came in time.
@@ -37,6 +39,7 @@ impl FailureClass {
             FailureClass::Dns => "dns",
             FailureClass::Connect => "connect",
             FailureClass::Tls => "tls",
+            FailureClass::Credential => "credential",
             FailureClass::HeaderTimeout => "header_timeout",
             FailureClass::FirstTokenTimeout => "first_token_timeout",
             FailureClass::IdleTimeout => "idle_timeout",

@@ -13,7 +13,9 @@ pub mod protocol;
 pub mod recordings;
 pub mod reject;
 pub mod secret;
+pub mod url_rule;
 pub mod usage;
+pub mod web_url;
 
 pub use clock::{Clock, ManualClock, Ticks};
 pub use dialect::Dialect;
@@ -24,4 +26,6 @@ pub use money::{Money, MoneyError};
 pub use protocol::Protocol;
 pub use reject::{Origin, Reason, Reject};
 pub use secret::Secret;
+pub use url_rule::UrlRule;
 pub use usage::Usage;
+pub use web_url::WebUrl;

@@ -36,6 +36,7 @@ pub enum Reason {
     UnsupportedUpgrade,
     NotFound,
     ModelNotFound,
+    PreviousResponseNotFound,
     // Who asks.
     InvalidKey,
     ModelNotAllowed,
@@ -48,6 +49,7 @@ pub enum Reason {
     NoTarget,
     AllCooling,
     UpstreamConnect,
+    UpstreamCredential,
     UpstreamTimeout,
     UpstreamProtocol,
     UpstreamError,
@@ -60,7 +62,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for tests and for documentation.
-    pub const ALL: [Reason; 27] = [
+    pub const ALL: [Reason; 29] = [
         Reason::InvalidRequest,
         Reason::InvalidJson,
         Reason::DuplicateField,
@@ -72,6 +74,7 @@ impl Reason {
         Reason::UnsupportedUpgrade,
         Reason::NotFound,
         Reason::ModelNotFound,
+        Reason::PreviousResponseNotFound,
         Reason::InvalidKey,
         Reason::ModelNotAllowed,
         Reason::RateLimited,
@@ -81,6 +84,7 @@ impl Reason {
         Reason::NoTarget,
         Reason::AllCooling,
         Reason::UpstreamConnect,
+        Reason::UpstreamCredential,
         Reason::UpstreamTimeout,
         Reason::UpstreamProtocol,
         Reason::UpstreamError,
@@ -104,6 +108,7 @@ impl Reason {
             Reason::UnsupportedUpgrade => "unsupported_upgrade",
             Reason::NotFound => "not_found",
             Reason::ModelNotFound => "model_not_found",
+            Reason::PreviousResponseNotFound => "previous_response_not_found",
             Reason::InvalidKey => "invalid_api_key",
             Reason::ModelNotAllowed => "model_not_allowed",
             Reason::RateLimited => "rate_limit_exceeded",
@@ -113,6 +118,7 @@ impl Reason {
             Reason::NoTarget => "no_target",
             Reason::AllCooling => "all_targets_cooling",
             Reason::UpstreamConnect => "upstream_connect",
+            Reason::UpstreamCredential => "upstream_credential",
             Reason::UpstreamTimeout => "upstream_timeout",
             Reason::UpstreamProtocol => "upstream_protocol",
             Reason::UpstreamError => "upstream_error",
@@ -126,7 +132,10 @@ impl Reason {
     /// The HTTP status a reject with this reason has unless it says otherwise.
     pub fn status(self) -> u16 {
         match self {
-            Reason::InvalidRequest | Reason::InvalidJson | Reason::DuplicateField => 400,
+            Reason::InvalidRequest
+            | Reason::InvalidJson
+            | Reason::DuplicateField
+            | Reason::PreviousResponseNotFound => 400,
             Reason::InvalidKey => 401,
             Reason::ModelNotAllowed => 403,
             Reason::NotFound | Reason::ModelNotFound => 404,
@@ -145,7 +154,7 @@ impl Reason {
             | Reason::UpstreamError
             | Reason::UpstreamTruncated
             | Reason::StreamFailed => 502,
-            Reason::NoTarget | Reason::AllCooling | Reason::Draining => 503,
+            Reason::NoTarget | Reason::AllCooling | Reason::UpstreamCredential | Reason::Draining => 503,
             Reason::UpstreamTimeout => 504,
             Reason::Internal => 500,
         }

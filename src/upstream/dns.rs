@@ -57,6 +57,13 @@ impl Addresses {
         }
     }
 
+    /// Addresses that were found and checked before: nobody is asked again.
+    pub fn fixed(addresses: Vec<SocketAddr>) -> Self {
+        let port = addresses.first().map_or(0, SocketAddr::port);
+        let known = Some(Resolved::new(addresses));
+        Self { host: String::new(), port, known: ArcSwapOption::new(known), is_literal: true }
+    }
+
     /// The address whose turn it is.
     ///
     /// # Errors

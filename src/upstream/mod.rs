@@ -15,12 +15,16 @@ pub mod idle;
 pub mod link;
 pub mod origin;
 pub mod plain;
+pub mod remote;
 pub mod request;
+pub mod several;
 pub mod transport;
 
 pub use call::{Call, Head};
 pub use error::UpstreamError;
 pub use link::Link;
 pub use origin::{Http2Mode, Origin};
+pub use remote::{Page, Remote, RemoteError, RemotePolicy};
 pub use request::UpstreamRequest;
+pub use several::several;
 pub use transport::{Transport, Transports};

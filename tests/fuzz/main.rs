@@ -12,10 +12,31 @@
     reason = "targets fail by panicking"
 )]
 
+#[expect(
+    dead_code,
+    reason = "what makes answers is shared with the translation matrix, which uses all of it"
+)]
+#[path = "../matrix/facts.rs"]
+mod facts;
+#[expect(
+    dead_code,
+    reason = "what makes answers is shared with the translation matrix, which uses all of it"
+)]
+#[path = "../matrix/frames.rs"]
+mod frames;
 mod input;
 mod json;
+#[expect(
+    dead_code,
+    reason = "what makes answers is shared with the translation matrix, which uses all of it"
+)]
+#[path = "../matrix/made/mod.rs"]
+mod made;
 
+mod t_codec;
 mod t_config;
+mod t_embed_catalog;
+mod t_frames;
 mod t_gemini_array;
 mod t_http1_body;
 mod t_http1_head;
@@ -28,3 +49,4 @@ mod t_retry_after;
 mod t_sse;
 mod t_strict_head;
 mod t_tap;
+mod t_web_url;

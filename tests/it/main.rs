@@ -16,12 +16,24 @@
     reason = "tests measure real time from outside, and their tasks end with the runtime of the test"
 )]
 
+#[path = "../matrix/facts.rs"]
+mod facts;
+#[expect(dead_code, reason = "shared with the translation matrix, which uses all of it")]
+#[path = "../matrix/frames.rs"]
+mod frames;
 mod harness;
+#[expect(dead_code, reason = "shared with the translation matrix, which uses all of it")]
+#[path = "../matrix/made/mod.rs"]
+mod made;
+#[path = "../matrix/walk/mod.rs"]
+mod walk;
 
 mod corpus_replay;
+mod fetch_media;
 mod forward_lane;
 mod quickstart;
 mod raw_http;
+mod service_tier;
 mod stored_responses;
 mod t00_harness;
 mod t01_packet_boundaries;
@@ -29,6 +41,8 @@ mod t02_event_forms;
 mod t03_stream_usage;
 mod t05_usage_in_streams;
 mod t06_unbuffered;
+mod t07_tool_calls;
+mod t09_stop_reasons;
 mod t10_before_content;
 mod t11_after_content;
 mod t13_keepalive;
@@ -42,15 +56,30 @@ mod t21_stream_deadlines;
 mod t22_retry_after;
 mod t23_attempts;
 mod t24_cooldown;
+mod t25_retranslated;
 mod t28_bad_input;
+mod t28_bad_translated;
 mod t28_errors;
+mod t28_nonsense;
+mod t29_credentials;
 mod t29_http2_upstream;
 mod t29_keepalive_race;
 mod t31_same_bytes;
 mod t32_model_alias;
+mod t33_claude_code;
+mod t33_hosted_claude;
+mod t34_other_dialects;
 mod t35_models;
 mod t36_codings;
 mod t37_sizes;
+mod t39_conversations;
+mod t39_failover;
+mod t39_stored_bounds;
+mod t39_stored_here;
+mod t40_thinking;
+mod t42_schemas;
+mod t43_cost;
 mod t50_drain;
 mod t50_reload;
 mod t51_upgrade;
+mod vectors;

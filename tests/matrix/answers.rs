@@ -14,7 +14,7 @@ use tidegate::dialect::tap::EventClass;
 use tidegate::framing::json::{Duplicates, parse_bytes};
 use tidegate::types::Protocol;
 
-const FEATURES: [&str; 9] =
+pub const FEATURES: [&str; 9] =
     ["choices", "text", "thinking", "refusal", "ids", "calls", "stop", "usage", "order"];
 
 #[derive(Default)]
@@ -29,7 +29,7 @@ struct Run {
     faults: usize,
 }
 
-fn owed() -> Owed {
+pub fn owed() -> Owed {
     Owed {
         model: "asked".into(),
         token: "0123456789abcdef0123".into(),
@@ -61,6 +61,8 @@ fn stream(case: &Case, client: Protocol, frames: &[Frame]) -> Result<Vec<u8>, St
         }
     }
     translator.on_end(&mut out, &mut |_| {});
+    let unknown = translator.witness.unknown();
+    assert_eq!(unknown, 0, "{}: events that no rule knows", case.dir);
     Ok(out)
 }
 
@@ -158,7 +160,7 @@ impl Run {
 }
 
 /// What differs in one feature, for a human; None for nothing.
-fn difference(feature: &str, source: &Answer, told: &Answer) -> Option<String> {
+pub fn difference(feature: &str, source: &Answer, told: &Answer) -> Option<String> {
     let differ = |source: String, told: String| (source != told).then(|| format!("{source} became {told}"));
     if feature == "choices" {
         return differ(source.choices.len().to_string(), told.choices.len().to_string());

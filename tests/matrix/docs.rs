@@ -6,9 +6,6 @@ use tidegate::chat::{Carry, Feature};
 use tidegate::dialect::codec::carry;
 use tidegate::types::Protocol;
 
-const BEGIN: &str = "<!-- losses: begin -->\n";
-const END: &str = "<!-- losses: end -->\n";
-
 /// Feature × protocol, one row a feature; reasons below, numbered, so that the table stays narrow.
 fn render() -> String {
     let mut table = String::from("| feature |");
@@ -35,16 +32,25 @@ fn is_written() -> bool {
     std::env::var_os("TIDEGATE_WRITE_DOCS").is_some_and(|flag| flag == "1")
 }
 
-#[test]
-fn the_documented_losses_are_those_of_the_codecs() {
+/// Holds a section of the document, between its marks, to what was rendered; writes it where that is
+/// asked for.
+pub fn section(name: &str, rendered: &str) {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/translation.md");
+    let (begin, end) = (format!("<!-- {name}: begin -->\n"), format!("<!-- {name}: end -->\n"));
     let document = fs::read_to_string(path).expect("docs/translation.md");
-    let (before, rest) = document.split_once(BEGIN).expect("the begin mark");
-    let (table, after) = rest.split_once(END).expect("the end mark");
-    let rendered = render();
+    let (before, rest) = document.split_once(&begin).expect("the begin mark");
+    let (table, after) = rest.split_once(&end).expect("the end mark");
     if is_written() {
-        fs::write(path, format!("{before}{BEGIN}{rendered}{END}{after}")).unwrap();
+        fs::write(path, format!("{before}{begin}{rendered}{end}{after}")).unwrap();
         return;
     }
-    assert_eq!(table, rendered, "docs/translation.md is old: run with TIDEGATE_WRITE_DOCS=1");
+    assert_eq!(
+        table, rendered,
+        "docs/translation.md is old: run with TIDEGATE_WRITE_DOCS=1, one test at a time"
+    );
+}
+
+#[test]
+fn the_documented_losses_are_those_of_the_codecs() {
+    section("losses", &render());
 }

@@ -29,6 +29,28 @@ pub fn losses_of(feature: &str) -> &'static [Feature] {
     }
 }
 
+/// Whether no more is missing than was told: each thing that is gone has a loss of its own, and what is
+/// left is what was there, in its order.
+pub fn is_no_more_than(feature: &str, source: &Asked, told: &Asked, losses: usize) -> bool {
+    let pieces = |asked: &Asked| {
+        let of = |said: &Said| match (feature, said) {
+            ("thinking", Said::Thinking(text)) => Some(squeezed(text)),
+            ("images", Said::Image(place)) | ("documents", Said::Document(place)) => Some(place.clone()),
+            _ => None,
+        };
+        asked.said.iter().filter_map(of).collect::<Vec<String>>()
+    };
+    let (own, left) = (pieces(source), pieces(told).concat());
+    let (mut rest, mut gone) = (left.as_str(), 0);
+    for piece in &own {
+        match rest.strip_prefix(piece.as_str()) {
+            Some(behind) => rest = behind,
+            None => gone += 1,
+        }
+    }
+    rest.is_empty() && gone <= losses
+}
+
 /// A parameter with the value it has anyway.
 pub fn says_nothing(feature: Feature, value: &Value) -> bool {
     let is_off = value == false || value == 0 || value == 0.0;

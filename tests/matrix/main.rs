@@ -22,5 +22,8 @@ mod facts;
 mod frames;
 mod grid;
 mod known;
+mod made;
 mod requests;
+mod twins;
+mod vector_docs;
 mod walk;

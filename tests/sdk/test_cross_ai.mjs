@@ -57,6 +57,14 @@ for (const [name, provider, targets] of clients) {
       assert(await stream.text);
       assert.deepEqual(asked, [FORECAST, FORECAST]);
     });
+    suite.case(`goes on from what was said (${name}) in the dialect of ${target}`, async () => {
+      const first = await generateText({ ...options, prompt: HELLO });
+      const turns = [{ role: 'user', content: HELLO }, ...first.response.messages, { role: 'user', content: HELLO }];
+      const answer = await generateText({ ...options, messages: turns });
+      assert(answer.text);
+      // The client refers to what a stored response said instead of saying it again.
+      assert.equal(answer.response.headers['x-tidegate-dropped'], undefined);
+    });
     suite.case(`answers by a schema (${name}) in the dialect of ${target}`, async () => {
       const answer = await generateText({ ...options, prompt: HELLO, output: Output.object({ schema }) });
       assert.deepEqual(answer.output, FORECAST);

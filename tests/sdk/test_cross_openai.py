@@ -5,7 +5,7 @@ import json
 import openai
 import pydantic
 
-from cases import CLOSED_SCHEMA, CROSS, FORECAST, HELLO, KEY, WEATHER, WEATHER_SCHEMA, Suite, each, words
+from cases import CLOSED_SCHEMA, CROSS, FORECAST, HELLO, KEY, WEATHER, WEATHER_SCHEMA, Suite, each, raises, words
 
 suite = Suite("openai, translated")
 
@@ -123,17 +123,58 @@ def response_tools(model):
 
 
 def response_chain(model):
-    """goes on from a stored response in the dialect, or is refused by the field's name: no answer without its turns."""
+    """goes on from a stored response in the dialect."""
     first = client.responses.create(model=model, input=WEATHER, tools=FLAT)
     call = next(item for item in first.output if item.type == "function_call")
     result = {"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}
-    try:
-        held = client.responses.create(model=model, input=[result], previous_response_id=first.id, tools=FLAT)
-    except openai.BadRequestError as error:
-        # A provider without Responses keeps none, and neither does the gateway yet.
-        assert error.param == "previous_response_id", error
-    else:
-        assert held.output_text, held
+    held = client.responses.create(model=model, input=[result], previous_response_id=first.id, tools=FLAT)
+    assert held.output_text and held.previous_response_id == first.id, held
+    more = {"model": model, "input": HELLO, "previous_response_id": held.id}
+    with client.responses.stream(**more) as events:
+        streamed = events.get_final_response()
+    assert streamed.previous_response_id == held.id, streamed
+    last = client.responses.create(model=model, input=HELLO, previous_response_id=streamed.id)
+    kinds = [item.type for item in client.responses.input_items.list(last.id, order="asc", limit=100)]
+    assert kinds.count("function_call") == kinds.count("function_call_output") == 1, kinds
+    assert kinds[0] == kinds[-1] == "message" and len(kinds) >= 7, kinds
+
+
+def response_stored(model):
+    """fetches, lists and deletes a stored response in the dialect."""
+    made = client.responses.create(model=model, input=HELLO)
+    held = client.responses.retrieve(made.id)
+    assert held == made, held
+    asked = list(client.responses.input_items.list(made.id))
+    assert [(item.type, item.role, item.content[0].text) for item in asked] == [("message", "user", HELLO)], asked
+    raises(openai.BadRequestError, lambda: client.responses.cancel(made.id))
+    client.responses.delete(made.id)
+    raises(openai.NotFoundError, lambda: client.responses.retrieve(made.id))
+    forgotten = client.responses.create(model=model, input=HELLO, store=False)
+    more = {"model": model, "input": HELLO, "previous_response_id": forgotten.id}
+    error = raises(openai.BadRequestError, lambda: client.responses.create(**more))
+    assert error.code == "previous_response_not_found", error
+
+
+def conversation(model):
+    """keeps a conversation in the dialect."""
+    talk = client.conversations.create(
+        metadata={"topic": "x"}, items=[{"type": "message", "role": "developer", "content": "Be brief."}]
+    )
+    first = client.responses.create(model=model, input=HELLO, conversation=talk.id)
+    assert first.conversation.id == talk.id, first
+    with client.responses.stream(model=model, input=HELLO, conversation={"id": talk.id}) as events:
+        events.get_final_response()
+    items = list(client.conversations.items.list(talk.id, order="asc", limit=2))
+    roles = [item.role for item in items if item.type == "message"]
+    assert roles == ["developer", "user", "assistant", "user", "assistant"], items
+    added = client.conversations.items.create(talk.id, items=[{"role": "user", "content": "And?"}])
+    one = client.conversations.items.retrieve(added.data[0].id, conversation_id=talk.id)
+    assert one == added.data[0], one
+    assert client.conversations.items.delete(one.id, conversation_id=talk.id).id == talk.id
+    assert client.conversations.update(talk.id, metadata={"topic": "y"}).metadata == {"topic": "y"}
+    assert client.conversations.retrieve(talk.id).metadata == {"topic": "y"}
+    assert client.conversations.delete(talk.id).deleted
+    raises(openai.NotFoundError, lambda: client.conversations.retrieve(talk.id))
 
 
 def response_structured(model):
@@ -143,7 +184,8 @@ def response_structured(model):
 
 
 each(suite, CHAT_TARGETS, (chat, stream, tools, tools_stream, structured))
-each(suite, RESPONSE_TARGETS, (response, response_tools, response_chain, response_structured))
+each(suite, RESPONSE_TARGETS, (response, response_tools, response_chain, response_stored, response_structured))
+each(suite, (*RESPONSE_TARGETS, "to-responses"), (conversation,))
 
 
 @suite.case("is told what a model could not be told")

@@ -9,6 +9,8 @@ mod called;
 pub mod chat;
 pub mod cohere;
 pub mod converse;
+#[cfg(test)]
+mod cross_tests;
 pub mod embed;
 mod garbled;
 pub mod generate;
@@ -17,9 +19,12 @@ pub mod messages;
 mod mutants;
 pub mod ollama;
 mod owed;
+pub mod places;
+pub mod remote;
 pub mod responses;
 pub mod schema;
 mod stream;
+mod time;
 mod translator;
 mod witness;
 

@@ -22,6 +22,9 @@ pub trait DecodeStream: Send {
     /// the bytes is a proper end of this protocol's stream at this point, and nothing otherwise: no
     /// [`Event::End`] then means a broken stream.
     fn on_end(&mut self, sink: Sink<'_>);
+
+    /// Frames so far that this protocol is not known to have. They were skipped.
+    fn unknown(&self) -> u64;
 }
 
 /// Writes one protocol's stream.

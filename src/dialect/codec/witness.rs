@@ -78,6 +78,11 @@ impl Witness {
         self.facts.is_ended
     }
 
+    /// Frames that the protocol is not known to have, skipped.
+    pub fn unknown(&self) -> u64 {
+        self.decoder.unknown()
+    }
+
     pub fn has_content(&self) -> bool {
         self.facts.has_content
     }

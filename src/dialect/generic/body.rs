@@ -10,6 +10,7 @@ use crate::types::{Endpoint, Usage};
 use super::cursor::{Cursor, Read};
 use super::fault::{self, ErrorFields};
 use super::text::{Listener, texts};
+use super::tokens::raise_given;
 use super::usage;
 
 /// Reads one JSON answer. Any of the endpoint's own keys makes it the expected shape.
@@ -25,6 +26,14 @@ pub(crate) fn read(endpoint: Endpoint, body: &[u8], reading: &mut BodyReading) -
         match key {
             b"usage" => reading.usage = usage::read(&mut c)?.or(reading.usage),
             b"meta" => reading.usage = reading.usage.or(cohere_meta(&mut c)?),
+            // Ollama's and Titan's counts of what was embedded.
+            b"prompt_eval_count" | b"inputTextTokenCount" => {
+                let mut input = None;
+                raise_given(&mut input, &mut c)?;
+                let counted = input.filter(|input| *input > 0);
+                let counted = counted.map(|input| Usage { input, ..Usage::default() });
+                reading.usage = reading.usage.or(counted);
+            }
             b"error" if c.peek() == Some(b'"') => top.member(b"message", &mut c)?,
             b"error" => reading.fault = fault::read(&mut c)?.or(reading.fault.take()),
             b"message" | b"detail" | b"code" | b"type" => top.member(key, &mut c)?,
@@ -46,7 +55,10 @@ pub(crate) fn read(endpoint: Endpoint, body: &[u8], reading: &mut BodyReading) -
 fn expected_keys(endpoint: Endpoint) -> &'static [&'static [u8]] {
     match endpoint {
         Endpoint::Embeddings => &[b"data", b"embeddings", b"embedding"],
-        Endpoint::Rerank => &[b"results", b"data"],
+        Endpoint::Rerank | Endpoint::CohereRerank => &[b"results", b"data"],
+        Endpoint::CohereEmbed | Endpoint::OllamaEmbed => &[b"embeddings"],
+        Endpoint::OllamaEmbeddings => &[b"embedding"],
+        Endpoint::Invoke => &[b"embedding", b"embeddings", b"embeddingsByType", b"results"],
         Endpoint::Moderations => &[b"results"],
         Endpoint::Images => &[b"data", b"images"],
         Endpoint::Transcriptions => &[b"text", b"segments"],
@@ -99,6 +111,14 @@ mod tests {
                 0,
             ),
             (Endpoint::Rerank, r#"{"data":[],"usage":{"total_tokens":43}}"#, 43, 0),
+            (Endpoint::OllamaEmbed, r#"{"model":"m","embeddings":[[1]],"prompt_eval_count":7}"#, 7, 0),
+            (Endpoint::Invoke, r#"{"embedding":[1],"inputTextTokenCount":6}"#, 6, 0),
+            (
+                Endpoint::CohereEmbed,
+                r#"{"embeddings":{"float":[[1]]},"meta":{"billed_units":{"input_tokens":5}}}"#,
+                5,
+                0,
+            ),
             (
                 Endpoint::Rerank,
                 r#"{"results":[],"meta":{"billed_units":{"input_tokens":9.0},"tokens":{"input_tokens":11,"output_tokens":2}}}"#,

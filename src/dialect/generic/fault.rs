@@ -21,6 +21,21 @@ pub struct StreamFault {
     pub message: String,
 }
 
+/// The code of a stream that cannot be understood: not the provider's word for it, ours.
+const NONSENSE: &str = "tidegate_nonsense";
+
+impl StreamFault {
+    /// The provider says nothing that its protocol has.
+    pub fn nonsense(why: impl Into<String>) -> Self {
+        Self { status: 502, code: NONSENSE.to_owned(), message: why.into() }
+    }
+
+    /// Whether it is what was found here, and not what the provider said of itself.
+    pub fn is_nonsense(&self) -> bool {
+        self.code == NONSENSE
+    }
+}
+
 /// The fields of an error object, wherever it stands.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct ErrorFields<'a> {

@@ -7,7 +7,7 @@ use super::value::Value;
 use super::walk::{Fault, FaultKind, Walk};
 
 /// Most names one object is read for.
-pub(super) const NAMES_MAX: usize = 20;
+pub(super) const NAMES_MAX: usize = 24;
 
 /// A set of field names. A field is asked for by its variant, so that finding one costs no search.
 pub(super) trait Names: Copy {

@@ -56,6 +56,20 @@ fn each_endpoint_reads_its_own_limit_and_only_its_own_fields() {
 }
 
 #[test]
+fn a_conversation_is_named_alone_or_in_an_object() {
+    let read = |value: &str| {
+        let body = format!("{{\"model\":\"m\",\"conversation\":{value}}}");
+        parse(Endpoint::Responses, None, body.as_bytes()).map(|head| head.conversation)
+    };
+    assert_eq!(read("\"c\"").unwrap().as_deref(), Some("c"));
+    assert_eq!(read("{\"id\":\"c\"}").unwrap().as_deref(), Some("c"));
+    assert_eq!(read("null").unwrap(), None);
+    for wrong in ["7", "{}", "{\"id\":null}", "{\"id\":7}", "{\"id\":\"c\",\"id\":\"d\"}"] {
+        assert!(read(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn numbers_are_read_in_any_form_and_other_values_left_to_the_upstream() {
     for (value, max) in [
         ("12", Some(12)),

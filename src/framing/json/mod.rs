@@ -12,5 +12,5 @@ mod write;
 
 pub use node::{Node, Value};
 pub use parse::{DEPTH_MAX, Duplicates, JsonError, JsonFault, parse, parse_bytes};
-pub use path::path_at;
+pub use path::{path_at, value_at};
 pub use write::JsonWriter;

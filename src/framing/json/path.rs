@@ -7,8 +7,13 @@ use super::parse::{Duplicates, parse_bytes};
 /// be read or `at` is in no value. Errors only: it parses the document again.
 pub fn path_at(document: &[u8], at: u32) -> Option<String> {
     let root = parse_bytes(document, Duplicates::LastCounts).ok()?;
+    value_at(&root, at).map(|(path, _)| path)
+}
+
+/// The same in a document that has been read, and the value itself.
+pub fn value_at<'n, 'a>(root: &'n Node<'a>, at: u32) -> Option<(String, &'n Node<'a>)> {
     let mut path = String::new();
-    let mut node = &root;
+    let mut node = root;
     while node.at() != at {
         let Some((step, inner)) = step_towards(node, at) else { break };
         match step {
@@ -22,7 +27,7 @@ pub fn path_at(document: &[u8], at: u32) -> Option<String> {
         }
         node = inner;
     }
-    (!path.is_empty()).then_some(path)
+    (!path.is_empty()).then_some((path, node))
 }
 
 enum Step<'n> {

@@ -1,36 +1,39 @@
 //! One try at one target: open, send, head, and then as much of the answer as it takes to know
 //! that it is one.
 
+use super::bodies::{answer_head, is_stream, joined, plain};
 use super::cuts::Pieces;
-use super::downstream::Fields;
-use super::heads::{attempt_fields, translated_fields};
+use super::heads::head_count;
+use super::keeper::Keeper;
 use super::listener::Listener;
+use super::outgoing::{Outgoing, Wrapping, as_it_came, written};
 use super::prepare::Prepared;
 use super::talk::{Talk, Wake};
-use super::translate::{Translated, answer, endpoint_of, read_answer, stream_type, translate};
-use crate::chat::ThinkingEcho;
+use super::translate::{Translated, answer, endpoint_of, read_answer, stream_type};
+use super::vectors;
 use crate::dialect::codec::{self, Translator};
+use crate::dialect::invoke;
 use crate::dialect::tap::{BodyReading, StreamFault};
 use crate::framing::inflate::ContentCoding;
 use crate::meter::OutputCounter;
 use crate::proxy::cost;
 use crate::routing::retry_after;
 use crate::runtime::{Account, Edge, Lane, ModelPolicy, Provider, Runtime};
-use crate::types::{Endpoint, FailureClass, Protocol, Reason, Reject, Ticks, bounds};
+use crate::types::{Endpoint, FailureClass, Reason, Reject, Ticks, Usage, bounds};
+use crate::upstream::credentials::Credential;
 use crate::upstream::{Call, Head, UpstreamError, UpstreamRequest};
 use bytes::{Bytes, BytesMut};
-use http::Method;
-use http::header::{self, HeaderValue};
-use std::borrow::Cow;
+use http::header;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Answers up to this size are read whole before anything goes down, so that a broken one can
 /// still fail over.
 const WHOLE_BYTES_MAX: usize = 1024 * 1024;
-/// What a stream may send before its first content (pings, roles, filters) and still fail over.
 /// Longest answer that is translated whole (images come in it).
 const TRANSLATED_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// What a stream may send before its first content (pings, roles, filters) and still fail over.
 const HELD_BYTES_MAX: usize = 256 * 1024;
 /// How long an error body is waited for.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -71,6 +74,20 @@ pub struct Live {
     pub is_ended: bool,
     /// What was left out of the request.
     pub dropped: Vec<String>,
+    /// Set where the answer is to be kept here.
+    pub keeper: Option<Box<Keeper>>,
+}
+
+impl Live {
+    /// Keeps the answer, once, when it is whole.
+    pub fn keep(&mut self, edge: &Edge) {
+        if let Some(response) = self.listener.hearing().finished()
+            && let Some(keeper) = self.keeper.take()
+            && let Err(why) = keeper.keep(edge, response)
+        {
+            log::debug!("a streamed response is not kept: {why}");
+        }
+    }
 }
 
 /// An answer read to its end.
@@ -80,6 +97,8 @@ pub struct Answer {
     pub reading: BodyReading,
     /// What was left out of the request.
     pub dropped: Vec<String>,
+    /// Whether the body was written here.
+    pub is_translated: bool,
 }
 
 /// The beginning of a long answer.
@@ -99,6 +118,8 @@ pub struct Failure {
     pub body: Bytes,
     pub fault: Option<StreamFault>,
     pub retry_after: Option<Duration>,
+    /// The body is in another shape than the client's.
+    pub is_foreign: bool,
 }
 
 /// The deadlines of one attempt.
@@ -110,7 +131,7 @@ struct Deadlines {
 }
 
 impl Failure {
-    fn new(class: FailureClass, detail: impl std::fmt::Display) -> Self {
+    pub fn new(class: FailureClass, detail: impl std::fmt::Display) -> Self {
         Self {
             class,
             may_have_been_processed: true,
@@ -119,6 +140,7 @@ impl Failure {
             body: Bytes::new(),
             fault: None,
             retry_after: None,
+            is_foreign: false,
         }
     }
 }
@@ -131,7 +153,7 @@ impl From<UpstreamError> for Failure {
 }
 
 /// A step that did not give what was waited for.
-enum Stop {
+pub enum Stop {
     Failed(Box<Failure>),
     Unfit(Box<Reject>),
     Left,
@@ -149,7 +171,7 @@ impl From<Stop> for Attempted {
     }
 }
 
-fn fail(failure: Failure) -> Stop {
+pub fn fail(failure: Failure) -> Stop {
     Stop::Failed(Box::new(failure))
 }
 
@@ -175,22 +197,26 @@ async fn attempt(
     total: Ticks,
 ) -> Result<Attempted, Stop> {
     let account = aim.provider.accounts.get(aim.account).ok_or_else(no_account)?;
-    let deadlines = Deadlines::new(edge.now(), aim.policy, total);
-    let lane = aim.provider.lane(prepared.endpoint).ok_or_else(no_account)?;
+    let mut deadlines = Deadlines::new(edge.now(), aim.policy, total);
+    let lane = aim.provider.lane(prepared.endpoint, aim.upstream_model).ok_or_else(no_account)?;
     check_priced(aim)?;
-    let translated = match (lane, prepared.endpoint.protocol()) {
-        (Lane::Translated(way), Some(from)) => {
-            let translated = translate(edge, prepared, aim, from, way.protocol);
-            Some(translated.map_err(|reject| Stop::Unfit(Box::new(reject)))?)
-        }
-        _ => None,
+    if let (Lane::Translated(way), None) = (lane, prepared.endpoint.protocol()) {
+        return Box::pin(vectors::attempt(talk, edge, prepared, aim, way, total)).await;
+    }
+    let unfit = |reject| Stop::Unfit(Box::new(reject));
+    let outgoing = match as_it_came(prepared, aim, lane).map_err(unfit)? {
+        Some(outgoing) => outgoing,
+        None => encoded(talk, edge, prepared, aim, lane, total).await?,
     };
-    let mut request = request(prepared, aim, account, lane, translated.as_ref());
-    if let (Lane::Same(_), Some(protocol)) = (lane, prepared.endpoint.protocol())
-        && must_be_written_anew(protocol, prepared, aim)
-    {
-        let opened = translate(edge, prepared, aim, protocol, protocol);
-        request.body = opened.map_err(|reject| Stop::Unfit(Box::new(reject)))?.body;
+    let Outgoing { mut request, translated, dropped, wrapping, is_foreign } = outgoing;
+    match &account.credential {
+        Credential::None => {}
+        Credential::Fixed(name, value) => request.fields.push((name.clone(), value.clone())),
+        Credential::Token(_) | Credential::Aws { .. } => {
+            authorize(talk, account, &mut request, &deadlines).await?;
+            // A first token may have taken long: that is not the provider's time.
+            deadlines = Deadlines::new(edge.now(), aim.policy, total);
+        }
     }
     let opened = talk.until(deadlines.connect, pin!(Call::open(&account.link))).await;
     let (mut call, was_reused) =
@@ -211,11 +237,11 @@ async fn attempt(
     let head_at = edge.now();
     aim.provider.metrics.head(head_at.since(sent_at));
     if !(200..300).contains(&head.status) {
-        return Err(refused(talk, edge, call, head).await);
+        return Err(refused(talk, edge, call, head, is_foreign).await);
     }
     let is_array = prepared.is_array && translated.is_none();
     let is_stream = prepared.is_stream && is_stream(&head, is_array);
-    let answering = Answering { call, head, head_at, deadlines, translated };
+    let answering = Answering { call, head, head_at, deadlines, translated, dropped, wrapping };
     if is_stream {
         stream(talk, edge, prepared, aim, answering).await
     } else {
@@ -229,6 +255,8 @@ struct Answering {
     head_at: Ticks,
     deadlines: Deadlines,
     translated: Option<Translated>,
+    dropped: Vec<String>,
+    wrapping: Wrapping,
 }
 
 impl Deadlines {
@@ -243,42 +271,50 @@ impl Deadlines {
     }
 }
 
-fn no_account() -> Stop {
-    fail(Failure::new(FailureClass::Connect, "the provider has no account"))
-}
-
-fn request(
+/// The client's request in the target's protocol, made while the client is watched: something may
+/// have to be fetched for it.
+async fn encoded(
+    talk: &mut Talk<'_>,
+    edge: &Edge,
     prepared: &Prepared<'_>,
     aim: &Aim<'_>,
-    account: &Account,
     lane: Lane<'_>,
-    translated: Option<&Translated>,
-) -> UpstreamRequest {
-    let (Lane::Same(way) | Lane::Translated(way)) = lane;
-    match translated {
-        None => UpstreamRequest {
-            method: prepared.method.clone(),
-            path: prepared.upstream_path(&way.base_path, aim.upstream_model),
-            fields: attempt_fields(&prepared.client_fields, way.protocol, aim.provider, account),
-            body: prepared.upstream_body(aim.upstream_model, aim.provider.takes_stream_options),
-        },
-        Some(translated) => UpstreamRequest {
-            method: Method::POST,
-            path: format!("{}{}", way.base_path, translated.path),
-            fields: translated_fields(&prepared.client_fields, way.protocol, aim.provider, account),
-            body: translated.body.clone(),
-        },
+    total: Ticks,
+) -> Result<Outgoing, Stop> {
+    let mut work = Box::pin(written(edge, prepared, aim, lane));
+    match talk.until(total, work.as_mut()).await {
+        Wake::Done(done) => done.map_err(|reject| Stop::Unfit(Box::new(reject))),
+        Wake::Left => Err(Stop::Left),
+        Wake::Cut => Err(Stop::Cut),
+        Wake::Deadline => Err(fail(Failure::new(FailureClass::TotalTimeout, "no request in time"))),
     }
 }
 
-/// Whether the provider would refuse the client's own bytes: another vendor's proofs stand in the
-/// history, or thinking that it wants back does not.
-fn must_be_written_anew(protocol: Protocol, prepared: &Prepared<'_>, aim: &Aim<'_>) -> bool {
-    codec::holds_foreign(protocol, &prepared.body)
-        || (protocol == Protocol::Chat
-            && codec::chat::lacks_reasoning(&prepared.body)
-            && aim.provider.target(&aim.runtime.catalog, aim.upstream_model).echo
-                == ThinkingEcho::ReasoningContent)
+pub fn no_account() -> Stop {
+    fail(Failure::new(FailureClass::Connect, "the provider has no account"))
+}
+
+/// Puts the gateway's own credential on a request that is otherwise ready. Waits only where there is
+/// none that holds.
+async fn authorize(
+    talk: &mut Talk<'_>,
+    account: &Account,
+    request: &mut UpstreamRequest,
+    deadlines: &Deadlines,
+) -> Result<(), Stop> {
+    let authority = account.link.origin.authority.as_str();
+    // Boxed: a fetch is rare, and its future is large.
+    let work = Box::pin(account.credential.authorize(request, authority));
+    let refused = match talk.until(deadlines.header, pin!(work)).await {
+        Wake::Done(Ok(())) => return Ok(()),
+        Wake::Left => return Err(Stop::Left),
+        Wake::Cut => return Err(Stop::Cut),
+        Wake::Done(Err(error)) => error.to_string(),
+        Wake::Deadline => "no credential in time".to_owned(),
+    };
+    let mut failure = Failure::new(FailureClass::Credential, refused);
+    failure.may_have_been_processed = false;
+    Err(fail(failure))
 }
 
 /// A model whose calls nobody could bill is not called, where the policy says so.
@@ -305,17 +341,8 @@ fn landed<T>(wake: Wake<Result<T, UpstreamError>>, on_deadline: FailureClass, wh
     }
 }
 
-fn is_stream(head: &Head, is_array: bool) -> bool {
-    const STREAMS: [&str; 3] =
-        ["text/event-stream", "application/vnd.amazon.eventstream", "application/x-ndjson"];
-    let kind = head.field(&header::CONTENT_TYPE).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    STREAMS.iter().any(|stream| kind.eq_ignore_ascii_case(stream))
-        || (is_array && kind.eq_ignore_ascii_case("application/json"))
-}
-
 /// An answer outside 2xx: its body is read, bounded, to be shown or to learn when to come back.
-async fn refused(talk: &mut Talk<'_>, edge: &Edge, mut call: Call, head: Head) -> Stop {
+async fn refused(talk: &mut Talk<'_>, edge: &Edge, mut call: Call, head: Head, is_foreign: bool) -> Stop {
     let mut body = BytesMut::new();
     let deadline = edge.now().plus(ERROR_BODY_TIMEOUT);
     let is_whole = loop {
@@ -332,14 +359,20 @@ async fn refused(talk: &mut Talk<'_>, edge: &Edge, mut call: Call, head: Head) -
     if is_whole {
         call.finish();
     }
+    fail(judged(edge, head, body.freeze(), is_foreign))
+}
+
+/// What an answer outside 2xx means.
+pub fn judged(edge: &Edge, head: Head, body: Bytes, is_foreign: bool) -> Failure {
     let class = if head.status >= 400 { FailureClass::Status(head.status) } else { FailureClass::Protocol };
     let mut failure = Failure::new(class, format!("status {}", head.status));
     let field =
         |name: &str| head.fields.iter().find(|(n, _)| n.as_str() == name).and_then(|(_, v)| v.to_str().ok());
     failure.retry_after = retry_after(field, &body, edge.wall.now());
-    failure.body = body.freeze();
+    failure.body = body;
+    failure.is_foreign = is_foreign;
     failure.head = Some(head);
-    fail(failure)
+    failure
 }
 
 /// Reads a stream up to its first content: until then it may fail over.
@@ -350,17 +383,23 @@ async fn stream(
     aim: &Aim<'_>,
     answering: Answering,
 ) -> Result<Attempted, Stop> {
-    let Answering { mut call, mut head, head_at, deadlines, translated } = answering;
+    let Answering { mut call, mut head, head_at, deadlines, translated, dropped, wrapping } = answering;
     let by = head_at.plus(aim.policy.timeouts.first_token).min(deadlines.total);
     let class = deadlines.class(by, FailureClass::FirstTokenTimeout);
     let coding = coding(&head)?;
     // What goes down is plain: it was inflated to be listened to.
     head.fields.retain(|(name, _)| name != header::CONTENT_ENCODING);
+    let kind = stream_type(prepared.endpoint, prepared.is_array);
     if translated.is_some() {
-        head.fields = answer_head(stream_type(prepared.endpoint, prepared.is_array));
+        head.fields = answer_head(kind);
+    } else if wrapping == Wrapping::Invoke {
+        head.fields.retain(|(name, _)| name != header::CONTENT_TYPE);
+        head.fields.extend(answer_head(kind));
     }
-    let dropped = translated.as_ref().map(|translated| translated.dropped.clone()).unwrap_or_default();
     let mut listener = listener(prepared, aim, coding, translated);
+    if wrapping == Wrapping::Invoke {
+        listener.unwrap_events();
+    }
     let mut pieces = Vec::new();
     let mut held = 0usize;
     loop {
@@ -384,6 +423,7 @@ async fn stream(
                 pieces,
                 is_ended: false,
                 dropped,
+                keeper: None,
             })));
         }
     }
@@ -433,6 +473,9 @@ fn coding(head: &Head) -> Result<ContentCoding, Stop> {
 }
 
 fn stream_fault(fault: StreamFault) -> Failure {
+    if fault.is_nonsense() {
+        return Failure::new(FailureClass::BadBody, fault.message);
+    }
     // A provider that answers 200 and means 400 has judged the request: no other target judges it
     // better. Everything else it may say there is its own failure.
     let is_judged = matches!(fault.status, 400 | 404 | 413 | 422);
@@ -464,6 +507,7 @@ fn stream_ended_early(
             pieces,
             is_ended: true,
             dropped,
+            keeper: None,
         })));
     }
     Err(fail(Failure::new(FailureClass::Truncated, "the stream ended before any content")))
@@ -477,7 +521,7 @@ async fn whole(
     policy: &ModelPolicy,
     answering: Answering,
 ) -> Result<Attempted, Stop> {
-    let Answering { mut call, mut head, head_at, deadlines, translated } = answering;
+    let Answering { mut call, mut head, head_at, deadlines, translated, dropped, wrapping } = answering;
     let bytes_max = if translated.is_some() { TRANSLATED_BYTES_MAX } else { WHOLE_BYTES_MAX };
     let mut by = head_at.plus(policy.timeouts.first_token).min(deadlines.total);
     let mut class = deadlines.class(by, FailureClass::FirstTokenTimeout);
@@ -502,10 +546,12 @@ async fn whole(
         class = deadlines.class(by, FailureClass::IdleTimeout);
     }
     call.finish();
-    let body = joined(first, more);
+    let body = unwrapped(wrapping, joined(first, more));
     let upstream = translated.as_ref().map_or(prepared.endpoint, |t| endpoint_of(t.protocol, false));
     let plain = plain(&head, &body);
     let mut reading = read_answer(upstream, &plain);
+    let counted = head_count(&head).filter(|_| prepared.endpoint == Endpoint::Invoke);
+    reading.usage = reading.usage.or(counted.map(|input| Usage { input, ..Usage::default() }));
     if let Some(fault) = reading.fault {
         return Err(fail(stream_fault(fault)));
     }
@@ -514,44 +560,22 @@ async fn whole(
     }
     let (Some(translated), Some(client)) = (translated, prepared.endpoint.protocol()) else {
         drop(plain);
-        return Ok(Attempted::Whole(Box::new(Answer { head, body, reading, dropped: Vec::new() })));
+        let answer = Answer { head, body, reading, dropped, is_translated: false };
+        return Ok(Attempted::Whole(Box::new(answer)));
     };
-    let answered = answer(&translated, client, &plain);
+    let translated = Arc::new(translated);
+    let answered = answer(&translated, client, plain).await;
     let (body, usage) = answered.map_err(|e| fail(Failure::new(FailureClass::BadBody, e)))?;
     reading.usage = usage.or(reading.usage);
     reading.response_id = None;
     head.fields = answer_head("application/json");
-    Ok(Attempted::Whole(Box::new(Answer { head, body, reading, dropped: translated.dropped })))
+    Ok(Attempted::Whole(Box::new(Answer { head, body, reading, dropped, is_translated: true })))
 }
 
-/// The head of an answer written here: the provider's fields describe another one.
-fn answer_head(content_type: &'static str) -> Fields {
-    vec![(header::CONTENT_TYPE, HeaderValue::from_static(content_type))]
-}
-
-/// A body without its content coding; empty where that cannot be undone.
-fn plain<'b>(head: &Head, body: &'b Bytes) -> Cow<'b, [u8]> {
-    let coding =
-        head.field(&header::CONTENT_ENCODING).map_or(Ok(ContentCoding::Identity), ContentCoding::parse);
-    match coding {
-        Ok(ContentCoding::Identity) => Cow::Borrowed(body),
-        Ok(coding) => {
-            let plain = crate::framing::inflate::inflate_all(coding, body, 16 * WHOLE_BYTES_MAX);
-            Cow::Owned(plain.unwrap_or_default().to_vec())
-        }
-        Err(_) => Cow::Borrowed(&[]),
-    }
-}
-
-fn joined(first: Option<Bytes>, more: BytesMut) -> Bytes {
-    match first {
-        None => more.freeze(),
-        Some(first) if more.is_empty() => first,
-        Some(first) => {
-            let mut all = BytesMut::with_capacity(first.len() + more.len());
-            all.extend_from_slice(&first);
-            all.extend_from_slice(&more);
-            all.freeze()
-        }
+/// A count as the client's protocol has it; everything else as it came.
+fn unwrapped(wrapping: Wrapping, body: Bytes) -> Bytes {
+    match wrapping {
+        Wrapping::InvokeCount => invoke::unwrap_count(&body).map_or(body, Bytes::from),
+        Wrapping::None | Wrapping::Invoke => body,
     }
 }

@@ -1,9 +1,10 @@
 //! Tokens before and after a call: the reservation from a bound or an exact count, the local answer
 //! of a token count, the estimate where an upstream reports nothing.
 
+use super::chat_form::chat_form;
 use super::prepare::Prepared;
 use crate::dialect::tap;
-use crate::meter::{Count, CountError, Family};
+use crate::meter::{Count, Family};
 use crate::proxy::context::Ctx;
 use crate::runtime::{Edge, ModelPolicy, Runtime};
 use crate::telemetry::CountKind;
@@ -30,9 +31,8 @@ pub async fn reserve(
         return Ok(());
     }
     let family = policy.family(0, &prepared.model);
-    let counter = ctx.runtime.counter.clone();
     if !policy.is_counted_exactly && !asks_exact(prepared) {
-        let bound = counter.bound(prepared.endpoint, family, &prepared.body);
+        let bound = bound(&ctx.runtime, family, prepared);
         ctx.record.counted_input = Some(bound);
         edge.metrics.counting.inc(CountKind::Bound);
         match take(edge, ctx, bound) {
@@ -67,7 +67,7 @@ async fn exact(
 ) -> Result<u64, Reject> {
     match counted(&ctx.runtime, policy, family, prepared).await {
         Some(Ok(count)) => Ok(count.upper),
-        Some(Err(error)) => Err(malformed(&error)),
+        Some(Err(fault)) => Err(malformed(&fault)),
         None => Err(Reject::new(Reason::Internal, "the prompt could not be counted")),
     }
 }
@@ -78,20 +78,38 @@ async fn counted(
     policy: &ModelPolicy,
     family: Family,
     prepared: &Prepared<'_>,
-) -> Option<Result<Count, CountError>> {
+) -> Option<Result<Count, String>> {
     let counter = runtime.counter.clone();
     let (endpoint, body) = (prepared.endpoint, prepared.body.clone());
     let model = upstream_name(policy, prepared);
-    if body.len() <= INLINE_COUNT_BYTES {
-        return Some(counter.count(endpoint, family, &model, &body));
+    let is_short = body.len() <= INLINE_COUNT_BYTES;
+    let count = move || {
+        let counted = match chat_form(endpoint, &model, &body) {
+            None => counter.count(endpoint, family, &model, &body),
+            Some(chat) => counter.count(Endpoint::ChatCompletions, family, &model, &chat?),
+        };
+        counted.map_err(|error| error.to_string())
+    };
+    if is_short { Some(count()) } else { tokio::task::spawn_blocking(count).await.ok() }
+}
+
+/// Never below the count.
+fn bound(runtime: &Runtime, family: Family, prepared: &Prepared<'_>) -> u64 {
+    let (counter, body) = (&runtime.counter, &prepared.body);
+    // Ollama's list of images has one key for all of them: each has its own in a chat.
+    let has_list =
+        prepared.endpoint == Endpoint::OllamaChat && memchr::memmem::find(body, b"\"images\"").is_some();
+    let own = counter.bound(prepared.endpoint, family, body);
+    match chat_form(prepared.endpoint, &prepared.model, body).filter(|_| has_list) {
+        Some(Ok(chat)) => own.max(counter.bound(Endpoint::ChatCompletions, family, &chat)),
+        _ => own,
     }
-    tokio::task::spawn_blocking(move || counter.count(endpoint, family, &model, &body)).await.ok()
 }
 
 /// The body is JSON (its head was read), but not the shape the endpoint takes: the provider would
 /// refuse it too, and what cannot be counted cannot be held to a limit.
-fn malformed(error: &CountError) -> Reject {
-    Reject::new(Reason::InvalidRequest, format!("the request's prompt cannot be counted: {error}"))
+fn malformed(fault: &str) -> Reject {
+    Reject::new(Reason::InvalidRequest, format!("the request's prompt cannot be counted: {fault}"))
 }
 
 fn upstream_name(policy: &ModelPolicy, prepared: &Prepared<'_>) -> String {
@@ -105,12 +123,14 @@ fn is_counted(endpoint: Endpoint) -> bool {
         Endpoint::ChatCompletions
             | Endpoint::Completions
             | Endpoint::Responses
-            | Endpoint::Embeddings
             | Endpoint::Messages
             | Endpoint::GenerateContent
             | Endpoint::StreamGenerateContent
-            | Endpoint::EmbedContent
-    )
+            | Endpoint::Converse
+            | Endpoint::ConverseStream
+            | Endpoint::CohereChat
+            | Endpoint::OllamaChat
+    ) || endpoint.embeds()
 }
 
 /// A client may ask for the exact count in `x-tidegate-input-tokens`.
@@ -119,26 +139,36 @@ fn asks_exact(prepared: &Prepared<'_>) -> bool {
 }
 
 /// The answer to a token count, where the provider's own counter is not to be asked.
-pub fn local_answer(
+pub async fn local_answer(
     runtime: &Runtime,
     ctx: &Ctx,
     policy: &ModelPolicy,
     prepared: &Prepared<'_>,
 ) -> Option<Bytes> {
-    let is_gemini = match prepared.endpoint {
-        Endpoint::CountTokens => false,
-        Endpoint::GeminiCountTokens => true,
-        _ => return None,
-    };
-    let target = policy.targets.first()?;
-    let provider = runtime.providers.get(target.provider)?;
-    if provider.counts_tokens_upstream && provider.lane(prepared.endpoint).is_some() {
+    if !prepared.endpoint.is_count() {
         return None;
     }
+    let target = policy.targets.first()?;
+    let provider = runtime.providers.get(target.provider)?;
+    if provider.counts_tokens_upstream
+        && provider.lane(prepared.endpoint, &upstream_name(policy, prepared)).is_some()
+    {
+        return None;
+    }
+    counted_here(ctx, policy, prepared).await
+}
+
+/// The answer to a token count by our own counter; None for anything else, and for what it cannot
+/// count.
+pub async fn counted_here(ctx: &Ctx, policy: &ModelPolicy, prepared: &Prepared<'_>) -> Option<Bytes> {
+    let field = match prepared.endpoint {
+        Endpoint::CountTokens => "input_tokens",
+        Endpoint::GeminiCountTokens => "totalTokens",
+        Endpoint::BedrockCountTokens => "inputTokens",
+        _ => return None,
+    };
     let family = policy.family(0, &prepared.model);
-    let model = upstream_name(policy, prepared);
-    let count = ctx.runtime.counter.count(prepared.endpoint, family, &model, &prepared.body).ok()?;
-    let field = if is_gemini { "totalTokens" } else { "input_tokens" };
+    let count = counted(&ctx.runtime, policy, family, prepared).await?.ok()?;
     Some(Bytes::from(format!("{{\"{field}\":{}}}", count.tokens)))
 }
 
@@ -151,7 +181,7 @@ pub async fn prompt(runtime: &Runtime, policy: &ModelPolicy, prepared: &Prepared
     let family = policy.family(0, &prepared.model);
     match counted(runtime, policy, family, prepared).await {
         Some(Ok(count)) => count.tokens,
-        _ => runtime.counter.bound(prepared.endpoint, family, &prepared.body),
+        _ => bound(runtime, family, prepared),
     }
 }
 
@@ -195,8 +225,15 @@ impl Tail {
 
     /// The last `"usage"` object of the body, read as the endpoint's.
     pub fn usage(&self, endpoint: Endpoint) -> Option<Usage> {
-        let at = memchr::memmem::rfind(&self.bytes, b"\"usage\"")
-            .or_else(|| memchr::memmem::rfind(&self.bytes, b"\"usageMetadata\""))?;
+        // Their names in the dialects that have no streams of it.
+        const NAMES: [&[u8]; 5] = [
+            b"\"usage\"",
+            b"\"usageMetadata\"",
+            b"\"meta\"",
+            b"\"prompt_eval_count\"",
+            b"\"inputTextTokenCount\"",
+        ];
+        let at = NAMES.iter().find_map(|name| memchr::memmem::rfind(&self.bytes, name))?;
         let mut tail = b"{".to_vec();
         tail.extend_from_slice(self.bytes.get(at..)?);
         tap::read_body(endpoint, &tail).usage

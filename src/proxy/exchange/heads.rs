@@ -2,8 +2,10 @@
 
 use super::downstream::Fields;
 use crate::auth::CREDENTIAL_HEADERS;
-use crate::runtime::{Account, Provider};
+use crate::dialect::front::Front;
+use crate::runtime::{Provider, Way};
 use crate::types::Protocol;
+use crate::upstream::Head;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// Hop-by-hop fields (RFC 9110 §7.6.1), framing, and what names the client or this host: never
@@ -41,6 +43,10 @@ fn is_client_only(name: &str) -> bool {
             | "x-real-ip"
             | "via"
             | "prefer"
+            // Of a signature over the client's own request.
+            | "x-amz-date"
+            | "x-amz-security-token"
+            | "x-amz-content-sha256"
     )
 }
 
@@ -85,26 +91,31 @@ pub fn client_fields(headers: &HeaderMap) -> Fields {
 }
 
 /// The fields of an attempt in another protocol: those that are not about the client's own.
-pub fn translated_fields(client: &Fields, to: Protocol, provider: &Provider, account: &Account) -> Fields {
+pub fn translated_fields(client: &Fields, way: &Way, provider: &Provider) -> Fields {
     let goes_on =
         |name: &str| matches!(name, "user-agent" | "traceparent" | "tracestate" | "accept-language");
     let mut kept: Fields = client.iter().filter(|(name, _)| goes_on(name.as_str())).cloned().collect();
     kept.push((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
-    attempt_fields(&kept, to, provider, account)
+    attempt_fields(&kept, way, provider)
 }
 
-/// The fields of one attempt: the client's, the provider's own, the credential.
-pub fn attempt_fields(client: &Fields, to: Protocol, provider: &Provider, account: &Account) -> Fields {
+/// The fields of one attempt: the client's and the provider's own. The credential comes last.
+pub fn attempt_fields(client: &Fields, way: &Way, provider: &Provider) -> Fields {
     let mut fields = client.clone();
     for (name, value) in &provider.headers {
         fields.retain(|(other, _)| other != name);
         fields.push((name.clone(), value.clone()));
     }
     fields.push((header::ACCEPT_ENCODING, HeaderValue::from_static("identity")));
-    if let Some((name, value)) = &account.auth {
-        fields.push((name.clone(), value.clone()));
-    }
-    if to == Protocol::Messages && !fields.iter().any(|(name, _)| name == ANTHROPIC_VERSION) {
+    if way.front.has_dress(way.protocol) {
+        // The host reads both in the body, if at all.
+        fields.retain(|(name, _)| name != ANTHROPIC_VERSION && name != ANTHROPIC_BETA);
+        if way.front == Front::Invoke {
+            fields.retain(|(name, _)| name != header::ACCEPT);
+            fields.push((header::ACCEPT, HeaderValue::from_static("application/json")));
+        }
+    } else if way.protocol == Protocol::Messages && !fields.iter().any(|(name, _)| name == ANTHROPIC_VERSION)
+    {
         let version = HeaderName::from_static(ANTHROPIC_VERSION);
         fields.push((version, HeaderValue::from_static("2023-06-01")));
     }
@@ -112,6 +123,7 @@ pub fn attempt_fields(client: &Fields, to: Protocol, provider: &Provider, accoun
 }
 
 const ANTHROPIC_VERSION: &str = "anthropic-version";
+pub const ANTHROPIC_BETA: &str = "anthropic-beta";
 
 /// The provider's fields that reach the client. `hides_limits` where the key has limits of its
 /// own, told by the same names.
@@ -128,6 +140,12 @@ pub fn answer_fields(upstream: &Fields, hides_limits: bool, extra: usize) -> Fie
         }
     }
     fields
+}
+
+/// Prompt tokens that only the head of an answer tells: Bedrock's, of models whose bodies have no usage.
+pub fn head_count(head: &Head) -> Option<u64> {
+    let name = HeaderName::from_static("x-amzn-bedrock-input-token-count");
+    head.field(&name)?.parse().ok().filter(|count| (1..1 << 40).contains(count))
 }
 
 fn is_limit(name: &str) -> bool {
@@ -165,6 +183,8 @@ mod tests {
             ("x-hop", "1"),
             ("x-tidegate-cost-usd", "0"),
             ("cookie", "a=b"),
+            ("x-amz-security-token", "canary"),
+            ("x-amz-date", "20150830T123600Z"),
             ("anthropic-beta", "a,b"),
             ("user-agent", "sdk/1"),
         ]);

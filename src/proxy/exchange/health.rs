@@ -7,10 +7,10 @@ use crate::types::{Endpoint, FailureClass, Ticks};
 use std::time::Duration;
 
 /// Whether a target can be planned with: it takes calls, and so does a credential of its provider.
-/// None where its provider has no answer to `endpoint`.
+/// None where its provider has no answer to `endpoint`. `model`: what the client asked for.
 pub fn state(
     runtime: &Runtime,
-    endpoint: Endpoint,
+    (endpoint, model): (Endpoint, &str),
     policy: &ModelPolicy,
     target: usize,
     pinned: Option<(usize, usize)>,
@@ -21,8 +21,9 @@ pub fn state(
         let state = if only == target { TargetState::Ready } else { TargetState::Cooling { until: now } };
         return Some(state);
     }
-    let provider = policy.targets.get(target).and_then(|target| runtime.providers.get(target.provider))?;
-    provider.lane(endpoint)?;
+    let asked = policy.targets.get(target)?;
+    let provider = runtime.providers.get(asked.provider)?;
+    provider.lane(endpoint, asked.model.as_deref().unwrap_or(model))?;
     Some(match runtime.target_cooldowns.state(policy.first_cell + target, now) {
         TargetState::Ready => credentials_state(runtime, provider, now),
         own => own,
@@ -80,12 +81,19 @@ pub fn note_failure(
     started: Ticks,
     now: Ticks,
 ) {
-    let with_credential = aim.provider.accounts.iter().filter(|account| account.auth.is_some()).count();
+    let with_credential =
+        aim.provider.accounts.iter().filter(|account| !account.credential.is_none()).count();
     let (cells, cell) = match blame(failure, with_credential) {
         Blame::Target => (&aim.runtime.target_cooldowns, aim.policy.first_cell + aim.target),
         Blame::Credential => (&aim.runtime.credential_cooldowns, aim.provider.first_cell + aim.account),
     };
     cells.failure(cell, failure, retry_after, started, now);
+    // Revoked before its end, perhaps. How often it is fetched again is bounded by the cooling.
+    if let (FailureClass::Status(401 | 403), Some(account)) =
+        (failure, aim.provider.accounts.get(aim.account))
+    {
+        account.credential.forget();
+    }
     // Any answer but a refusal of the credential shows that the credential works; a probe of it that
     // ended so must not hold it back.
     if matches!((failure, blame(failure, with_credential)), (FailureClass::Status(_), Blame::Target)) {

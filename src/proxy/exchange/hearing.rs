@@ -79,6 +79,11 @@ impl Hearing {
         self.witness().map_or_else(StreamTap::has_content, Witness::has_content)
     }
 
+    /// Events that the upstream's protocol is not known to have; where bytes pass as they are nobody looks.
+    pub fn unknown(&self) -> u64 {
+        self.witness().map_or(0, Witness::unknown)
+    }
+
     pub fn finish_reason(&self) -> Option<&str> {
         match self.witness() {
             Ok(witness) => witness.finish_reason(),
@@ -92,6 +97,18 @@ impl Hearing {
             Hearing::Tap(tap) => tap.response_id(),
             Hearing::Witness(_) => None,
             Hearing::Translate(t) => t.translator.encoder().response_id(),
+        }
+    }
+    /// Whether the client gets another protocol than the upstream's.
+    pub fn is_translated(&self) -> bool {
+        matches!(self, Hearing::Translate(_))
+    }
+
+    /// The whole answer of a translated Responses stream, once it has ended.
+    pub fn finished(&self) -> Option<&str> {
+        match self {
+            Hearing::Translate(t) => t.translator.encoder().finished(),
+            _ => None,
         }
     }
 }

@@ -7,10 +7,13 @@
 use super::cuts::{Cuts, Pieces};
 use super::hearing::Hearing;
 use super::splitter::Splitter;
+use crate::catalog::Service;
 use crate::dialect::anthropic;
 use crate::dialect::codec::Translator;
+use crate::dialect::invoke::Unwrapper;
 use crate::dialect::keepalive::{KeepaliveState, OpenBlock};
 use crate::dialect::tap::{EventClass, StreamFault};
+use crate::dialect::tier::TierTap;
 use crate::framing::inflate::{ContentCoding, StreamInflater};
 use crate::meter::OutputCounter;
 use crate::telemetry::LocalHistogram;
@@ -23,6 +26,8 @@ const INFLATED_CHUNK_MAX: usize = 4 * 1024 * 1024;
 pub struct Listener {
     splitter: Splitter,
     inflater: Option<StreamInflater>,
+    /// Bedrock's wrapping of Anthropic's events, undone before anything else.
+    unwrapper: Option<Unwrapper>,
     hearing: Hearing,
     output: OutputCounter,
     hides_usage: bool,
@@ -36,6 +41,7 @@ pub struct Listener {
     /// Whether the client reads one growing JSON array.
     is_array: bool,
     open_block: Option<OpenBlock>,
+    tier: TierTap,
 }
 
 /// What a chunk came to.
@@ -69,7 +75,9 @@ impl Listener {
         output: OutputCounter,
     ) -> Self {
         let splitter = Splitter::of(upstream, false);
-        Self::with(client.0, client.1, coding, output, splitter, Hearing::translated(translator))
+        let hearing = Hearing::translated(translator);
+        let listener = Self::with(client.0, client.1, coding, output, splitter, hearing);
+        Self { tier: TierTap::new(upstream), ..listener }
     }
 
     fn with(
@@ -83,6 +91,7 @@ impl Listener {
         Self {
             splitter,
             inflater: (coding != ContentCoding::Identity).then(|| StreamInflater::new(coding)),
+            unwrapper: None,
             hearing,
             output,
             hides_usage: false,
@@ -93,7 +102,13 @@ impl Listener {
             endpoint,
             is_array,
             open_block: None,
+            tier: TierTap::new(endpoint),
         }
+    }
+
+    /// The service the provider says it gave.
+    pub fn service(&self) -> Option<Service> {
+        self.tier.service()
     }
 
     /// What may be sent now to keep the stream alive.
@@ -117,6 +132,11 @@ impl Listener {
             Hearing::Translate(t) => t.translator.encoder().next_sequence(),
             _ => self.events,
         }
+    }
+
+    /// The upstream wraps its events as Bedrock's `invoke` does.
+    pub fn unwrap_events(&mut self) {
+        self.unwrapper = Some(Unwrapper::new());
     }
 
     /// Leaves out events that only report usage: the client did not ask for them, we did.
@@ -143,6 +163,14 @@ impl Listener {
                 Bytes::from(plain)
             }
         };
+        let chunk = match &mut self.unwrapper {
+            None => chunk,
+            Some(unwrapper) => {
+                let mut plain = Vec::new();
+                unwrapper.feed(&chunk, &mut plain).map_err(ListenError)?;
+                Bytes::from(plain)
+            }
+        };
         let (cuts, whole_to) = self.scan(&chunk)?;
         if cuts.has_content {
             self.note_gap(now);
@@ -159,7 +187,9 @@ impl Listener {
         let was_terminated = self.hearing.is_terminated();
         let mut is_terminal = false;
         let (hearing, output, hides) = (&mut self.hearing, &mut self.output, self.hides_usage);
+        let tier = &mut self.tier;
         self.splitter.finish(|name, data| {
+            tier.on_event(data);
             match hearing.on_frame(name, data, &mut |text| output.push(text)) {
                 EventClass::Fault(fault) => heard.fault = Some(fault),
                 EventClass::UsageOnly if hides => {}
@@ -234,12 +264,14 @@ impl Listener {
         let (hearing, output, hides) = (&mut self.hearing, &mut self.output, self.hides_usage);
         let (events, open_block) = (&mut self.events, &mut self.open_block);
         let has_blocks = self.endpoint == Endpoint::Messages;
+        let tier = &mut self.tier;
         self.splitter
             .feed(chunk, |name, data, end| {
                 if cuts.fault.is_some() {
                     return;
                 }
                 *events += 1;
+                tier.on_event(data);
                 if has_blocks {
                     anthropic::track_block(open_block, name, data);
                 }

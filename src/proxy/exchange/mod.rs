@@ -2,29 +2,42 @@
 //! answer: each step is a file.
 
 mod alarm;
+mod aside;
 mod attempt;
+mod bodies;
 pub mod body;
+mod chat_form;
 mod count;
 mod cuts;
 pub mod downstream;
+mod dropped;
 mod heads;
 mod health;
 mod hearing;
+mod keeper;
+mod kept;
 mod listener;
+mod outgoing;
 mod pins;
 mod plain_answer;
 mod prepare;
 mod race;
+mod recall;
 mod relay;
+mod remote;
 pub mod respond;
 mod splitter;
 mod talk;
 mod translate;
+mod unserved;
+mod vectors;
 
 pub use health::account;
 
 use super::context::Ctx;
+use super::cost;
 use super::local;
+use crate::archive::NotKept;
 use crate::dialect::errors;
 use crate::dialect::keepalive::KeepaliveState;
 use crate::dialect::paths::Hit;
@@ -35,6 +48,7 @@ use attempt::{Answer, Failure, Live, Long};
 use body::NoBody;
 use bytes::Bytes;
 use downstream::Downstream;
+use keeper::Keeper;
 use pingora_core::protocols::http::ServerSession;
 use pins::Pinned;
 use prepare::Prepared;
@@ -57,15 +71,20 @@ pub async fn run(edge: &Arc<Edge>, down: &mut Downstream, ctx: &mut Ctx, hit: Hi
             return;
         }
     };
+    match kept::answer(edge, ctx, &prepared) {
+        Some(Ok(answer)) => return respond::send_whole(edge, down, ctx, 200, &json_fields(), answer).await,
+        Some(Err(reject)) => return respond::refuse(edge, down, ctx, reject).await,
+        None => {}
+    }
     let runtime = ctx.runtime.clone();
-    let (policy, pinned) = match place(edge, &runtime, ctx, &prepared) {
+    let (policy, pinned) = match place(edge, &runtime, ctx, &mut prepared) {
         Ok(place) => place,
         Err(reject) => return respond::refuse(edge, down, ctx, reject).await,
     };
     if let Err(reject) = count::reserve(edge, ctx, policy, &prepared).await {
         return respond::refuse(edge, down, ctx, reject).await;
     }
-    if let Some(answer) = count::local_answer(&runtime, ctx, policy, &prepared) {
+    if let Some(answer) = count::local_answer(&runtime, ctx, policy, &prepared).await {
         return respond::send_whole(edge, down, ctx, 200, &json_fields(), answer).await;
     }
     let total = ctx.started.plus(policy.timeouts.total);
@@ -83,7 +102,7 @@ async fn prepare<'u>(
     ctx.record.bytes_in = body.len() as u64;
     let head = session.req_header();
     let fields = heads::client_fields(&head.headers);
-    let read = if hit.endpoint == Endpoint::ResponseById {
+    let read = if matches!(hit.endpoint, Endpoint::ResponseById | Endpoint::Conversations) {
         Ok(pins::prepare(head.method.clone(), hit, query, body, fields))
     } else {
         Prepared::read(head.method.clone(), hit, query, &head.headers, body, fields)
@@ -98,13 +117,14 @@ fn place<'r>(
     edge: &Edge,
     runtime: &'r Runtime,
     ctx: &mut Ctx,
-    prepared: &Prepared<'_>,
+    prepared: &mut Prepared<'_>,
 ) -> Result<(&'r ModelPolicy, Option<Pinned>), Reject> {
     if prepared.endpoint == Endpoint::ResponseById {
         return pins::find(edge, runtime, ctx, prepared).map(|(policy, pinned)| (policy, Some(pinned)));
     }
     let policy = find_model(runtime, ctx, prepared)?;
-    Ok((policy, pins::of_previous(edge, runtime, ctx, policy, prepared)))
+    recall::recall(edge, ctx, prepared)?;
+    Ok((policy, pins::of_previous(edge, runtime, ctx, policy, prepared)?))
 }
 
 /// The model's policy, if it exists, this caller may use it, and it speaks the endpoint's dialect.
@@ -124,10 +144,10 @@ fn find_model<'r>(
     }
     let serves = |target: &crate::routing::Target| {
         let provider = runtime.providers.get(target.provider);
-        provider.is_some_and(|provider| provider.lane(prepared.endpoint).is_some())
+        let model = target.model.as_deref().unwrap_or(name);
+        provider.is_some_and(|provider| provider.lane(prepared.endpoint, model).is_some())
     };
-    let is_local = matches!(prepared.endpoint, Endpoint::CountTokens | Endpoint::GeminiCountTokens);
-    if !is_local && !policy.targets.iter().any(serves) {
+    if !prepared.endpoint.is_count() && !policy.targets.iter().any(serves) {
         let message = format!("no provider of the model `{name}` has this endpoint");
         return Err(Reject::new(Reason::InvalidRequest, message).with_param("model"));
     }
@@ -151,7 +171,16 @@ async fn converse(
         talk.keep_alive(track.runtime.edge.stream_keepalive, head, before_first(prepared.is_array));
     }
     let early = Telling::early(prepared.endpoint, prepared.is_array);
-    match race::run(&mut talk, edge, ctx, prepared, track).await {
+    let raced = race::run(&mut talk, edge, ctx, prepared, track).await;
+    // Claude's other hosts do not count for every model: our own count is better than none. What a
+    // model's own vendor refuses is an answer.
+    if prepared.endpoint.is_count()
+        && matches!(&raced, Raced::Failed(failure) if failure.is_foreign)
+        && let Some(answer) = count::counted_here(ctx, track.policy, prepared).await
+    {
+        return respond::send_whole(edge, talk.down, ctx, 200, &json_fields(), answer).await;
+    }
+    match raced {
         Raced::Streaming(live) => {
             // They are slices of the client's head, and no attempt follows that needs them.
             prepared.client_fields = downstream::Fields::new();
@@ -197,6 +226,10 @@ async fn stream(
 ) {
     let _open = GaugeGuard::raise(&edge.metrics.open_streams);
     ctx.record.dropped = std::mem::take(&mut live.dropped);
+    if prepared.endpoint == Endpoint::Responses && live.listener.hearing().is_translated() {
+        live.keeper = Keeper::of(ctx, prepared).map(Box::new);
+        live.keep(edge);
+    }
     let now = edge.now();
     ctx.record.first_token = Some(now.since(ctx.started));
     ctx.record.status = 200;
@@ -240,9 +273,12 @@ async fn note_stream(
             0
         };
         ctx.record.usage = Some(listener.usage(input));
+        let dropped = &ctx.record.dropped;
+        ctx.record.service = cost::service(listener.service(), &prepared.body, dropped);
     }
+    edge.metrics.unknown_events.inc_by(listener.hearing().unknown());
     ctx.record.finish_reason = listener.hearing().finish_reason().map(str::to_owned);
-    if let Some(id) = listener.hearing().response_id() {
+    if let Some(id) = listener.hearing().response_id().filter(|_| !listener.hearing().is_translated()) {
         pins::keep(edge, ctx, track, prepared, id);
     }
     edge.metrics.inter_token.absorb(prepared.endpoint, listener.gaps());
@@ -270,7 +306,8 @@ async fn finish_stream(
         }
         StreamEnd::Fault(fault) => {
             let runtime = ctx.runtime.clone();
-            let reject = respond::fault_reject(Reason::StreamFailed, &fault, &needles(&runtime, ctx));
+            let held = held_needles(&runtime, ctx);
+            let reject = respond::fault_reject(Reason::StreamFailed, &fault, &needles(&runtime, ctx, &held));
             (AttemptOutcome::Failed(FailureClass::StreamError), Some(reject))
         }
         StreamEnd::Failed(class, detail) => {
@@ -320,8 +357,16 @@ async fn whole(
     track: &Track<'_>,
     answer: Answer,
 ) {
-    let Answer { head, body, reading, dropped } = answer;
+    let Answer { head, body, reading, dropped, is_translated } = answer;
+    ctx.record.service = cost::service(reading.service, &prepared.body, &dropped);
     ctx.record.dropped = dropped;
+    if prepared.endpoint == Endpoint::Responses
+        && is_translated
+        && let Some(keeper) = Keeper::of(ctx, prepared)
+        && let Ok(response) = std::str::from_utf8(&body)
+    {
+        ctx.record.not_kept = keeper.keep(edge, response).err().map(NotKept::as_str);
+    }
     ctx.record.usage = match reading.usage {
         // A stored answer repeats the usage of the call that made it, which has been charged.
         _ if prepared.endpoint == Endpoint::ResponseById => None,
@@ -352,6 +397,7 @@ async fn long_answer(
     let Long { mut call, head, begun } = long;
     ctx.record.status = head.status;
     let fields = respond::long_fields(edge, ctx, &head.fields);
+    ctx.record.service = cost::service(None, &prepared.body, &[]);
     let mut tail = count::Tail::new(&begun);
     if talk.down.open(head.status, &fields, begun).await.is_err() {
         ctx.record.is_client_gone = true;
@@ -399,10 +445,12 @@ async fn failed(
     failure: Failure,
 ) {
     let runtime = ctx.runtime.clone();
-    let needles = needles(&runtime, ctx);
+    let held = held_needles(&runtime, ctx);
+    let needles = needles(&runtime, ctx, &held);
     let status = failure.head.as_ref().map_or(0, |head| head.status);
     if talk.down.is_untouched()
         && !failure.body.is_empty()
+        && !failure.is_foreign
         && errors::may_pass_through(status, &failure.body, &needles)
     {
         return respond::send_client_fault(edge, talk.down, ctx, failure).await;
@@ -413,7 +461,19 @@ async fn failed(
 }
 
 /// What no message may hold: hosts and credentials of the provider that was asked.
-fn needles<'r>(runtime: &'r Runtime, ctx: &Ctx) -> Vec<&'r [u8]> {
+fn needles<'r>(runtime: &'r Runtime, ctx: &Ctx, held: &'r [Box<[u8]>]) -> Vec<&'r [u8]> {
     let provider = ctx.record.provider.and_then(|index| runtime.providers.get(index));
-    provider.map_or(&[] as &[_], |provider| &provider.needles).iter().map(|needle| &**needle).collect()
+    let fixed = provider.map_or(&[] as &[_], |provider| &provider.needles);
+    fixed.iter().chain(held).map(|needle| &**needle).collect()
+}
+
+/// The same of credentials that are fetched: those held now.
+fn held_needles(runtime: &Runtime, ctx: &Ctx) -> Vec<Box<[u8]>> {
+    let provider = ctx.record.provider.and_then(|index| runtime.providers.get(index));
+    let accounts = provider.map_or(&[] as &[_], |provider| &provider.accounts);
+    accounts
+        .iter()
+        .filter(|account| account.credential.fixed().is_none())
+        .flat_map(|account| account.credential.needles())
+        .collect()
 }

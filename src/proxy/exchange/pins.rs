@@ -4,18 +4,19 @@
 use super::downstream::Fields;
 use super::prepare::Prepared;
 use super::race::Track;
+use crate::dialect::kept;
 use crate::dialect::paths::Hit;
 use crate::proxy::context::Ctx;
 use crate::routing::Pin;
 use crate::runtime::{Edge, ModelPolicy, Runtime};
-use crate::types::{Endpoint, Reason, Reject};
+use crate::types::{Endpoint, Reject};
 use bytes::Bytes;
 use http::Method;
 
 /// A target of a model, and an account of its provider.
 pub type Pinned = (usize, usize);
 
-/// A GET, DELETE or cancel of a stored response, ready to be attempted.
+/// A call about something stored, which names no model: ready to be answered, or attempted.
 pub fn prepare<'u>(
     method: Method,
     hit: Hit<'u>,
@@ -36,6 +37,7 @@ pub fn prepare<'u>(
         is_array: false,
         counts_exactly: false,
         client_fields,
+        recalled: None,
     }
 }
 
@@ -54,23 +56,28 @@ pub fn find<'r>(
     let place = pin.and_then(|pin| {
         runtime.models.iter().find_map(|policy| Some((policy, place(runtime, policy, &pin)?)))
     });
-    place.ok_or_else(|| {
-        let shown: String = id.chars().take(80).collect();
-        Reject::new(Reason::NotFound, format!("no stored response `{shown}` was made here with this key"))
-    })
+    place.ok_or_else(|| kept::not_found("Response", id))
 }
 
 /// Where a call that continues a stored response must go: the account that has it, where that is
 /// known and among the model's targets.
+///
+/// # Errors
+/// The response is known to be another key's. The provider knows no keys of ours, and would go on
+/// from it.
 pub fn of_previous(
     edge: &Edge,
     runtime: &Runtime,
     ctx: &Ctx,
     policy: &ModelPolicy,
     prepared: &Prepared<'_>,
-) -> Option<Pinned> {
-    let pin = edge.pins.get(prepared.previous_response()?).filter(|pin| owns(ctx, pin))?;
-    place(runtime, policy, &pin)
+) -> Result<Option<Pinned>, Reject> {
+    let Some(id) = prepared.previous_response() else { return Ok(None) };
+    match edge.pins.get(id) {
+        None => Ok(None),
+        Some(pin) if owns(ctx, &pin) => Ok(place(runtime, policy, &pin)),
+        Some(_) => Err(kept::previous_not_found(id)),
+    }
 }
 
 fn place(runtime: &Runtime, policy: &ModelPolicy, pin: &Pin) -> Option<Pinned> {

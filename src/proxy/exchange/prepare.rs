@@ -2,6 +2,7 @@
 //! the body known. Each attempt starts from the client's own bytes.
 
 use super::downstream::Fields;
+use super::recall::Recalled;
 use crate::dialect::head::{self, RequestHead};
 use crate::dialect::paths::Hit;
 use crate::dialect::paths::query::wants_sse;
@@ -9,6 +10,7 @@ use crate::dialect::splice::{self, Edit};
 use crate::types::{Endpoint, Reason, Reject, bounds};
 use bytes::Bytes;
 use http::{HeaderMap, Method, header};
+use std::sync::Arc;
 
 /// A request ready to be attempted.
 pub struct Prepared<'u> {
@@ -29,6 +31,8 @@ pub struct Prepared<'u> {
     /// The client asked for the exact count of its prompt.
     pub counts_exactly: bool,
     pub client_fields: Fields,
+    /// Set where the body was completed from what is kept here.
+    pub recalled: Option<Arc<Recalled>>,
 }
 
 impl<'u> Prepared<'u> {
@@ -66,19 +70,8 @@ impl<'u> Prepared<'u> {
             is_array,
             counts_exactly,
             client_fields,
+            recalled: None,
         })
-    }
-
-    /// Path and query at the provider.
-    pub fn upstream_path(&self, base_path: &str, upstream_model: &str) -> String {
-        let mut path = String::with_capacity(96);
-        path.push_str(base_path);
-        path.push_str(&self.hit.upstream_path(upstream_model));
-        if let Some(query) = self.hit.upstream_query(self.query, upstream_model) {
-            path.push('?');
-            path.push_str(&query);
-        }
-        path
     }
 
     /// The client's bytes with the model's value replaced where it differs, and usage asked for

@@ -51,7 +51,9 @@ pub async fn run(
     let first = plan(
         &policy.targets,
         policy.balance,
-        |target| health::state(runtime, prepared.endpoint, policy, target, pinned, edge.now()),
+        |target| {
+            health::state(runtime, (prepared.endpoint, &prepared.model), policy, target, pinned, edge.now())
+        },
         edge.dice.roll(),
     );
     let mut order = AttemptOrder::new(first, policy.attempts);

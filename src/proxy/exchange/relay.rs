@@ -74,6 +74,7 @@ impl Relay<'_> {
                         Err(error) => return StreamEnd::Failed(FailureClass::Protocol, error.to_string()),
                     };
                     talk.spoke(now, live.listener.keepalive_state());
+                    live.keep(self.edge);
                     if let Some(end) = self.pass_heard(talk, heard).await {
                         return end;
                     }
@@ -115,7 +116,10 @@ impl Relay<'_> {
         if let Some(end) = self.pass(talk, heard.pieces.into_bytes()).await {
             return Some(end);
         }
-        heard.fault.map(StreamEnd::Fault)
+        heard.fault.map(|fault| match fault.is_nonsense() {
+            true => StreamEnd::Failed(FailureClass::BadBody, fault.message),
+            false => StreamEnd::Fault(fault),
+        })
     }
 
     async fn pass(&mut self, talk: &mut Talk<'_>, piece: Option<Bytes>) -> Option<StreamEnd> {
@@ -143,6 +147,7 @@ impl Relay<'_> {
 
     async fn ended(&mut self, talk: &mut Talk<'_>, live: &mut Live) -> StreamEnd {
         let heard = live.listener.end();
+        live.keep(self.edge);
         if let Some(end) = self.pass_heard(talk, heard).await {
             return end;
         }

@@ -3,6 +3,7 @@
 
 use super::attempt::Failure;
 use super::downstream::{Downstream, Fields};
+use super::dropped;
 use super::heads::answer_fields;
 use super::talk::Talk;
 use super::translate::stream_type;
@@ -12,7 +13,7 @@ use crate::dialect::tap::StreamFault;
 use crate::proxy::context::Ctx;
 use crate::proxy::cost;
 use crate::runtime::Edge;
-use crate::types::{Endpoint, FailureClass, Reason, Reject};
+use crate::types::{Dialect, Endpoint, FailureClass, Reason, Reject};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 use std::time::Duration;
@@ -38,6 +39,10 @@ pub fn reject_fields(edge: &Edge, ctx: &mut Ctx, reject: &Reject) -> Fields {
     push_own_fields(edge, ctx, &mut fields);
     push(&mut fields, "x-tidegate-reason", reject.reason.as_str());
     push(&mut fields, "x-tidegate-origin", reject.origin.as_str());
+    if ctx.dialect == Dialect::Bedrock {
+        // AWS SDKs choose the exception they raise by it.
+        push(&mut fields, "x-amzn-errortype", errors::bedrock::error_type(reject.status));
+    }
     push_retry_after(&mut fields, reject.retry_after);
     if let Some((name, value)) = reject.field {
         push(&mut fields, name, value);
@@ -178,6 +183,9 @@ fn class_reject(class: FailureClass) -> Reject {
         FailureClass::Dns | FailureClass::Connect | FailureClass::Tls => {
             (Reason::UpstreamConnect, "the provider cannot be reached")
         }
+        FailureClass::Credential => {
+            (Reason::UpstreamCredential, "the gateway cannot get its own credential for the provider")
+        }
         FailureClass::HeaderTimeout => (Reason::UpstreamTimeout, "the provider did not answer in time"),
         FailureClass::FirstTokenTimeout => (Reason::UpstreamTimeout, "the provider sent no content in time"),
         FailureClass::IdleTimeout => (Reason::UpstreamTimeout, "the provider's stream fell silent"),
@@ -205,7 +213,10 @@ pub fn push_own_fields(edge: &Edge, ctx: &mut Ctx, fields: &mut Fields) {
         push(fields, "x-tidegate-failures", &failures(ctx));
     }
     if !record.dropped.is_empty() {
-        push(fields, "x-tidegate-dropped", &record.dropped.join(","));
+        push_made(fields, "x-tidegate-dropped", dropped::listed(&record.dropped));
+    }
+    if let Some(why) = record.not_kept {
+        push(fields, "x-tidegate-not-stored", why);
     }
     if let Some(counted) = record.counted_input {
         push_number(fields, "x-tidegate-input-tokens", counted);

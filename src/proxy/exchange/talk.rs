@@ -125,11 +125,16 @@ impl<'s> Talk<'s> {
             keepalive.last_sent = self.edge.now();
             return Ok(());
         }
+        let bytes = keepalive::keepalive(self.endpoint, keepalive.state);
+        if bytes.is_empty() {
+            // The client's protocol has no sign of life: nothing is committed for one.
+            keepalive.last_sent = self.edge.now();
+            return Ok(());
+        }
         if self.down.is_untouched() {
             // This commits the status: from here on a failure can only be told inside the stream.
             self.down.open(200, &keepalive.head, Bytes::new()).await?;
         }
-        let bytes = keepalive::keepalive(self.endpoint, keepalive.state);
         keepalive.last_sent = self.edge.now();
         self.edge.metrics.keepalives_sent.inc();
         self.down.send(Bytes::from(bytes.into_owned())).await

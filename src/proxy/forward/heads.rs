@@ -30,7 +30,9 @@ pub fn upward(_session: &Session, request: &mut RequestHeader, ctx: &mut Ctx) ->
         request.remove_header(name);
     }
     request.insert_header(header::HOST, account.link.origin.authority.as_str())?;
-    for (name, value) in provider.headers.iter().chain(&account.auth) {
+    let headers = provider.headers.iter().map(|(name, value)| (name, value));
+    // Providers of this lane have keys only.
+    for (name, value) in headers.chain(account.credential.fixed()) {
         request.insert_header(name, value)?;
     }
     Ok(())

@@ -7,16 +7,19 @@
 mod anthropic;
 mod bedrock;
 mod gemini;
+mod hosted;
 mod openai;
 mod schema;
 mod small;
 #[cfg(test)]
 mod tests;
+mod vectors;
 
 use serde_json::{Map, Value};
 
+use super::embeddings;
 use super::request::Head;
-use super::route::Route;
+use super::route::{Route, is_claude};
 
 /// The message of a refusal with 400; `None`: the vendor would take it.
 pub fn refused(route: Route<'_>, model: &str, head: &Head, body: &[u8]) -> Option<String> {
@@ -24,11 +27,25 @@ pub fn refused(route: Route<'_>, model: &str, head: &Head, body: &[u8]) -> Optio
     match route {
         Route::Chat => openai::chat(model, &body),
         Route::Responses => openai::responses(&body),
+        Route::Messages if head.path().contains("/projects/") => hosted::vertex(model, head, &body),
+        Route::InvokeStream => hosted::bedrock(model, head, &body),
+        Route::Invoke if is_claude(model) => hosted::bedrock(model, head, &body),
+        Route::CountTokens if head.path().contains("/projects/") => hosted::vertex_count(&body),
+        Route::BedrockCount => hosted::bedrock_count(&body),
         Route::Messages => anthropic::messages(model, head.header("anthropic-beta").as_deref(), &body),
         Route::Gemini(_, "generateContent" | "streamGenerateContent") => gemini::generate(model, &body),
         Route::Converse | Route::ConverseStream => bedrock::converse(&body),
         Route::CohereChat => small::cohere(&body),
         Route::OllamaChat => small::ollama(&body),
+        Route::Embeddings => vectors::openai(embeddings::is_voyage(model), &body),
+        Route::Gemini(_, "embedContent" | "batchEmbedContents") => vectors::gemini(model, &body),
+        Route::CohereEmbed => vectors::cohere(&body),
+        Route::OllamaEmbed => vectors::ollama(&body),
+        Route::Invoke => vectors::invoke(model, &body),
+        Route::Rerank => {
+            let is_cohere = head.path().starts_with("/v2/");
+            vectors::rerank(is_cohere, embeddings::is_voyage(model), &body)
+        }
         _ => None,
     }
 }

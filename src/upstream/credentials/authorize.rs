@@ -5,17 +5,17 @@ use super::source::{Token, Watch};
 use super::{Cache, CredentialError};
 use crate::types::Secret;
 use crate::upstream::UpstreamRequest;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, header};
 use std::fmt;
 use std::sync::Arc;
 
 /// What a provider's account shows at each call.
 #[derive(Clone)]
 pub enum Credential {
-    /// A fixed value of a field: `api-key`, `x-api-key`, `x-goog-api-key` …
-    Header(HeaderName, Secret),
-    /// `authorization: Bearer …`, fixed: an API key, also Bedrock's.
-    Bearer(Secret),
+    /// Nothing is asked for.
+    None,
+    /// A field that never changes: `authorization: Bearer …`, `api-key`, `x-api-key` …
+    Fixed(HeaderName, HeaderValue),
     /// `authorization: Bearer …`, fetched and renewed.
     Token(Arc<Cache<Token>>),
     /// A signature over the request.
@@ -23,6 +23,17 @@ pub enum Credential {
 }
 
 impl Credential {
+    /// A field with a key as its value; None where no field can hold it.
+    pub fn header(name: HeaderName, secret: &Secret) -> Option<Self> {
+        Some(Credential::Fixed(name, value(secret.expose())?))
+    }
+
+    /// `authorization: Bearer …` with a key; None where no field can hold it.
+    pub fn bearer(secret: &Secret) -> Option<Self> {
+        let value = value(&format!("Bearer {}", secret.expose()))?;
+        Some(Credential::Fixed(header::AUTHORIZATION, value))
+    }
+
     /// Puts itself on a request that is otherwise ready to be sent to `authority`: nothing may change
     /// after it. Waits only where there is no credential that holds.
     ///
@@ -34,9 +45,17 @@ impl Credential {
         authority: &str,
     ) -> Result<(), CredentialError> {
         match self {
-            Credential::Header(name, secret) => put(request, name, secret.expose()),
-            Credential::Bearer(secret) => bearer(request, secret),
-            Credential::Token(cache) => bearer(request, &cache.get().await?.0),
+            Credential::None => Ok(()),
+            Credential::Fixed(name, value) => {
+                put(request, name, value.clone());
+                Ok(())
+            }
+            Credential::Token(cache) => {
+                let token = cache.get().await?;
+                let value = value(&format!("Bearer {}", token.0.expose())).ok_or_else(unfit)?;
+                put(request, &header::AUTHORIZATION, value);
+                Ok(())
+            }
             Credential::Aws { keys, scope, watch } => {
                 let keys = keys.get().await?;
                 sign(request, authority, &keys, scope, (watch.unix_s)()).ok_or_else(unfit)
@@ -47,9 +66,46 @@ impl Credential {
     /// For a job that runs now and then: renews what will soon end.
     pub fn keep_fresh(&self) {
         match self {
-            Credential::Header(..) | Credential::Bearer(_) => {}
+            Credential::None | Credential::Fixed(..) => {}
             Credential::Token(cache) => cache.keep_fresh(),
             Credential::Aws { keys, .. } => keys.keep_fresh(),
+        }
+    }
+
+    /// It was refused: what was fetched is fetched again. Keys of the configuration stay as they are.
+    pub fn forget(&self) {
+        match self {
+            Credential::None | Credential::Fixed(..) => {}
+            Credential::Token(cache) => cache.forget(),
+            Credential::Aws { keys, .. } => keys.forget(),
+        }
+    }
+
+    /// Whether there is nothing to show.
+    pub fn is_none(&self) -> bool {
+        matches!(self, Credential::None)
+    }
+
+    /// The field of a credential that is one and never changes.
+    pub fn fixed(&self) -> Option<(&HeaderName, &HeaderValue)> {
+        match self {
+            Credential::Fixed(name, value) => Some((name, value)),
+            _ => None,
+        }
+    }
+
+    /// What no message to a client may hold, as it is now: the key or token itself, without its scheme.
+    pub fn needles(&self) -> Vec<Box<[u8]>> {
+        match self {
+            Credential::None => Vec::new(),
+            Credential::Fixed(_, value) => {
+                let value = value.as_bytes();
+                vec![value.strip_prefix(b"Bearer ").unwrap_or(value).into()]
+            }
+            Credential::Token(cache) => {
+                cache.held().map(|token| token.0.expose().as_bytes().into()).into_iter().collect()
+            }
+            Credential::Aws { keys, .. } => keys.held().map(|keys| keys.needles()).unwrap_or_default(),
         }
     }
 }
@@ -57,24 +113,24 @@ impl Credential {
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Credential::Header(name, _) => write!(f, "Header({name})"),
-            Credential::Bearer(_) => f.write_str("Bearer"),
+            Credential::None => f.write_str("None"),
+            Credential::Fixed(name, _) => write!(f, "Fixed({name})"),
             Credential::Token(cache) => write!(f, "Token({cache:?})"),
             Credential::Aws { keys, scope, .. } => write!(f, "Aws({keys:?}, {scope:?})"),
         }
     }
 }
 
-fn bearer(request: &mut UpstreamRequest, secret: &Secret) -> Result<(), CredentialError> {
-    put(request, &http::header::AUTHORIZATION, &format!("Bearer {}", secret.expose()))
+/// A field's value that nothing prints.
+fn value(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
-fn put(request: &mut UpstreamRequest, name: &HeaderName, value: &str) -> Result<(), CredentialError> {
-    let mut value = HeaderValue::from_str(value).map_err(|_| unfit())?;
-    value.set_sensitive(true);
+fn put(request: &mut UpstreamRequest, name: &HeaderName, value: HeaderValue) {
     request.fields.retain(|(known, _)| known != name);
     request.fields.push((name.clone(), value));
-    Ok(())
 }
 
 fn unfit() -> CredentialError {
@@ -126,9 +182,9 @@ mod tests {
     #[tokio::test]
     async fn each_kind_puts_itself_in_the_place_of_what_was_there() {
         let mut with_key = request();
-        let key = Credential::Header(HeaderName::from_static("api-key"), Secret::new("k"));
+        let key = Credential::header(HeaderName::from_static("api-key"), &Secret::new("canary-key")).unwrap();
         key.authorize(&mut with_key, "h").await.unwrap();
-        assert_eq!(fields(&with_key).last().unwrap(), &("api-key".to_owned(), "k".to_owned()));
+        assert_eq!(fields(&with_key).last().unwrap(), &("api-key".to_owned(), "canary-key".to_owned()));
         let mut with_token = request();
         let token = Credential::Token(Cache::new(Tokens, watch(), Policy::default()));
         token.authorize(&mut with_token, "h").await.unwrap();
@@ -147,6 +203,9 @@ mod tests {
         aws.authorize(&mut signed, "h").await.unwrap();
         let names: Vec<String> = fields(&signed).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["x-amz-date", "authorization"]);
+        assert_eq!(key.needles(), [b"canary-key".to_vec().into_boxed_slice()]);
+        assert_eq!(token.needles(), [b"canary".to_vec().into_boxed_slice()]);
+        assert_eq!(aws.needles().len(), 2, "the secret and the id, which is in every signature");
         for credential in [&key, &token, &aws] {
             credential.keep_fresh();
             assert!(!format!("{credential:?}").contains("canary"), "{credential:?}");
@@ -156,7 +215,19 @@ mod tests {
 
     #[tokio::test]
     async fn what_no_field_can_hold_is_an_error_and_not_a_request() {
-        let error = Credential::Bearer(Secret::new("a\nb")).authorize(&mut request(), "h").await.unwrap_err();
+        assert!(Credential::bearer(&Secret::new("a\nb")).is_none());
+        struct Broken;
+        #[async_trait]
+        impl Source<Token> for Broken {
+            async fn fetch(&self, _: u64) -> Result<Fresh<Token>, CredentialError> {
+                Ok(Fresh::forever(Token(Secret::new("a\nb"))))
+            }
+            fn name(&self) -> String {
+                "broken".into()
+            }
+        }
+        let token = Credential::Token(Cache::new(Broken, watch(), Policy::default()));
+        let error = token.authorize(&mut request(), "h").await.unwrap_err();
         assert!(!error.is_passing && !error.what.contains("a\nb"));
     }
 }

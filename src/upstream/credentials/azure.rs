@@ -1,5 +1,5 @@
 //! Microsoft Entra: tokens for Azure OpenAI and Foundry by client credentials. (Their API keys are
-//! [`Credential::Header`](super::Credential::Header) with the field `api-key`.)
+//! [`Credential::Fixed`](super::Credential::Fixed) with the field `api-key`.)
 
 use super::CredentialError;
 use super::aws::read_token;

@@ -20,12 +20,14 @@ pub struct Policy {
     pub attempts: u32,
     /// Before the second try; doubled before each further one.
     pub pause: Duration,
-    /// After a failed fetch, nobody tries for so long.
+    /// After a failed fetch, nobody tries for so long; ten times as long where one is still held.
     pub cool: Duration,
+    /// What that grows to, doubled with each failure in a row.
+    pub cool_max: Duration,
     /// The credential is renewed when it has less than this left, or less than a quarter of its life.
     pub ahead: Duration,
-    /// It counts as ended when it has less than this left, or less than a tenth of its life: a call
-    /// under way must not outlive it.
+    /// A new one is waited for when it has less than this left, or less than a tenth of its life: a
+    /// call under way should not outlive it.
     pub margin: Duration,
 }
 
@@ -35,6 +37,7 @@ impl Default for Policy {
             attempts: 3,
             pause: Duration::from_millis(200),
             cool: Duration::from_secs(1),
+            cool_max: Duration::from_secs(30),
             ahead: Duration::from_secs(300),
             margin: Duration::from_secs(30),
         }
@@ -46,20 +49,29 @@ pub struct Cache<T> {
     source: Box<dyn Source<T>>,
     watch: Watch,
     policy: Policy,
+    /// Told how each fetch ended: whether there is a new credential.
+    note: Note,
     held: ArcSwapOption<Held<T>>,
     state: Mutex<State<T>>,
 }
+
+/// Is told of the end of each fetch.
+pub type Note = Arc<dyn Fn(bool) + Send + Sync>;
 
 struct Held<T> {
     value: Arc<T>,
     /// None: for ever.
     renew_at: Option<Ticks>,
     ends_at: Option<Ticks>,
+    /// When it is worth nothing any more.
+    expires_at: Option<Ticks>,
 }
 
 struct State<T> {
     flight: Option<Flight<T>>,
     failed: Option<(Ticks, CredentialError)>,
+    /// In a row.
+    failures: u32,
 }
 
 type Outcome<T> = Result<Arc<T>, CredentialError>;
@@ -73,12 +85,18 @@ impl<T> fmt::Debug for Cache<T> {
 
 impl<T: Send + Sync + 'static> Cache<T> {
     pub fn new(source: impl Source<T> + 'static, watch: Watch, policy: Policy) -> Arc<Self> {
+        Self::noted(source, watch, policy, Arc::new(|_| ()))
+    }
+
+    /// Likewise; `note` is told how each fetch ended, its tries taken together.
+    pub fn noted(source: impl Source<T> + 'static, watch: Watch, policy: Policy, note: Note) -> Arc<Self> {
         Arc::new(Self {
             source: Box::new(source),
             watch,
             policy,
+            note,
             held: ArcSwapOption::empty(),
-            state: Mutex::new(State { flight: None, failed: None }),
+            state: Mutex::new(State { flight: None, failed: None, failures: 0 }),
         })
     }
 
@@ -89,14 +107,21 @@ impl<T: Send + Sync + 'static> Cache<T> {
     /// [`CredentialError`] where it cannot be had.
     pub async fn get(self: &Arc<Self>) -> Outcome<T> {
         let now = self.watch.clock.now();
-        let held = self.held.load_full().filter(|held| held.holds(now));
-        if let Some(held) = held {
+        let held = self.held.load_full();
+        if let Some(held) = held.as_ref().filter(|held| held.holds(now)) {
             if held.renew_at.is_some_and(|at| now >= at) {
                 // Whoever asks does not wait for it, and its failure is in the log.
                 let _ = self.flight(now);
             }
             return Ok(held.value.clone());
         }
+        let fetched = self.fetched(now).await;
+        // Better the last moments of the old one than none.
+        let last = held.filter(|held| held.expires_at.is_none_or(|at| self.watch.clock.now() < at));
+        fetched.or_else(|error| last.map(|held| held.value.clone()).ok_or(error))
+    }
+
+    async fn fetched(self: &Arc<Self>, now: Ticks) -> Outcome<T> {
         let mut flight = self.flight(now)?;
         let landed = flight.wait_for(Option::is_some).await;
         let landed = landed.map_err(|_| CredentialError::passing("the fetch was given up"))?;
@@ -111,6 +136,16 @@ impl<T: Send + Sync + 'static> Cache<T> {
         if self.held.load().as_ref().is_some_and(|held| is_due(held)) {
             let _ = self.flight(now);
         }
+    }
+
+    /// Gives up what is held: who was shown it refused it, long before its end. The next call fetches.
+    pub fn forget(&self) {
+        self.held.store(None);
+    }
+
+    /// What was fetched last, whether it still holds or not.
+    pub fn held(&self) -> Option<Arc<T>> {
+        self.held.load().as_ref().map(|held| held.value.clone())
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State<T>> {
@@ -132,6 +167,8 @@ impl<T: Send + Sync + 'static> Cache<T> {
         // Who still has one can wait longer.
         let is_held = self.held.load().as_ref().is_some_and(|held| held.holds(now));
         let cool = if is_held { self.policy.cool * 10 } else { self.policy.cool };
+        let grown = cool.saturating_mul(1 << state.failures.saturating_sub(1).min(16));
+        let cool = grown.min(self.policy.cool_max);
         if let Some((when, error)) = &state.failed
             && now.since(*when) < cool
         {
@@ -145,8 +182,10 @@ impl<T: Send + Sync + 'static> Cache<T> {
         // ends by itself, after a bounded number of bounded tries.
         tokio::runtime::Handle::current().spawn(async move {
             let outcome = cache.renew().await;
+            (cache.note)(outcome.is_ok());
             let mut state = cache.state();
             state.flight = None;
+            state.failures = if outcome.is_ok() { 0 } else { state.failures.saturating_add(1) };
             state.failed = outcome.as_ref().err().map(|error| (cache.watch.clock.now(), error.clone()));
             drop(state);
             let _ = land.send(Some(outcome));
@@ -182,6 +221,7 @@ impl<T: Send + Sync + 'static> Cache<T> {
             value: value.clone(),
             renew_at: end(of(self.policy.ahead, 4)),
             ends_at: end(of(self.policy.margin, 10)),
+            expires_at: end(Duration::ZERO),
         })));
         value
     }
@@ -331,7 +371,29 @@ mod tests {
         assert_eq!(*bench.cache.get().await.unwrap(), 1);
         bench.settle().await;
         bench.clock.advance(Duration::from_secs(1));
+        assert_eq!(*bench.cache.get().await.unwrap(), 1, "its last half minute is better than nothing");
+        bench.clock.advance(Duration::from_secs(30));
         assert_eq!(bench.cache.get().await.unwrap_err().what, "down");
+    }
+
+    #[tokio::test]
+    async fn tries_come_ever_slower_up_to_a_bound_and_success_forgets_it() {
+        let bench = bench(3600, vec![CredentialError::lasting("down"); 8]);
+        bench.gate.add_permits(100);
+        // 1, 2, 4, 8, 16, 30, 30 seconds between two tries, and not a moment less.
+        let mut fetches = 0;
+        for pause in [1, 2, 4, 8, 16, 30, 30] {
+            assert!(bench.cache.get().await.is_err());
+            fetches += 1;
+            bench.clock.advance(Duration::from_secs(pause) - Duration::from_millis(1));
+            assert!(bench.cache.get().await.is_err());
+            assert_eq!(bench.fetches(), fetches, "{pause}");
+            bench.clock.advance(Duration::from_millis(1));
+        }
+        assert!(bench.cache.get().await.is_err());
+        bench.clock.advance(Duration::from_secs(30));
+        assert_eq!(*bench.cache.get().await.unwrap(), 9);
+        assert_eq!(bench.cache.state().failures, 0);
     }
 
     #[tokio::test]
@@ -394,6 +456,37 @@ mod tests {
         let cache = Cache::new(Panics(AtomicUsize::new(0)), watch, Policy::default());
         assert!(cache.get().await.unwrap_err().is_passing);
         assert_eq!(*cache.get().await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn each_fetch_is_noted_once_whatever_it_took() {
+        struct Failing(AtomicUsize);
+        #[async_trait]
+        impl Source<usize> for Failing {
+            async fn fetch(&self, _: u64) -> Result<Fresh<usize>, CredentialError> {
+                let number = self.0.fetch_add(1, Ordering::SeqCst);
+                if number < 4 { Err(CredentialError::passing("busy")) } else { Ok(Fresh::forever(number)) }
+            }
+            fn name(&self) -> String {
+                "failing".into()
+            }
+        }
+        let clock = Arc::new(ManualClock::default());
+        let watch = Watch { clock: clock.clone(), unix_s: Arc::new(|| 0) };
+        let policy = Policy { pause: Duration::ZERO, ..Policy::default() };
+        let noted = Arc::new(Mutex::new(Vec::new()));
+        let note: Note = {
+            let noted = noted.clone();
+            Arc::new(move |is_new| noted.lock().unwrap().push(is_new))
+        };
+        let cache = Cache::noted(Failing(AtomicUsize::new(0)), watch, policy, note);
+        assert!(cache.get().await.is_err() && cache.held().is_none());
+        clock.advance(Duration::from_secs(1));
+        assert_eq!((*cache.get().await.unwrap(), *cache.held().unwrap()), (4, 4));
+        assert_eq!(*noted.lock().unwrap(), [false, true]);
+        cache.forget();
+        assert!(cache.held().is_none());
+        assert_eq!(*cache.get().await.unwrap(), 5, "what was refused is not shown again");
     }
 
     #[tokio::test]

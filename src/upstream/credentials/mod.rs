@@ -24,7 +24,7 @@ mod loopback;
 pub use authorize::Credential;
 pub use aws::{AwsKeys, AwsSource, Scope, sign};
 pub use azure::{EntraProof, EntraSource};
-pub use cache::{Cache, Policy};
+pub use cache::{Cache, Note, Policy};
 pub use error::CredentialError;
 pub use fetch::{Answer, Ask, Fetch};
 pub use gcp::GcpSource;

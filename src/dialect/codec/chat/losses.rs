@@ -1,6 +1,6 @@
 //! What becomes of every feature in a chat request.
 
-use crate::chat::{Carry, Feature, Target, ThinkingEcho, ThinkingStyle};
+use crate::chat::{Carry, Feature, Request, Setting, Target, ThinkingEcho, ThinkingStyle};
 use crate::types::Protocol;
 
 /// What a chat completions upstream of which nothing is known does with `feature`.
@@ -76,11 +76,28 @@ pub fn carry(feature: Feature) -> Carry {
 pub(super) struct Policy<'t> {
     pub(super) target: &'t Target,
     pub(super) from: Protocol,
+    /// Another protocol's client names its user by more than OpenAI takes (Claude Code does).
+    pub(super) has_long_user: bool,
+}
+
+/// OpenAI: `string_above_max_length` beyond it, quotes of the JSON string included.
+const USER_BYTES_MAX: usize = 66;
+
+impl<'t> Policy<'t> {
+    pub(super) fn of(request: &Request<'_>, target: &'t Target) -> Self {
+        let long = |setting: &Setting<'_>| setting.value.as_str().len() > USER_BYTES_MAX;
+        let has_long_user =
+            request.from != Protocol::Chat && request.setting(Feature::User).is_some_and(long);
+        Self { target, from: request.from, has_long_user }
+    }
 }
 
 impl Policy<'_> {
     pub(super) fn carry(&self, feature: Feature) -> Carry {
         use Carry::{Drop, Kept, Reject};
+        if feature == Feature::User && self.has_long_user {
+            return Drop("OpenAI's ids of users are 64 characters at most");
+        }
         let (target, is_own) = (self.target, self.from == Protocol::Chat);
         let is_openrouter = target.echo == ThinkingEcho::ReasoningDetails;
         match feature {

@@ -223,7 +223,8 @@ impl<'r> Messages<'r> {
                 // DeepSeek and Moonshot refuse a turn with tool calls without it, be it empty.
                 if has_calls || !texts.is_empty() {
                     w.key("reasoning_content");
-                    join(&texts, "\n\n", w);
+                    // Nothing between them: as clients put the pieces of an answer together.
+                    w.string_of(texts);
                 }
             }
             ThinkingEcho::ReasoningDetails => self.details(turn, losses, w),

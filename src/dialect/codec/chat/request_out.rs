@@ -22,13 +22,14 @@ pub fn encode_request(
     losses: &mut Losses,
     out: &mut Vec<u8>,
 ) -> Result<(), Refused> {
-    let policy = Policy { target, from: request.from };
+    let policy = Policy::of(request, target);
     let vendor = match target.echo {
         ThinkingEcho::ReasoningDetails => Vendor::OpenRouter,
         ThinkingEcho::None | ThinkingEcho::ReasoningContent => Vendor::Unsigned,
     };
     let carry = |feature| policy.carry(feature);
-    Survey { to: Protocol::Chat, vendor, carry: &carry }.run(request, losses)?;
+    Survey { to: Protocol::Chat, vendor, signs_calls: target.needs_signatures, carry: &carry }
+        .run(request, losses)?;
     let schemas = Schemas::adapt(request, losses)?;
     let messages = Messages::new(request, &policy)?;
     JsonWriter::new(out).object(|w| {

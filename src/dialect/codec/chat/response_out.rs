@@ -126,7 +126,8 @@ fn thinking(choice: &Choice<'_>, w: &mut JsonWriter<'_>) {
     };
     if texts().next().is_some() {
         w.key("reasoning_content");
-        w.string_of(texts().enumerate().flat_map(|(at, text)| [if at == 0 { "" } else { "\n\n" }, text]));
+        // Nothing between them: a stream's deltas come to the same.
+        w.string_of(texts());
     }
     let is_thinking =
         |block: &&Block<'_>| matches!(block.kind, BlockKind::Thinking(_) | BlockKind::Redacted(_));

@@ -30,11 +30,12 @@ pub struct Decoder {
     usage: Option<Usage>,
     /// How many of Perplexity's citations were told.
     cited: usize,
+    unknown: u64,
 }
 
 /// A frame no provider should send.
 pub(super) fn nonsense(message: &str) -> StreamFault {
-    StreamFault { status: 502, code: "bad_response".to_owned(), message: message.to_owned() }
+    StreamFault::nonsense(message)
 }
 
 impl Decoder {
@@ -132,6 +133,7 @@ impl DecodeStream for Decoder {
             return Err(fault);
         }
         if root.get("choices").is_none() && root.get("usage").is_none() {
+            self.unknown += 1;
             return Ok(());
         }
         self.chunk(&root, sink)
@@ -142,6 +144,10 @@ impl DecodeStream for Decoder {
         if is_over && !self.is_ended {
             self.end(sink);
         }
+    }
+
+    fn unknown(&self) -> u64 {
+        self.unknown
     }
 }
 

@@ -149,12 +149,7 @@ pub(super) fn write(
 /// A free-form tool as a function; its grammar becomes words.
 fn wrapped(name: &str, description: Option<&str>, format: Option<&Raw<'_>>, w: &mut JsonWriter<'_>) {
     w.field_str("name", &freeform::wrap_name(name));
-    let grammar = format.map(|format| format!("The input's format: {}", format.as_str()));
-    let words = [description, grammar.as_deref()];
-    let said = || words.into_iter().flatten();
-    if said().next().is_some() {
-        w.key("description");
-        w.string_of(said().enumerate().flat_map(|(at, text)| [if at == 0 { "" } else { "\n" }, text]));
-    }
+    let words = freeform::wrap_description(description, format.map(Raw::as_str));
+    w.field_opt_str("description", words.as_deref());
     w.field_raw("parameters", freeform::SCHEMA);
 }

@@ -323,7 +323,7 @@ fn a_free_form_tool_is_a_function_where_there_are_none() {
         json.contains(r#""function":{"name":"patch__tgfreeform","arguments":"{\"input\":\"*** Begin\"}"}"#),
         "{json}"
     );
-    assert!(json.contains("The input's format: "), "{json}");
+    assert!(json.contains("Format of the input: "), "{json}");
 }
 
 #[test]

@@ -24,7 +24,8 @@ pub fn encode_request(
 ) -> Result<(), Refused> {
     let policy = Policy { target, from: request.from };
     let carry = |feature| policy.carry(feature);
-    Survey { to: Protocol::Cohere, vendor: Vendor::Unsigned, carry: &carry }.run(request, losses)?;
+    Survey { to: Protocol::Cohere, vendor: Vendor::Unsigned, signs_calls: false, carry: &carry }
+        .run(request, losses)?;
     let messages = Messages::new(request, &policy)?;
     let offered = tools::offered(request);
     let documents = documents_of(request);

@@ -28,6 +28,7 @@ pub struct Decoder {
     /// Characters of text before the open part, and in it.
     before: u64,
     within: u64,
+    unknown: u64,
 }
 
 struct Open {
@@ -43,7 +44,7 @@ enum Kind {
 }
 
 fn nonsense(message: &str) -> StreamFault {
-    StreamFault { status: 502, code: "bad_response".to_owned(), message: message.to_owned() }
+    StreamFault::nonsense(message)
 }
 
 impl Decoder {
@@ -87,7 +88,8 @@ impl Decoder {
                 }
             }
             "message-end" => return self.end(node, sink),
-            _ => {}
+            "content-end" | "citation-end" | "debug" => {}
+            _ => self.unknown += 1,
         }
         Ok(())
     }
@@ -251,4 +253,8 @@ impl DecodeStream for Decoder {
     }
 
     fn on_end(&mut self, _: Sink<'_>) {}
+
+    fn unknown(&self) -> u64 {
+        self.unknown
+    }
 }

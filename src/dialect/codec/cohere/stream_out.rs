@@ -1,8 +1,9 @@
 //! A stream for a client.
 //!
 //! Content parts are numbered in the order they open, tool calls apart from them. Stop and usage are
-//! told together at [`Event::End`]; a stream that breaks has no `message-end`. Fixed in size but for
-//! one entry a block that is open.
+//! told together at [`Event::End`]; a stream that breaks has no `message-end`. Cohere tells its calls
+//! one after another, and clients read them so: where several are open, the later ones wait, as events
+//! that are ready but not sent. Fixed in size but for one entry a block that is open.
 
 use crate::chat::{BlockKind, BlockStart, Delta, Event, StopReason, Text, freeform, pack_id};
 use crate::dialect::codec::{EncodeStream, Owed};
@@ -10,6 +11,10 @@ use crate::framing::json::JsonWriter;
 use crate::types::Usage;
 
 use super::{citation, response_out, stop, usage};
+
+/// Events of a call that may wait. Beyond, they are sent between those of the call before it, told
+/// apart by their index.
+const WAITING_BYTES_MAX: usize = 1024 * 1024;
 
 /// Writes one stream.
 pub struct Encoder {
@@ -29,6 +34,9 @@ struct OpenBlock {
     block: u32,
     index: u64,
     kind: Kind,
+    /// Of a call: what it has to say once it is its turn.
+    waiting: Vec<u8>,
+    is_closed: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -111,12 +119,13 @@ impl Encoder {
                 (0, Kind::Whole)
             }
         };
+        let mut frames = Vec::new();
         if let BlockStart::ToolUse { id, name, signature, .. } = start {
             let own = match id.is_empty() {
                 true => response_out::made_id(usize::try_from(index).unwrap_or(usize::MAX), &self.owed),
                 false => Text::Borrowed(id.as_ref()),
             };
-            delta("tool-call-start", index, "tool_calls", out, |w| {
+            delta("tool-call-start", index, "tool_calls", &mut frames, |w| {
                 w.field_str("id", &pack_id(&own, signature.as_ref()));
                 w.field_str("type", "function");
                 w.field_object("function", |w| {
@@ -125,7 +134,35 @@ impl Encoder {
                 });
             });
         }
-        self.open.push(OpenBlock { block, index, kind });
+        self.open.push(OpenBlock { block, index, kind, waiting: Vec::new(), is_closed: false });
+        self.send(block, &frames, out);
+    }
+
+    /// Sends events of a call, or keeps them until it is the call's turn.
+    fn send(&mut self, block: u32, frames: &[u8], out: &mut Vec<u8>) {
+        let first = self.open.iter().find(|open| matches!(open.kind, Kind::Call { .. }));
+        let is_turn = first.is_some_and(|first| first.block == block);
+        let Some(open) = self.open.iter_mut().find(|open| open.block == block) else { return };
+        if is_turn || open.waiting.len() + frames.len() > WAITING_BYTES_MAX {
+            out.append(&mut open.waiting);
+            out.extend_from_slice(frames);
+        } else {
+            open.waiting.extend_from_slice(frames);
+        }
+    }
+
+    /// The call whose turn it was is over: the next ones say what they have kept.
+    fn advance(&mut self, out: &mut Vec<u8>) {
+        let is_call = |open: &OpenBlock| matches!(open.kind, Kind::Call { .. });
+        while let Some(place) = self.open.iter().position(is_call)
+            && let Some(open) = self.open.get_mut(place)
+        {
+            out.append(&mut open.waiting);
+            if !open.is_closed {
+                return;
+            }
+            self.open.remove(place);
+        }
     }
 
     /// Begins a part of the content; its number.
@@ -192,15 +229,15 @@ impl Encoder {
                 });
                 event("citation-end", out, |w| w.field_u64("index", number));
             }
-            (Kind::Call { has_arguments, is_custom: false }, Delta::Arguments(text)) => {
-                *has_arguments = true;
-                arguments(index, text, out);
-            }
-            (Kind::Call { has_arguments, is_custom: true }, Delta::Arguments(text)) => {
-                if !std::mem::replace(has_arguments, true) {
-                    arguments(index, INPUT_HEAD, out);
+            (Kind::Call { has_arguments, is_custom }, Delta::Arguments(text)) => {
+                let is_first = !std::mem::replace(has_arguments, true);
+                let mut frames = Vec::new();
+                if *is_custom && is_first {
+                    arguments(index, INPUT_HEAD, &mut frames);
                 }
-                arguments(index, &escaped(text), out);
+                let piece = if *is_custom { &escaped(text) } else { text.as_ref() };
+                arguments(index, piece, &mut frames);
+                self.send(block, &frames, out);
             }
             _ => {}
         }
@@ -209,20 +246,25 @@ impl Encoder {
     /// A call without arguments has an empty object: clients parse what they gathered.
     fn block_stop(&mut self, block: u32, out: &mut Vec<u8>) {
         let Some(place) = self.open.iter().position(|open| open.block == block) else { return };
-        let OpenBlock { index, kind, .. } = self.open.swap_remove(place);
-        match kind {
-            Kind::Text(_) | Kind::Thinking => event("content-end", out, |w| w.field_u64("index", index)),
-            Kind::Call { has_arguments, is_custom } => {
-                match (is_custom, has_arguments) {
-                    (false, true) => {}
-                    (false, false) => arguments(index, "{}", out),
-                    (true, true) => arguments(index, INPUT_TAIL, out),
-                    (true, false) => arguments(index, &freeform::wrap_input(""), out),
-                }
-                event("tool-call-end", out, |w| w.field_u64("index", index));
+        let Some(open) = self.open.get_mut(place) else { return };
+        let index = open.index;
+        let Kind::Call { has_arguments, is_custom } = open.kind else {
+            if !matches!(self.open.remove(place).kind, Kind::Whole) {
+                event("content-end", out, |w| w.field_u64("index", index));
             }
-            Kind::Whole => {}
+            return;
+        };
+        open.is_closed = true;
+        let mut frames = Vec::new();
+        match (is_custom, has_arguments) {
+            (false, true) => {}
+            (false, false) => arguments(index, "{}", &mut frames),
+            (true, true) => arguments(index, INPUT_TAIL, &mut frames),
+            (true, false) => arguments(index, &freeform::wrap_input(""), &mut frames),
         }
+        event("tool-call-end", &mut frames, |w| w.field_u64("index", index));
+        self.send(block, &frames, out);
+        self.advance(out);
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {

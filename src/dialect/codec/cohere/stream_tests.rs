@@ -254,9 +254,6 @@ fn a_stream_of_another_vendor_is_written() {
     event: tool-call-start
     data: {"type":"tool-call-start","index":0,"delta":{"message":{"tool_calls":{"id":"call_0123456789abcdef_0","type":"function","function":{"name":"f","arguments":""}}}}}
 
-    event: tool-call-start
-    data: {"type":"tool-call-start","index":1,"delta":{"message":{"tool_calls":{"id":"call_0123456789abcdef_1","type":"function","function":{"name":"g","arguments":""}}}}}
-
     event: tool-call-delta
     data: {"type":"tool-call-delta","index":0,"delta":{"message":{"tool_calls":{"function":{"arguments":"{\"a\":"}}}}}
 
@@ -265,6 +262,9 @@ fn a_stream_of_another_vendor_is_written() {
 
     event: tool-call-end
     data: {"type":"tool-call-end","index":0}
+
+    event: tool-call-start
+    data: {"type":"tool-call-start","index":1,"delta":{"message":{"tool_calls":{"id":"call_0123456789abcdef_1","type":"function","function":{"name":"g","arguments":""}}}}}
 
     event: tool-call-delta
     data: {"type":"tool-call-delta","index":1,"delta":{"message":{"tool_calls":{"function":{"arguments":"{}"}}}}}

@@ -103,9 +103,11 @@ fn write_one(tool: &Tool<'_>, w: &mut JsonWriter<'_>) {
                     w.field_opt_str("description", description.as_deref());
                     w.field_raw("parameters", schema.as_ref().map_or(EMPTY_SCHEMA, Raw::as_str));
                 }
-                ToolKind::Custom { name, description, .. } => {
+                ToolKind::Custom { name, description, format } => {
+                    let format = format.as_ref().map(Raw::as_str);
                     w.field_str("name", &freeform::wrap_name(name));
-                    w.field_opt_str("description", description.as_deref());
+                    let words = freeform::wrap_description(description.as_deref(), format);
+                    w.field_opt_str("description", words.as_deref());
                     w.field_raw("parameters", freeform::SCHEMA);
                 }
                 ToolKind::Hosted { .. } => {}

@@ -177,7 +177,7 @@ impl Facts {
     }
 
     pub(super) fn survey<'s>(&self, carry: &'s dyn Fn(Feature) -> Carry) -> Survey<'s> {
-        Survey { to: HERE, vendor: self.vendor(), carry }
+        Survey { to: HERE, vendor: self.vendor(), signs_calls: false, carry }
     }
 }
 

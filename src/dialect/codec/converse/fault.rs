@@ -54,7 +54,7 @@ pub(super) fn fault(name: &str, data: &[u8]) -> StreamFault {
 
 /// A message that makes no sense.
 pub(super) fn nonsense(why: &str) -> StreamFault {
-    StreamFault { status: 502, code: "bad_event".to_owned(), message: why.to_owned() }
+    StreamFault::nonsense(why)
 }
 
 fn bounded(text: &str, bytes: usize) -> String {

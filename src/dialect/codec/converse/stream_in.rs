@@ -23,6 +23,7 @@ pub struct Decoder {
     has_started: bool,
     has_stopped: bool,
     has_ended: bool,
+    unknown: u64,
 }
 
 /// An open block: Bedrock's number of it, and ours.
@@ -69,7 +70,7 @@ impl Decoder {
             }
             "contentBlockStop" => self.close_where(|open| open.index == index, sink),
             "messageStop" => self.stop(root, sink),
-            _ => {}
+            _ => self.unknown += 1,
         }
         Ok(())
     }
@@ -295,5 +296,9 @@ impl DecodeStream for Decoder {
 
     fn on_end(&mut self, sink: Sink<'_>) {
         self.end(sink);
+    }
+
+    fn unknown(&self) -> u64 {
+        self.unknown
     }
 }

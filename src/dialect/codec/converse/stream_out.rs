@@ -98,6 +98,10 @@ impl Encoder {
 
     fn delta(&mut self, number: u32, delta: &Delta<'_>, out: &mut Vec<u8>) {
         let Some(block) = self.blocks.iter_mut().find(|block| block.number == number) else { return };
+        if matches!(delta, Delta::Arguments(piece) if piece.is_empty()) {
+            // Alone it would be no input.
+            return;
+        }
         let is_first = !std::mem::replace(&mut block.has_delta, true);
         let (index, form) = (block.index, block.form);
         let mut frames = Vec::new();

@@ -4,7 +4,8 @@ use super::blocks_out::{cache_point, extra};
 use super::facts::{ANY_OBJECT, Answer, Facts, told};
 use super::{HERE, OUTPUT_TOOL};
 use crate::chat::{
-    BlockKind, Carry, Feature, Losses, OutputFormat, Refused, Request, Tool, ToolChoice, ToolKind, freeform,
+    BlockKind, Carry, Feature, Losses, OutputFormat, Raw, Refused, Request, Tool, ToolChoice, ToolKind,
+    freeform,
 };
 use crate::dialect::codec::schema::{Place, Subset, adapt};
 use crate::framing::json::JsonWriter;
@@ -176,8 +177,10 @@ impl Offer<'_, '_> {
     fn write(&self, facts: &Facts, w: &mut JsonWriter<'_>) {
         match &self.tool.kind {
             ToolKind::Hosted { json, .. } => w.raw(json.as_str()),
-            ToolKind::Custom { name, description, .. } => {
-                spec(&wire_name(name, true), description.as_deref(), &self.schema, w, |_| {});
+            ToolKind::Custom { name, description, format } => {
+                let format = format.as_ref().map(Raw::as_str);
+                let words = freeform::wrap_description(description.as_deref(), format);
+                spec(&wire_name(name, true), words.as_deref(), &self.schema, w, |_| {});
             }
             ToolKind::Function { name, description, strict, .. } => {
                 spec(name, description.as_deref(), &self.schema, w, |w| {

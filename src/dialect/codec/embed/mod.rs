@@ -48,7 +48,7 @@ pub fn decode_request<'a>(root: &Node<'a>, shape: Shape, called: Called<'_>) -> 
         Shape::OpenAi | Shape::Voyage => openai::decode_request(root, shape, called),
         Shape::GeminiOne | Shape::GeminiMany => gemini::decode_request(root, shape, called),
         Shape::Cohere | Shape::BedrockCohere => cohere::decode_request(root, shape, called),
-        Shape::Ollama => ollama::decode_request(root, called),
+        Shape::Ollama | Shape::OllamaOne => ollama::decode_request(root, shape, called),
         Shape::BedrockTitan => titan::decode_request(root, called),
     }?;
     if request.inputs.is_empty() {
@@ -57,8 +57,8 @@ pub fn decode_request<'a>(root: &Node<'a>, shape: Shape, called: Called<'_>) -> 
     Ok(request)
 }
 
-/// Writes a request for `model` in the shape of its provider. Shapes of one input a call
-/// ([`Shape::inputs_max`]) take one part of the request after the other ([`Request::parts`]).
+/// Writes a request for `model` in the shape of its provider, which takes at most
+/// [`Shape::inputs_max`] inputs a call: longer ones go up in parts ([`Request::parts`]).
 ///
 /// # Errors
 /// [`Refused`] where the provider cannot make these vectors.
@@ -70,14 +70,15 @@ pub fn encode_request(
     out: &mut Vec<u8>,
 ) -> Result<(), Refused> {
     if request.inputs.len() > shape.inputs_max() {
-        return Err(Refused::new(At::NOWHERE, "this provider embeds one input a call: send one"));
+        let message = format!("this provider embeds at most {} inputs a call", shape.inputs_max());
+        return Err(Refused::new(At::NOWHERE, message));
     }
     let w = &mut JsonWriter::new(out);
     match shape {
         Shape::OpenAi | Shape::Voyage => openai::encode_request(request, shape, model, losses, w),
         Shape::GeminiOne | Shape::GeminiMany => gemini::encode_request(request, shape, model, losses, w),
         Shape::Cohere | Shape::BedrockCohere => cohere::encode_request(request, shape, model, losses, w),
-        Shape::Ollama => ollama::encode_request(request, model, losses, w),
+        Shape::Ollama | Shape::OllamaOne => ollama::encode_request(request, shape, model, losses, w),
         Shape::BedrockTitan => titan::encode_request(request, losses, w),
     }
 }
@@ -91,7 +92,7 @@ pub fn decode_response<'a>(root: &Node<'a>, shape: Shape, wanted: &Wanted) -> Re
         Shape::OpenAi | Shape::Voyage => openai::decode_response(root, shape, wanted),
         Shape::GeminiOne | Shape::GeminiMany => gemini::decode_response(root, shape),
         Shape::Cohere | Shape::BedrockCohere => cohere::decode_response(root, shape),
-        Shape::Ollama => ollama::decode_response(root),
+        Shape::Ollama | Shape::OllamaOne => ollama::decode_response(root),
         Shape::BedrockTitan => titan::decode_response(root),
     };
     response.ok_or_else(|| {
@@ -118,7 +119,7 @@ pub fn encode_response(
         Shape::OpenAi | Shape::Voyage => openai::encode_response(response, shape, wanted, w),
         Shape::GeminiOne | Shape::GeminiMany => gemini::encode_response(response, shape, w),
         Shape::Cohere | Shape::BedrockCohere => cohere::encode_response(response, shape, wanted, w),
-        Shape::Ollama => ollama::encode_response(response, wanted, w),
+        Shape::Ollama | Shape::OllamaOne => ollama::encode_response(response, shape, wanted, w),
         Shape::BedrockTitan => titan::encode_response(response, wanted, w),
     }
 }

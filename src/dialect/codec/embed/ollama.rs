@@ -1,4 +1,4 @@
-//! Ollama's `/api/embed`, and `/api/embeddings` of before as it is read.
+//! Ollama's `/api/embed`, and `/api/embeddings` of before, whose answer is one vector.
 
 use super::fields::{self, flag, inputs, number, only_floats};
 use super::vector::write_all;
@@ -7,10 +7,17 @@ use crate::chat::{Losses, Refused};
 use crate::dialect::codec::{Called, Garbled};
 use crate::framing::json::{JsonWriter, Node};
 
-pub(super) fn decode_request<'a>(root: &Node<'a>, called: Called<'_>) -> Result<Request<'a>, Refused> {
-    let mut request = Request::new(Shape::Ollama, fields::model(root, called)?);
+pub(super) fn decode_request<'a>(
+    root: &Node<'a>,
+    shape: Shape,
+    called: Called<'_>,
+) -> Result<Request<'a>, Refused> {
+    let mut request = Request::new(shape, fields::model(root, called)?);
     let key = if root.get("input").is_none() && root.get("prompt").is_some() { "prompt" } else { "input" };
     request.inputs = inputs(root, key)?;
+    if let (Shape::OllamaOne, [_, second, ..]) = (shape, request.inputs.as_slice()) {
+        return Err(Refused::new(second.at, "this path embeds one text: `/api/embed` takes several"));
+    }
     request.dimensions = number(root, "dimensions")?;
     let truncates = flag(root, "truncate")?;
     request.truncate = truncates.map(|is_cut| if is_cut { Truncate::End } else { Truncate::None });
@@ -21,6 +28,7 @@ pub(super) fn decode_request<'a>(root: &Node<'a>, called: Called<'_>) -> Result<
 
 pub(super) fn encode_request(
     request: &Request<'_>,
+    shape: Shape,
     model: &str,
     losses: &mut Losses,
     w: &mut JsonWriter<'_>,
@@ -31,7 +39,10 @@ pub(super) fn encode_request(
     request.lose(&["input_type", "title"], losses);
     w.object(|w| {
         w.field_str("model", model);
-        w.field_array("input", |w| texts.iter().for_each(|text| w.string(text)));
+        match texts.as_slice() {
+            [only] if shape == Shape::OllamaOne => w.field_str("prompt", only),
+            _ => w.field_array("input", |w| texts.iter().for_each(|text| w.string(text))),
+        }
         if let Some(count) = request.dimensions {
             w.field_u64("dimensions", count);
         }
@@ -60,11 +71,21 @@ pub(super) fn decode_response<'a>(root: &Node<'a>) -> Option<Response<'a>> {
 
 pub(super) fn encode_response(
     response: &Response<'_>,
+    shape: Shape,
     wanted: &Wanted,
     w: &mut JsonWriter<'_>,
 ) -> Result<(), Garbled> {
     let vectors = response.vectors(Dtype::Float)?;
     let mut result = Ok(());
+    if shape == Shape::OllamaOne {
+        let first =
+            vectors.first().ok_or_else(|| Garbled("no embeddings: the answer is empty".to_owned()))?;
+        w.object(|w| {
+            w.key("embedding");
+            result = first.write_numbers(Dtype::Float, w);
+        });
+        return result;
+    }
     w.object(|w| {
         w.field_str("model", if response.model.is_empty() { &wanted.model } else { &response.model });
         w.key("embeddings");

@@ -92,6 +92,7 @@ fn a_query_goes_to_every_vendor_in_its_words() {
     Cohere {"model":"up","texts":["q"],"input_type":"search_query","embedding_types":["float"],"output_dimension":8} lost ["User"]
     Voyage {"model":"up","input":["q"],"input_type":"query","output_dimension":8} lost ["User"]
     Ollama {"model":"up","input":["q"],"dimensions":8} lost ["User", "input_type"]
+    OllamaOne {"model":"up","prompt":"q","dimensions":8} lost ["User", "input_type"]
     BedrockTitan {"inputText":"q","dimensions":8} lost ["User", "input_type"]
     BedrockCohere {"texts":["q"],"input_type":"search_query","output_dimension":8} lost ["User"]
     "#);
@@ -173,7 +174,7 @@ fn numbers_of_other_kinds_are_asked_for_where_they_are_made() {
 #[test]
 fn a_form_of_one_input_takes_a_request_in_parts() {
     let request = decode(r#"{"model":"m","input":["a","b"]}"#, Shape::OpenAi);
-    assert!(encode(&request, Shape::BedrockTitan).unwrap_err().message.contains("one input a call"));
+    assert!(encode(&request, Shape::BedrockTitan).unwrap_err().message.contains("at most 1 inputs a call"));
     let parts = request.parts(Shape::BedrockTitan.inputs_max());
     let texts: Vec<String> = parts.iter().map(|part| encode(part, Shape::BedrockTitan).unwrap().0).collect();
     assert_eq!(texts, [r#"{"inputText":"a"}"#, r#"{"inputText":"b"}"#]);

@@ -1,5 +1,9 @@
 //! Whose request and answer is meant.
 
+use crate::dialect::paths::{encode_segment, gemini_path};
+use crate::framing::json::Node;
+use crate::types::{Endpoint, Protocol};
+
 /// One vendor's form of an embeddings call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shape {
@@ -13,8 +17,10 @@ pub enum Shape {
     Cohere,
     /// Voyage `/v1/embeddings`.
     Voyage,
-    /// Ollama `/api/embed`, and the older `/api/embeddings` as it is read.
+    /// Ollama `/api/embed`.
     Ollama,
+    /// Ollama `/api/embeddings`: one text, the form of before.
+    OllamaOne,
     /// Bedrock `/model/{id}/invoke` of Amazon's Titan embedding models.
     BedrockTitan,
     /// Bedrock `/model/{id}/invoke` of Cohere's embedding models.
@@ -22,22 +28,91 @@ pub enum Shape {
 }
 
 impl Shape {
-    pub const ALL: [Shape; 8] = [
+    pub const ALL: [Shape; 9] = [
         Shape::OpenAi,
         Shape::GeminiOne,
         Shape::GeminiMany,
         Shape::Cohere,
         Shape::Voyage,
         Shape::Ollama,
+        Shape::OllamaOne,
         Shape::BedrockTitan,
         Shape::BedrockCohere,
     ];
 
-    /// How many inputs the form has room for; vendors have limits of their own below.
+    /// The name in docs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Shape::OpenAi => "openai",
+            Shape::GeminiOne => "gemini",
+            Shape::GeminiMany => "gemini batch",
+            Shape::Cohere => "cohere",
+            Shape::Voyage => "voyage",
+            Shape::Ollama => "ollama",
+            Shape::OllamaOne => "ollama, one",
+            Shape::BedrockTitan => "titan",
+            Shape::BedrockCohere => "bedrock cohere",
+        }
+    }
+
+    /// The shape a client's body has; None where `endpoint` or body is none of embeddings.
+    pub fn of_client(endpoint: Endpoint, root: &Node<'_>) -> Option<Self> {
+        let has = |keys: &[&str]| keys.iter().any(|key| root.get(key).is_some());
+        Some(match endpoint {
+            // One path, two vendors: these fields are Voyage's alone.
+            Endpoint::Embeddings if has(&["output_dimension", "output_dtype", "truncation"]) => Shape::Voyage,
+            Endpoint::Embeddings => Shape::OpenAi,
+            Endpoint::EmbedContent => Shape::GeminiOne,
+            Endpoint::BatchEmbedContents => Shape::GeminiMany,
+            Endpoint::CohereEmbed => Shape::Cohere,
+            Endpoint::OllamaEmbed => Shape::Ollama,
+            Endpoint::OllamaEmbeddings => Shape::OllamaOne,
+            Endpoint::Invoke if has(&["inputText", "inputImage"]) => Shape::BedrockTitan,
+            Endpoint::Invoke if has(&["texts", "images", "inputs"]) => Shape::BedrockCohere,
+            _ => return None,
+        })
+    }
+
+    /// The shape in which a provider that speaks `protocol` embeds `count` inputs by `model`. None
+    /// where it embeds nothing, or where only the model's name could tell and does not.
+    pub fn of_provider(protocol: Protocol, is_voyage: bool, model: &str, count: usize) -> Option<Self> {
+        Some(match protocol {
+            Protocol::Chat | Protocol::Responses if is_voyage => Shape::Voyage,
+            Protocol::Chat | Protocol::Responses => Shape::OpenAi,
+            // Vertex has no batches; one input is asked for in the same way there and at AI Studio.
+            Protocol::Generate if count <= 1 => Shape::GeminiOne,
+            Protocol::Generate => Shape::GeminiMany,
+            Protocol::Cohere => Shape::Cohere,
+            Protocol::Ollama => Shape::Ollama,
+            Protocol::Converse if model.contains("titan-embed") => Shape::BedrockTitan,
+            Protocol::Converse if model.contains("cohere.embed") => Shape::BedrockCohere,
+            Protocol::Converse | Protocol::Messages => return None,
+        })
+    }
+
+    /// Below the base path of a provider of this shape.
+    pub fn path(self, model: &str) -> String {
+        match self {
+            Shape::OpenAi | Shape::Voyage => "/embeddings".to_owned(),
+            Shape::GeminiOne => gemini_path(model, "embedContent"),
+            Shape::GeminiMany => gemini_path(model, "batchEmbedContents"),
+            Shape::Cohere => "/v2/embed".to_owned(),
+            Shape::Ollama => "/api/embed".to_owned(),
+            Shape::OllamaOne => "/api/embeddings".to_owned(),
+            Shape::BedrockTitan | Shape::BedrockCohere => format!("/model/{}/invoke", encode_segment(model)),
+        }
+    }
+
+    /// How many inputs one call may have: the form's room, or the vendor's limit (OpenAI, Gemini and
+    /// Cohere: API references of `embeddings`, `batchEmbedContents`, `embed`; Voyage: embeddings API).
     pub fn inputs_max(self) -> usize {
         match self {
-            Shape::GeminiOne | Shape::BedrockTitan => 1,
-            _ => usize::MAX,
+            Shape::GeminiOne | Shape::BedrockTitan | Shape::OllamaOne => 1,
+            Shape::Cohere | Shape::BedrockCohere => 96,
+            Shape::GeminiMany => 100,
+            Shape::Voyage => 1000,
+            Shape::OpenAi => 2048,
+            Shape::Ollama => usize::MAX,
         }
     }
 
@@ -46,8 +121,44 @@ impl Shape {
         let family = |shape: Shape| match shape {
             Shape::GeminiMany => Shape::GeminiOne,
             Shape::BedrockCohere => Shape::Cohere,
+            Shape::OllamaOne => Shape::Ollama,
             other => other,
         };
         family(self) == family(other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::framing::json::{Duplicates, parse};
+
+    #[test]
+    fn the_body_tells_where_a_path_is_shared() {
+        for (endpoint, body, shape) in [
+            (Endpoint::Embeddings, r#"{"input":"a"}"#, Some(Shape::OpenAi)),
+            (Endpoint::Embeddings, r#"{"input":"a","output_dtype":"int8"}"#, Some(Shape::Voyage)),
+            (Endpoint::Invoke, r#"{"inputText":"a"}"#, Some(Shape::BedrockTitan)),
+            (Endpoint::Invoke, r#"{"texts":["a"]}"#, Some(Shape::BedrockCohere)),
+            (Endpoint::Invoke, r#"{"messages":[]}"#, None),
+            (Endpoint::Rerank, r#"{"query":"a"}"#, None),
+        ] {
+            let root = parse(body, Duplicates::Refuse).unwrap();
+            assert_eq!(Shape::of_client(endpoint, &root), shape, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_provider_has_one_shape_for_a_model_and_a_number_of_inputs() {
+        let of = |protocol, model, count| Shape::of_provider(protocol, false, model, count);
+        assert_eq!(of(Protocol::Generate, "g", 1), Some(Shape::GeminiOne));
+        assert_eq!(of(Protocol::Generate, "g", 2), Some(Shape::GeminiMany));
+        assert_eq!(of(Protocol::Converse, "amazon.titan-embed-text-v2:0", 1), Some(Shape::BedrockTitan));
+        assert_eq!(of(Protocol::Converse, "us.cohere.embed-v4:0", 9), Some(Shape::BedrockCohere));
+        assert_eq!(of(Protocol::Converse, "us.anthropic.claude", 1), None);
+        assert_eq!(of(Protocol::Messages, "claude", 1), None);
+        assert_eq!(Shape::of_provider(Protocol::Chat, true, "voyage-4", 3), Some(Shape::Voyage));
+        assert_eq!(Shape::BedrockTitan.path("a:0"), "/model/a%3A0/invoke");
+        assert_eq!(Shape::GeminiMany.path("g"), "/v1beta/models/g:batchEmbedContents");
     }
 }

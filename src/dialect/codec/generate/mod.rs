@@ -27,7 +27,6 @@ mod signature;
 mod stop;
 mod stream_in;
 mod stream_out;
-mod time;
 mod tools_in;
 mod tools_out;
 mod usage;

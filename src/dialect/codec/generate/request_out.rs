@@ -20,7 +20,8 @@ pub fn encode_request(
     out: &mut Vec<u8>,
 ) -> Result<(), Refused> {
     let carry = |feature| carry_for(feature, request, target);
-    Survey { to: Protocol::Generate, vendor: Vendor::Gemini, carry: &carry }.run(request, losses)?;
+    Survey { to: Protocol::Generate, vendor: Vendor::Gemini, signs_calls: true, carry: &carry }
+        .run(request, losses)?;
     let system = system(request, losses);
     let contents = plan::contents(request, target, losses)?;
     let tools = tools_out::tools(request, target, losses)?;

@@ -4,9 +4,10 @@ use super::grounding;
 use super::names::{add_extra, extra_of, get, list, text};
 use super::part_in::{self, Part, Piece};
 use super::usage::Count;
-use super::{logprobs, stop, time};
+use super::{logprobs, stop};
 use crate::chat::{Block, BlockKind, Choice, Extra, Response, Stop, StopReason, Text, ToolUse, freeform};
 use crate::dialect::codec::Garbled;
+use crate::dialect::codec::time;
 use crate::framing::json::Node;
 use crate::types::Protocol;
 

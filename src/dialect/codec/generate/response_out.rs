@@ -2,9 +2,10 @@
 
 use super::names::{has_extra, write_extra};
 use super::part_out::{For, Lowering, Outgoing};
-use super::{grounding, logprobs, stop, time, usage};
+use super::{grounding, logprobs, stop, usage};
 use crate::chat::{BlockKind, Choice, Response, StopReason};
 use crate::dialect::codec::Owed;
+use crate::dialect::codec::time;
 use crate::framing::json::JsonWriter;
 use crate::types::Protocol;
 

@@ -160,7 +160,7 @@ fn reasons_of_others_have_their_words_here() {
             r#""finishReason":"SAFETY","finishMessage":"content_filter""#,
         ),
         (StopReason::Refusal, "refusal", r#""finishReason":"PROHIBITED_CONTENT","finishMessage":"refusal""#),
-        (StopReason::Pause, "pause_turn", r#""finishReason":"OTHER","finishMessage":"pause_turn""#),
+        (StopReason::Pause, "pause_turn", r#""finishReason":"STOP","finishMessage":"pause_turn""#),
         (StopReason::Error, "failed", r#""finishReason":"OTHER","finishMessage":"failed""#),
     ] {
         let mut response = Response::new(Protocol::Messages);

@@ -76,11 +76,13 @@ pub(super) fn native<'s>(stop: &'s Stop<'_>, from: Protocol) -> &'s str {
         return word;
     }
     match stop.reason {
-        StopReason::End | StopReason::StopSequence | StopReason::ToolUse => "STOP",
+        // A pause is a stop: Gemini's own word for one (`CONTINUATION`) is in no released client. The
+        // vendor's word stands beside it.
+        StopReason::End | StopReason::StopSequence | StopReason::ToolUse | StopReason::Pause => "STOP",
         StopReason::Length | StopReason::ContextWindow => "MAX_TOKENS",
         StopReason::ContentFilter => "SAFETY",
         StopReason::Refusal => "PROHIBITED_CONTENT",
-        StopReason::Pause | StopReason::Error => "OTHER",
+        StopReason::Error => "OTHER",
     }
 }
 

@@ -10,10 +10,11 @@ use super::partial::Arguments;
 use super::response_in::{self, Ids};
 use super::signature::Slot;
 use super::usage::Count;
-use super::{logprobs, stop, time};
+use super::{logprobs, stop};
 use crate::chat::{
     BlockKind, BlockStart, Delta, Event, Signature, Stop, StopReason, Text, freeform, unpack_id,
 };
+use crate::dialect::codec::time;
 use crate::dialect::codec::{DecodeStream, Sink};
 use crate::dialect::generic::fault;
 use crate::dialect::tap::StreamFault;
@@ -33,6 +34,7 @@ pub struct Decoder {
     count: Count,
     told: Option<Usage>,
     blocked: Option<String>,
+    unknown: u64,
 }
 
 /// What is known of one candidate.
@@ -64,7 +66,7 @@ impl Decoder {
     }
 
     fn element(&mut self, root: &Node<'_>, sink: Sink<'_>) -> Result<(), StreamFault> {
-        if !self.has_started && is_answer(root) {
+        if !self.has_started {
             self.has_started = true;
             self.id = text(root, "responseId").unwrap_or_default().into_owned();
             sink(Event::Start {
@@ -125,7 +127,7 @@ fn is_answer(root: &Node<'_>) -> bool {
 }
 
 fn garbled(what: &str) -> StreamFault {
-    StreamFault { status: 502, code: "invalid_stream".to_owned(), message: what.to_owned() }
+    StreamFault::nonsense(what)
 }
 
 impl DecodeStream for Decoder {
@@ -144,6 +146,10 @@ impl DecodeStream for Decoder {
         }
         if !root.is_object() {
             return Err(garbled("an element of the provider's stream is no object"));
+        }
+        if !is_answer(&root) {
+            self.unknown += 1;
+            return Ok(());
         }
         self.element(&root, sink)
     }
@@ -164,6 +170,10 @@ impl DecodeStream for Decoder {
             sink(Event::Stop { choice, stop: stop::stop(word, candidate.has_calls) });
         }
         sink(Event::End);
+    }
+
+    fn unknown(&self) -> u64 {
+        self.unknown
     }
 }
 

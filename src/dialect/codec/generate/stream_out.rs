@@ -5,8 +5,9 @@
 
 use super::part_out::{Body, For, Lowering, Outgoing};
 use super::response_out::write_content;
-use super::{grounding, logprobs, stop, time, usage};
+use super::{grounding, logprobs, stop, usage};
 use crate::chat::{Block, BlockKind, BlockStart, Delta, Event, Extra, Raw, Signature, Stop, Text, ToolUse};
+use crate::dialect::codec::time;
 use crate::dialect::codec::{EncodeStream, Owed};
 use crate::framing::json::JsonWriter;
 use crate::types::{Protocol, Usage};

@@ -23,7 +23,7 @@ pub(super) struct Tools<'r> {
 
 struct Function<'r> {
     name: Cow<'r, str>,
-    description: Option<&'r str>,
+    description: Option<Cow<'r, str>>,
     /// Member name and schema; None for a function without parameters.
     schema: Option<(&'static str, Cow<'r, str>)>,
     extra: &'r Extra<'r>,
@@ -68,10 +68,13 @@ fn has_search(request: &Request<'_>, target: &Target) -> bool {
 fn function<'r>(tool: &'r Tool<'r>, target: &Target, losses: &mut Losses) -> Result<Function<'r>, Refused> {
     let (name, description, schema) = match &tool.kind {
         ToolKind::Function { name, description, schema, .. } => {
-            (Cow::Borrowed(name.as_ref()), description.as_deref(), schema.as_ref().map(|raw| raw.as_str()))
+            let words = description.as_deref().map(Cow::Borrowed);
+            (Cow::Borrowed(name.as_ref()), words, schema.as_ref().map(|raw| raw.as_str()))
         }
-        ToolKind::Custom { name, description, .. } => {
-            (freeform::wrap_name(name).into(), description.as_deref(), Some(freeform::SCHEMA))
+        ToolKind::Custom { name, description, format } => {
+            let format = format.as_ref().map(|raw| raw.as_str());
+            let words = freeform::wrap_description(description.as_deref(), format);
+            (freeform::wrap_name(name).into(), words, Some(freeform::SCHEMA))
         }
         ToolKind::Hosted { kind, .. } => (Cow::Borrowed(kind.as_ref()), None, None),
     };
@@ -168,7 +171,7 @@ impl Function<'_> {
     fn write(&self, w: &mut JsonWriter<'_>) {
         w.object(|w| {
             w.field_str("name", &self.name);
-            w.field_opt_str("description", self.description);
+            w.field_opt_str("description", self.description.as_deref());
             if let Some((field, schema)) = &self.schema {
                 w.field_raw(field, schema);
             }

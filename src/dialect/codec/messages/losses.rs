@@ -73,7 +73,8 @@ pub fn carry(feature: Feature) -> Carry {
 /// Notes what is lost, and refuses what cannot be.
 pub(super) fn survey(plan: &Plan<'_>, losses: &mut Losses) -> Result<(), Refused> {
     let carry = |feature| of_plan(plan, feature).unwrap_or_else(|| carry(feature));
-    let survey = Survey { to: Protocol::Messages, vendor: Vendor::Anthropic, carry: &carry };
+    let survey =
+        Survey { to: Protocol::Messages, vendor: Vendor::Anthropic, signs_calls: false, carry: &carry };
     survey.run(plan.request, losses)
 }
 

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 fn try_request(json: &str) {
     let Ok(root) = parse(json, Duplicates::LastCounts) else { return };
-    let _ = decode_count(&root);
+    let _ = decode_count(&root, Called::default());
     let Ok(request) = decode_request(&root, Called::default()) else { return };
     for host in [Host::Anthropic, Host::Vertex, Host::BedrockInvoke] {
         let _ = betas::adapt_body(host, &["compact-2026-01-12"], &[], &root);

@@ -52,8 +52,8 @@ pub fn decode_request<'a>(root: &Node<'a>, called: Called<'_>) -> Result<Request
 ///
 /// # Errors
 /// [`Refused`], likewise.
-pub fn decode_count<'a>(root: &Node<'a>) -> Result<Request<'a>, Refused> {
-    decode(root, Called::default())
+pub fn decode_count<'a>(root: &Node<'a>, called: Called<'_>) -> Result<Request<'a>, Refused> {
+    decode(root, called)
 }
 
 fn decode<'a>(root: &Node<'a>, called: Called<'_>) -> Result<Request<'a>, Refused> {

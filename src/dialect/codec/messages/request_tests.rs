@@ -212,7 +212,7 @@ fn the_kinds_of_thinking_are_read_and_written_back() {
 fn a_count_needs_no_limit_and_a_call_does() {
     let json = r#"{"model":"m","messages":[{"role":"user","content":"a"}]}"#;
     let root = parse(json, Duplicates::Refuse).unwrap();
-    assert_eq!(decode_count(&root).unwrap().max_output, None);
+    assert_eq!(decode_count(&root, Called::default()).unwrap().max_output, None);
     let refused = decode_request(&root, Called::default()).unwrap_err();
     assert!(refused.message.contains("max_tokens"));
 }

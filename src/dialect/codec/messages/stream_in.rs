@@ -31,6 +31,7 @@ pub struct Decoder {
     open: Vec<OpenBlock>,
     told: Told,
     last_usage: Option<Usage>,
+    unknown: u64,
 }
 
 impl Decoder {
@@ -55,7 +56,8 @@ impl Decoder {
             "message_stop" => self.message_stop(sink),
             "error" => return Err(fault_of(node)),
             _ if node.get("error").is_some() => return Err(fault_of(node)),
-            _ => {}
+            "ping" => {}
+            _ => self.unknown += 1,
         }
         Ok(())
     }
@@ -178,8 +180,8 @@ impl Decoder {
 impl DecodeStream for Decoder {
     fn on_frame(&mut self, name: Option<&[u8]>, data: &[u8], sink: Sink<'_>) -> Result<(), StreamFault> {
         let trimmed = data.trim_ascii();
-        // Some servers copy OpenAI's last line as well.
-        if trimmed.is_empty() || trimmed == b"[DONE]" {
+        // Some servers copy OpenAI's last line as well. Nothing counts behind the end.
+        if self.is_ended || trimmed.is_empty() || trimmed == b"[DONE]" {
             return Ok(());
         }
         let exception = name.filter(|name| name.ends_with(b"xception"));
@@ -206,6 +208,10 @@ impl DecodeStream for Decoder {
     fn on_end(&mut self, _sink: Sink<'_>) {
         // `message_stop` was the end, or there was none.
     }
+
+    fn unknown(&self) -> u64 {
+        self.unknown
+    }
 }
 
 fn index(node: &Node<'_>) -> u64 {
@@ -219,5 +225,5 @@ fn fault_of(node: &Node<'_>) -> StreamFault {
 
 /// The upstream talks nonsense.
 fn broken(why: &str) -> StreamFault {
-    StreamFault { status: 502, code: "bad_stream".to_owned(), message: why.to_owned() }
+    StreamFault::nonsense(why)
 }

@@ -448,3 +448,19 @@ fn text_is_borrowed_where_it_had_no_escapes() {
         .unwrap();
     assert!(is_borrowed);
 }
+
+#[test]
+fn nothing_counts_behind_the_end() {
+    let mut decoder = Decoder::new();
+    let mut told = Vec::new();
+    for frame in [
+        r#"{"type":"message_start","message":{"id":"a","model":"m","usage":{"input_tokens":3}}}"#,
+        r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2}}"#,
+        r#"{"type":"message_stop"}"#,
+        r#"{"type":"message_delta","delta":{"stop_reason":"max_tokens"},"usage":{"output_tokens":9}}"#,
+        r#"{"type":"error","error":{"type":"overloaded_error","message":"x"}}"#,
+    ] {
+        decoder.on_frame(None, frame.as_bytes(), &mut |event| told.push(format!("{event:?}"))).unwrap();
+    }
+    assert_eq!(told.last().map(String::as_str), Some("End"));
+}

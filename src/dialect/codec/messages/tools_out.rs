@@ -110,13 +110,7 @@ fn parameters<'r>(
 
 /// A free-form tool's grammar is for the model to read: it cannot be enforced.
 fn free_description<'r>(words: Option<&'r str>, format: Option<&Raw<'_>>) -> Option<Cow<'r, str>> {
-    match (words, format) {
-        (Some(words), Some(format)) => {
-            Some(Cow::Owned(format!("{words}\n\nFormat of the input: {}", format.as_str())))
-        }
-        (None, Some(format)) => Some(Cow::Owned(format!("Format of the input: {}", format.as_str()))),
-        (words, None) => words.map(Cow::Borrowed),
-    }
+    freeform::wrap_description(words, format.map(Raw::as_str))
 }
 
 fn check_name(plan: &Plan<'_>, tool: &Tool<'_>, name: &str) -> Result<(), Refused> {

@@ -71,12 +71,8 @@ impl Messages<'_> {
             joined(turn.blocks.iter(), "", w);
             if !thoughts.is_empty() {
                 w.key("thinking");
-                w.string_of(
-                    thoughts
-                        .iter()
-                        .enumerate()
-                        .flat_map(|(at, text)| [if at == 0 { "" } else { "\n\n" }, text]),
-                );
+                // Nothing between them: as its own clients put the pieces of an answer together.
+                w.string_of(thoughts);
             }
             images::write(turn.blocks.iter().filter_map(images::data), w);
             let calls = || {

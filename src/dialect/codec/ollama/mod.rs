@@ -22,7 +22,6 @@ mod response_out;
 mod stop;
 mod stream_in;
 mod stream_out;
-mod time;
 mod tools;
 mod usage;
 

@@ -18,7 +18,8 @@ pub fn encode_request(
     out: &mut Vec<u8>,
 ) -> Result<(), Refused> {
     let carry = |feature| losses::for_target(feature, target);
-    Survey { to: Protocol::Ollama, vendor: Vendor::Unsigned, carry: &carry }.run(request, losses)?;
+    Survey { to: Protocol::Ollama, vendor: Vendor::Unsigned, signs_calls: false, carry: &carry }
+        .run(request, losses)?;
     JsonWriter::new(out).object(|w| {
         w.field_str("model", &target.model);
         w.field_array("messages", |w| Messages { request, target }.write(losses, w));

@@ -7,7 +7,8 @@ use crate::framing::json::Node;
 use crate::types::Protocol;
 
 use super::messages_in::{ASSISTANT, assistant};
-use super::{extra, stop, time, usage};
+use super::{extra, stop, usage};
+use crate::dialect::codec::time;
 
 const ROOT: [&str; 8] =
     ["model", "created_at", "message", "done", "done_reason", "prompt_eval_count", "eval_count", "logprobs"];

@@ -5,7 +5,8 @@ use crate::dialect::codec::Owed;
 use crate::framing::json::{Duplicates, JsonWriter, parse};
 
 use super::calls::Out;
-use super::{extra, images, stop, time, usage};
+use super::{extra, images, stop, usage};
+use crate::dialect::codec::time;
 
 /// Writes a whole answer. Ollama gives one: the first choice counts.
 pub fn encode_response(response: &Response<'_>, owed: &Owed, out: &mut Vec<u8>) {

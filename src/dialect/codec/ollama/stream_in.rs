@@ -8,7 +8,8 @@ use crate::dialect::generic::fault;
 use crate::dialect::tap::StreamFault;
 use crate::framing::json::{Duplicates, Node, parse_bytes};
 
-use super::{calls, images, response_in, stop, time, usage};
+use super::{calls, images, response_in, stop, usage};
+use crate::dialect::codec::time;
 
 /// Reads one stream of `/api/chat`.
 #[derive(Default)]
@@ -20,10 +21,11 @@ pub struct Decoder {
     next: u32,
     /// The open block, and whether it is text.
     open: Option<(u32, bool)>,
+    unknown: u64,
 }
 
 fn nonsense(message: &str) -> StreamFault {
-    StreamFault { status: 502, code: "bad_response".to_owned(), message: message.to_owned() }
+    StreamFault::nonsense(message)
 }
 
 impl Decoder {
@@ -140,10 +142,15 @@ impl DecodeStream for Decoder {
             return Err(fault);
         }
         if root.get("message").is_none() && root.get("done").is_none() {
+            self.unknown += 1;
             return Ok(());
         }
         self.line(&root, sink)
     }
 
     fn on_end(&mut self, _: Sink<'_>) {}
+
+    fn unknown(&self) -> u64 {
+        self.unknown
+    }
 }

@@ -331,3 +331,15 @@ fn a_user_who_says_nothing_is_refused_by_place() {
     assert_eq!(last.unwrap_err().at, at(2));
     assert!(encode(vec![hi, hello, turn(Role::User, "go on", 2)]).is_ok());
 }
+
+#[test]
+fn instructions_alone_are_the_first_message_as_no_input_is_answered_without_one() {
+    let mut request = Request::new(Protocol::Chat, "gpt");
+    request.system = vec![Block::text("Say hi.")];
+    let (json, losses) = encoded(&request);
+    assert!(losses.is_empty(), "{losses:?}");
+    assert!(!json.contains("instructions"), "{json}");
+    let message =
+        r#"[{"type":"message","role":"system","content":[{"type":"input_text","text":"Say hi."}]}]"#;
+    assert_eq!(input(&json), serde_json::from_str::<Value>(message).unwrap());
+}

@@ -14,12 +14,12 @@ impl Frames {
         self.next
     }
 
-    /// One event; `members` writes what follows its type and number.
+    /// One event; `members` writes what follows its type and number. It stays on one line, whatever
+    /// others wrote: [`JsonWriter::raw`] takes line ends out.
     pub(super) fn write(&mut self, out: &mut Vec<u8>, kind: &str, members: impl FnOnce(&mut JsonWriter<'_>)) {
         out.extend_from_slice(b"event: ");
         out.extend_from_slice(kind.as_bytes());
         out.extend_from_slice(b"\ndata: ");
-        let from = out.len();
         let number = self.next;
         self.next += 1;
         JsonWriter::new(out).object(|w| {
@@ -27,22 +27,8 @@ impl Frames {
             w.field_u64("sequence_number", number);
             members(w);
         });
-        one_line(out, from);
         out.extend_from_slice(b"\n\n");
     }
-}
-
-/// Takes line ends out of the JSON from `from` on. They can only stand between tokens, in what
-/// others wrote; in an event they would end its line.
-fn one_line(out: &mut Vec<u8>, from: usize) {
-    let is_line_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
-    let json = out.get(from..).unwrap_or_default();
-    if memchr::memchr2(b'\n', b'\r', json).is_none() {
-        return;
-    }
-    let json: Vec<u8> = json.iter().filter(|byte| !is_line_end(byte)).copied().collect();
-    out.truncate(from);
-    out.extend_from_slice(&json);
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::chat::{
 };
 use crate::framing::json::JsonWriter;
 use crate::types::Protocol;
+use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 
 /// Writes the items of one request.
@@ -334,10 +335,23 @@ fn document_feature(media: &Media<'_>) -> Feature {
     }
 }
 
+/// Longest `call_id`: OpenAI answers `string_above_max_length` beyond it.
+const CALL_ID_BYTES_MAX: usize = 64;
+
+/// The id, or one made of it alone, so that a call, its result and the next turn agree.
+fn bounded(id: &str) -> String {
+    if id.len() <= CALL_ID_BYTES_MAX {
+        return id.to_owned();
+    }
+    let digest = Sha256::digest(id.as_bytes());
+    let short: String = digest.iter().take(20).map(|byte| format!("{byte:02x}")).collect();
+    format!("call_{short}")
+}
+
 impl<'r> Ids<'r> {
     fn of_call(&mut self, call: &'r ToolUse<'r>) -> String {
         if !call.id.is_empty() {
-            return call.id.to_string();
+            return bounded(&call.id);
         }
         self.made += 1;
         let id = format!("call_{}", self.made);
@@ -348,7 +362,7 @@ impl<'r> Ids<'r> {
     /// The first open call of the same tool, or the first at all.
     fn of_output(&mut self, result: &ToolResult<'_>) -> String {
         if !result.id.is_empty() {
-            return result.id.to_string();
+            return bounded(&result.id);
         }
         let same = result.name.as_ref().and_then(|name| self.open.iter().position(|(tool, _)| tool == name));
         self.open.remove(same.unwrap_or(0)).map(|(_, id)| id).unwrap_or_default()

@@ -14,13 +14,20 @@ const PART_BYTES: usize = 96;
 #[derive(Debug)]
 pub(super) struct Kept {
     room: usize,
+    /// Something was left out.
+    is_cut: bool,
     /// With their place in the output: calls that are open beside each other end in any order.
     items: Vec<(u64, String)>,
 }
 
 impl Kept {
     pub(super) fn new(room: usize) -> Self {
-        Self { room, items: Vec::new() }
+        Self { room, is_cut: false, items: Vec::new() }
+    }
+
+    /// Whether something was left out for want of room.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Appends as much of `piece` as there is room for, counted as JSON will have it:
@@ -32,6 +39,7 @@ impl Kept {
             if cost > self.room {
                 // Nothing may follow what is left out.
                 self.room = 0;
+                self.is_cut = true;
                 break;
             }
             self.room -= cost;
@@ -44,6 +52,7 @@ impl Kept {
     /// Appends JSON if all of it has room: the bytes it took.
     pub(super) fn append_whole(&mut self, json: &mut String, piece: &str) -> usize {
         if piece.len() > self.room {
+            self.is_cut = true;
             return 0;
         }
         self.room -= piece.len();
@@ -53,7 +62,9 @@ impl Kept {
 
     /// Takes room for what a part is beside its text: the bytes, or None where there are none.
     pub(super) fn part(&mut self) -> Option<usize> {
-        self.room = self.room.checked_sub(PART_BYTES)?;
+        let left = self.room.checked_sub(PART_BYTES);
+        self.is_cut |= left.is_none();
+        self.room = left?;
         Some(PART_BYTES)
     }
 
@@ -63,6 +74,7 @@ impl Kept {
         if has_room {
             self.room -= ITEM_BYTES;
         }
+        self.is_cut |= !has_room;
         has_room
     }
 
@@ -74,6 +86,8 @@ impl Kept {
         if more <= self.room {
             self.room -= more;
             self.items.push((index, String::from_utf8_lossy(json).into_owned()));
+        } else {
+            self.is_cut = true;
         }
     }
 
@@ -100,7 +114,8 @@ mod tests {
     #[test]
     fn no_more_is_kept_than_there_is_room_for() {
         let mut kept = Kept::new(12 + ITEM_BYTES);
-        assert!(kept.reserve() && !kept.reserve());
+        assert!(kept.reserve() && !kept.is_cut());
+        assert!(!kept.reserve() && kept.is_cut());
         let mut text = String::new();
         assert_eq!(kept.append(&mut text, "12345\n7"), 8);
         assert_eq!(kept.append(&mut text, "é8é"), 3);

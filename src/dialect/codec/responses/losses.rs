@@ -90,7 +90,8 @@ pub(super) fn fate(feature: Feature, request: &Request<'_>, target: &Target) -> 
 /// [`Refused`] where it cannot be answered without.
 pub(super) fn survey(request: &Request<'_>, target: &Target, losses: &mut Losses) -> Result<(), Refused> {
     let carry = |feature| fate(feature, request, target);
-    Survey { to: Protocol::Responses, vendor: Vendor::OpenAi, carry: &carry }.run(request, losses)
+    Survey { to: Protocol::Responses, vendor: Vendor::OpenAi, signs_calls: false, carry: &carry }
+        .run(request, losses)
 }
 
 /// Whether `feature` is written.

@@ -2,7 +2,7 @@
 //!
 //! Also spoken by Azure, Bedrock (mantle), xAI, OpenRouter, DeepSeek, Groq and LM Studio. Not here:
 //! the store that `previous_response_id` and `conversation` refer to ([`stored`] shows what is
-//! referred to, [`output_items`] and [`Encoder::finished`] give what to keep).
+//! referred to, [`Encoder::finished`] gives what to keep).
 //!
 //! Reasoning items: the vendor is OpenAI's, the slot `encrypted_content`. What other vendors signed
 //! reaches a client in it as an envelope and is opened when it comes back.
@@ -61,7 +61,7 @@ pub use losses::carry;
 pub use request_in::decode_request;
 pub use request_out::encode_request;
 pub use response_in::decode_response;
-pub use response_out::{encode_response, output_items};
+pub use response_out::encode_response;
 pub use stored::{Stored, stored};
 pub use stream_in::Decoder;
 pub use stream_out::Encoder;

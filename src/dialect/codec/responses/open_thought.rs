@@ -1,7 +1,7 @@
 //! The reasoning item that is being streamed: one part, and a proof at its end.
 
 use super::output;
-use super::reasoning::{Item, part, slot_for_client};
+use super::reasoning::{Item, part, signs_nothing_shown, slot_for_client};
 use super::stream_out::{Slot, State};
 use crate::chat::Signature;
 use crate::framing::json::JsonWriter;
@@ -65,6 +65,9 @@ impl OpenThought {
                 part(w, kinds.part, "");
             });
         }
+        if words.is_empty() {
+            return;
+        }
         state.frames.write(out, kinds.delta, |w| {
             self.place(w);
             w.field_str("delta", words);
@@ -76,7 +79,10 @@ impl OpenThought {
         self.signature = Some(signature.to_static());
     }
 
-    pub(super) fn end(self, state: &mut State, out: &mut Vec<u8>) {
+    pub(super) fn end(mut self, state: &mut State, out: &mut Vec<u8>) {
+        if signs_nothing_shown(&self.text, self.signature.as_ref()) {
+            self.say(state, "", out);
+        }
         let kinds = self.kinds();
         if self.has_part {
             state.frames.write(out, kinds.done, |w| {

@@ -76,9 +76,10 @@ impl Shell<'_> {
     }
 }
 
-/// The id the answer has: the provider's own where it is of this form, else one of the call's token.
-pub(super) fn response_id(given: &str, token: &str) -> String {
-    if given.starts_with("resp_") { given.to_owned() } else { format!("resp_{token}") }
+/// The id the answer has. Never the provider's: the answer is kept here under it, and nobody else can
+/// promise that it is given once, and cannot be guessed.
+pub(super) fn response_id(token: &str) -> String {
+    format!("resp_{token}")
 }
 
 /// The id of the `number`th item.

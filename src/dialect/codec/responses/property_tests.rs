@@ -1,7 +1,7 @@
 //! Random conversations, answers and streams: out and in again is the same, but for what is declared.
 
 use super::testing::{decode, encode, lifecycle, node, owed, target};
-use super::{Encoder, decode_request, decode_response, encode_request, encode_response, output_items};
+use super::{Encoder, decode_request, decode_response, encode_request, encode_response};
 use crate::chat::{
     Block, BlockKind, Carry, Feature, Losses, Request, Response, Signature, Vendor, arbitrary,
 };
@@ -104,7 +104,6 @@ proptest! {
         let root = node(&json);
         let read = decode_response(&root).unwrap();
         same(&response, &read)?;
-        prop_assert_eq!(output_items(&response, &owed()), root.get("output").unwrap().raw());
     }
 
     #[test]
@@ -126,7 +125,10 @@ proptest! {
     fn what_a_client_gets_comes_back_on_its_next_turn(
         response in arbitrary::response(Protocol::Messages, Vendor::Anthropic)
     ) {
-        let items = output_items(&response, &owed());
+        let mut out = Vec::new();
+        encode_response(&response, &owed(), &mut out);
+        let answer = String::from_utf8(out).unwrap();
+        let items = node(&answer).get("output").unwrap().raw().to_owned();
         let json = format!(r#"{{"model":"m","input":{items}}}"#);
         let root = node(&json);
         let request = decode_request(&root, Called::default()).unwrap();

@@ -25,7 +25,16 @@ pub(super) fn read<'a>(item: &Node<'a>, keeps_empty: bool) -> Vec<Block<'a>> {
     match blocks.last_mut() {
         Some(Block { kind: BlockKind::Thinking(last), .. }) => last.signature = signature.take(),
         _ => {
+            // Thinking that its vendor signs and does not show: an empty part tells it from thinking that
+            // is hidden (see `signs_nothing_shown`).
+            let has_part = item.get("summary").is_some_and(|parts| !parts.items().is_empty());
             let alone = match signature {
+                Some(signature) if has_part && signature.vendor != Vendor::OpenAi => {
+                    let text = Text::Borrowed("");
+                    let signature = Some(signature);
+                    let is_summary = false;
+                    Some(BlockKind::Thinking(Thinking { text, signature, is_summary, item_id: None }))
+                }
                 Some(signature) => Some(BlockKind::Redacted(signature)),
                 None if keeps_empty && id.is_some() => Some(BlockKind::Thinking(Thinking {
                     text: Text::Borrowed(""),
@@ -55,6 +64,12 @@ pub(super) fn slot_for_client<'s>(signature: Option<&'s Signature<'_>>) -> Text<
         Some(signature) => signature.to_slot(Vendor::OpenAi),
         None => Text::Owned(Signature::new(Vendor::Unsigned, "").to_slot(Vendor::OpenAi).into_owned()),
     }
+}
+
+/// Whether thinking without words is told with an empty part: another vendor's, whose hidden thinking is
+/// another block with another proof, and must not be taken for it on the next turn.
+pub(super) fn signs_nothing_shown(text: &str, signature: Option<&Signature<'_>>) -> bool {
+    text.is_empty() && signature.is_some_and(|proof| proof.vendor != Vendor::OpenAi)
 }
 
 /// The texts of `summary` or `content`.

@@ -10,7 +10,7 @@ use crate::framing::json::{JsonWriter, Node};
 use crate::types::Protocol;
 
 /// The members that have a place, beside the flat parameters.
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 15] = [
     "model",
     "input",
     "instructions",
@@ -26,17 +26,15 @@ const KNOWN: [&str; 17] = [
     "truncation",
     "context_management",
     "background",
-    // What these stand for is in `input` by now: a store in front put it there.
-    "previous_response_id",
-    "conversation",
 ];
 pub(super) const INCLUDE_ENCRYPTED: &str = "reasoning.encrypted_content";
 pub(super) const INCLUDE_LOGPROBS: &str = "message.output_text.logprobs";
 /// Before the name of a member of `text` that is unknown.
 pub(super) const IN_TEXT: &str = "text.";
 
-/// Reads a request. `previous_response_id` and `conversation` are passed over: see
-/// [`stored`](super::stored).
+/// Reads a request. What `previous_response_id` and `conversation` stand for is in `input` by now, put
+/// there by a store in front; where they still stand, only who speaks Responses can know them: they are
+/// extras.
 ///
 /// # Errors
 /// [`Refused`] at the first member that is no valid request.

@@ -73,6 +73,8 @@ impl Writer<'_> {
             [one] if note.is_none() && !self.is_own() => one.as_text(),
             _ => None,
         };
+        // OpenAI answers no empty input: instructions alone are its first message.
+        let plain = plain.filter(|_| self.is_own() || !request.turns.is_empty());
         w.field_opt_str("instructions", plain);
         w.field_array("input", |w| {
             let mut items = Items::new(request, self.target, losses);

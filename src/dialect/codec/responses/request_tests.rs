@@ -110,6 +110,7 @@ fn a_full_request_is_written_again() {
     stream: true
     max_tool_calls: 3
     prompt: {"id": "pmpt_1"}
+    previous_response_id: "resp_1"
     user: "v"
     background: true
     "##);
@@ -134,7 +135,10 @@ fn a_full_request_has_its_turns() {
     let system: Vec<&str> = request.system.iter().filter_map(Block::as_text).collect();
     assert_eq!(system, ["Be brief.", "Speak Latin."]);
     let names: Vec<&str> = request.extra.fields.iter().map(|field| field.name.as_ref()).collect();
-    assert_eq!(names, ["max_tool_calls", "prompt", "user", "text.new", "include", "background"]);
+    assert_eq!(
+        names,
+        ["max_tool_calls", "prompt", "previous_response_id", "user", "text.new", "include", "background"]
+    );
     assert!(request.is_stream && request.wants_usage);
     assert_eq!(request.turns[0].blocks[1].cache.as_ref().unwrap().ttl_s, Some(1800));
 }
@@ -149,12 +153,18 @@ fn what_codex_sends_every_time_is_nothing_unknown() {
 }
 
 #[test]
-fn references_are_shown_to_a_store_and_passed_over() {
+fn references_are_shown_to_a_store_and_go_on_to_who_speaks_responses() {
     let json = r#"{"model":"m","input":[],"previous_response_id":"resp_1","conversation":{"id":"conv_1"},"store":false}"#;
     let stored = stored(&node(json));
     assert_eq!(stored.previous_response_id.as_deref(), Some("resp_1"));
     assert_eq!(stored.conversation.as_deref(), Some("conv_1"));
-    assert!(!stored.store && decoded(json).extra.is_empty());
+    assert!(!stored.store);
+    let (written, losses) = encoded(&decoded(json));
+    assert!(losses.is_empty());
+    assert!(
+        written.contains(r#""previous_response_id":"resp_1","conversation":{"id":"conv_1"}"#),
+        "{written}"
+    );
     assert_eq!(super::stored(&node(r#"{"conversation":"conv_2"}"#)).conversation.as_deref(), Some("conv_2"));
     assert_eq!(super::stored(&node("{}")), Stored::NONE);
 }

@@ -10,7 +10,7 @@ use crate::types::Protocol;
 /// Writes a whole answer. Of several choices the first: nobody can ask for more in this protocol.
 pub fn encode_response(response: &Response<'_>, owed: &Owed, out: &mut Vec<u8>) {
     let choice = response.choices.first();
-    let id = output::response_id(&response.id, &owed.token);
+    let id = output::response_id(&owed.token);
     let model = if response.model.is_empty() { &owed.model } else { response.model.as_ref() };
     let mut shell = output::shell(response, &id, model, owed.created, &owed.echo);
     // No choice at all: the prompt itself was blocked.
@@ -21,18 +21,6 @@ pub fn encode_response(response: &Response<'_>, owed: &Owed, out: &mut Vec<u8>) 
             items(w, response, choice, owed, ended);
         }
     });
-}
-
-/// The output items of an answer as the text of a JSON array, for a store that puts them into the
-/// input of a later request. The ids are those of [`encode_response`] with the same `owed`.
-pub fn output_items(response: &Response<'_>, owed: &Owed) -> String {
-    let mut out = Vec::new();
-    JsonWriter::new(&mut out).array(|w| {
-        if let Some(choice) = response.choices.first() {
-            items(w, response, choice, owed, ending(choice));
-        }
-    });
-    String::from_utf8(out).unwrap_or_default()
 }
 
 fn ending(choice: &Choice<'_>) -> Ended {
@@ -154,6 +142,9 @@ impl Writer<'_> {
             let is_summary = thinking.is_summary || !self.is_own;
             let place = if is_summary { &mut item.summary } else { &mut item.content };
             *place = Some(&thinking.text);
+        }
+        if second.is_none() && reasoning::signs_nothing_shown(&first.text, signature) {
+            item.summary = Some("");
         }
         item.write(w);
         1 + usize::from(second.is_some())

@@ -4,8 +4,7 @@ use crate::chat::Text;
 use crate::framing::json::Node;
 
 /// The references of a request, for a store in front of the codec, which puts what they stand for
-/// into `input`. The codec itself knows no earlier answers: [`decode_request`](super::decode_request)
-/// passes over these members.
+/// into `input`. The codec itself knows no earlier answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored<'a> {
     pub previous_response_id: Option<Text<'a>>,

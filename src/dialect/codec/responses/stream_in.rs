@@ -24,10 +24,11 @@ pub struct Decoder {
     held: Held,
     items: Items,
     talk: Option<Talk>,
+    unknown: u64,
 }
 
 fn garbled(why: &str) -> StreamFault {
-    StreamFault { status: 502, code: "invalid_response".to_owned(), message: why.to_owned() }
+    StreamFault::nonsense(why)
 }
 
 impl Decoder {
@@ -65,6 +66,10 @@ impl DecodeStream for Decoder {
     }
 
     fn on_end(&mut self, _sink: Sink<'_>) {}
+
+    fn unknown(&self) -> u64 {
+        self.unknown
+    }
 }
 
 fn read_fault(data: &[u8]) -> StreamFault {
@@ -106,7 +111,7 @@ impl Decoder {
             }
             "response.function_call_arguments.done" => self.arguments(event, "arguments", false, sink),
             "response.custom_tool_call_input.done" => self.arguments(event, "input", false, sink),
-            _ => {}
+            kind => self.unknown += u64::from(!is_told_elsewhere(kind)),
         }
     }
 
@@ -385,6 +390,28 @@ impl Decoder {
         sink(Event::End);
         self.is_ended = true;
     }
+}
+
+/// Events of which the items, when they are done, say the same; and signs of life.
+fn is_told_elsewhere(kind: &str) -> bool {
+    const STEPS: [&str; 14] = [
+        "apply_patch_call",
+        "content_part.added",
+        "reasoning_summary_part.",
+        "reasoning_summary.",
+        "reasoning.",
+        "web_search_call.",
+        "file_search_call.",
+        "code_interpreter_call",
+        "image_generation_call.",
+        "mcp_",
+        "shell_call",
+        "audio.",
+        "compaction.",
+        "steer.",
+    ];
+    let step = kind.strip_prefix("response.").unwrap_or(kind);
+    kind == "keepalive" || STEPS.iter().any(|known| step.starts_with(known))
 }
 
 /// The number of the part in its list.

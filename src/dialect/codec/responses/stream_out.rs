@@ -95,7 +95,7 @@ impl Encoder {
 
     pub(super) fn with_room(owed: Owed, room: usize) -> Self {
         Self {
-            id: output::response_id("", &owed.token),
+            id: output::response_id(&owed.token),
             model: owed.model,
             created: owed.created,
             echo: owed.echo,
@@ -111,7 +111,7 @@ impl Encoder {
         }
     }
 
-    /// The whole response object, once the stream has ended.
+    /// The whole response object, once the stream has ended; None where it was too long to be held.
     pub fn finished(&self) -> Option<&str> {
         self.finished.as_deref()
     }
@@ -129,8 +129,7 @@ impl Encoder {
         }
     }
 
-    fn start(&mut self, id: &str, model: &str, created: Option<u64>, out: &mut Vec<u8>) {
-        self.id = output::response_id(id, &self.state.token);
+    fn start(&mut self, model: &str, created: Option<u64>, out: &mut Vec<u8>) {
         if !model.is_empty() {
             model.clone_into(&mut self.model);
         }
@@ -255,7 +254,8 @@ impl Encoder {
             Ended::Failed => "response.failed",
         };
         self.state.frames.write(out, kind, |w| w.field_raw("response", &response));
-        self.finished = Some(response);
+        // A part of an answer must not be taken for the whole.
+        self.finished = (!self.state.kept.is_cut()).then_some(response);
         self.is_ended = true;
     }
 }
@@ -266,7 +266,7 @@ impl EncodeStream for Encoder {
             return;
         }
         match event {
-            Event::Start { id, model, created } => self.start(id, model, *created, out),
+            Event::Start { model, created, .. } => self.start(model, *created, out),
             Event::BlockStart { choice: 0, block, start } => self.block_start(*block, start, out),
             Event::Delta { choice: 0, block, delta } => self.delta(*block, delta, out),
             Event::BlockStop { choice: 0, block } => self.block_stop(*block, out),

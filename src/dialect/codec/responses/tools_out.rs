@@ -28,11 +28,9 @@ pub(super) fn write(w: &mut JsonWriter<'_>, request: &Request<'_>, schemas: &Sch
             ToolKind::Custom { name, description, format } if wraps => w.object(|w| {
                 w.field_str("type", "function");
                 w.field_str("name", &freeform::wrap_name(name));
-                let format =
-                    format.as_ref().map(|format| format!("Format of the input: {}", format.as_str()));
-                let said = [description.as_deref(), format.as_deref()];
-                let description: Vec<&str> = said.into_iter().flatten().collect();
-                w.field_str("description", &description.join("\n\n"));
+                let format = format.as_ref().map(Raw::as_str);
+                let words = freeform::wrap_description(description.as_deref(), format);
+                w.field_str("description", words.as_deref().unwrap_or_default());
                 w.field_raw("parameters", freeform::SCHEMA);
                 w.field_bool("strict", false);
             }),

@@ -243,14 +243,8 @@ impl<'d> Adapter<'d> {
     }
 
     pub(super) fn refused(&self, what: &str) -> Refused {
-        let place = match self.path.as_slice() {
-            [] => String::new(),
-            path => {
-                let path = path.join(".");
-                format!(" (at {} in the schema)", super::merge::cut_path(&path))
-            }
-        };
-        Refused::new(self.at, format!("{what}{place}"))
+        let path = self.path.join(".");
+        Refused::new(self.at, what).in_schema(super::merge::cut_path(&path).to_owned())
     }
 
     pub(super) fn recursion(&self) -> Refused {

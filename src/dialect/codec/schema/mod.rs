@@ -66,11 +66,11 @@ pub struct Adapted<'s> {
 /// Cuts `schema` to `subset`.
 ///
 /// # Errors
-/// [`Refused`] at `at`, the message with the path within the schema: for what is no schema, for a
+/// [`Refused`] at `at`, with the path within the schema: for what is no schema, for a
 /// reference to nowhere, for recursion where the subset has none, for a root that must be an object
 /// and cannot be made one.
 pub fn adapt(schema: &str, at: At, subset: Subset, place: Place) -> Result<Adapted<'_>, Refused> {
     let root = parse(schema, Duplicates::LastCounts)
-        .map_err(|e| Refused::new(at, format!("the schema is no JSON: {e}")))?;
+        .map_err(|e| Refused::new(at, format!("the schema is no JSON: {e}")).in_schema(String::new()))?;
     Adapter::new(&root, at, subset, place).run(schema)
 }

@@ -23,7 +23,8 @@ fn made_output(schema: &str, subset: Subset) -> Adapted<'_> {
 }
 
 fn refused(schema: &str, subset: Subset) -> String {
-    adapt(schema, At::NOWHERE, subset, Place::Parameters).expect_err(schema).message
+    let refused = adapt(schema, At::NOWHERE, subset, Place::Parameters).expect_err(schema);
+    format!("{}: {}", refused.in_schema.unwrap(), refused.message)
 }
 
 fn parameters(schema: &str, subset: Subset) -> String {

@@ -18,6 +18,15 @@ pub struct AwsKeys {
     pub session_token: Option<Secret>,
 }
 
+impl AwsKeys {
+    /// What no message to a client may hold.
+    pub(in crate::upstream::credentials) fn needles(&self) -> Vec<Box<[u8]>> {
+        let secrets = [&self.secret_access_key].into_iter().chain(&self.session_token);
+        let texts = secrets.map(Secret::expose).chain([self.access_key_id.as_str()]);
+        texts.filter(|text| !text.is_empty()).map(|text| text.as_bytes().into()).collect()
+    }
+}
+
 /// Where keys come from. Paths and variables were read by the configuration.
 pub enum AwsSource {
     /// From the configuration or the environment (`AWS_ACCESS_KEY_ID` …).

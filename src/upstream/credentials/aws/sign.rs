@@ -257,6 +257,32 @@ mod tests {
         assert!(canonical.contains("/model/arn%253Aaws%253Abedrock"), "{canonical}");
     }
 
+    /// By botocore 1.44.5: `tests/sdk/sigv4_vectors.py`, which anybody can run again.
+    #[test]
+    fn botocores_signatures_are_ours() {
+        let host = "bedrock-runtime.us-east-1.amazonaws.com";
+        let json = [("content-type", "application/json")];
+        let model = "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0";
+        let invoke = format!("{model}/invoke-with-response-stream");
+        let body = r#"{"anthropic_version":"bedrock-2023-05-31"}"#;
+        let token = Some("AQoDYXdzEPT//wEXAMPLE==");
+        let value = signed(request(Method::POST, &invoke, &json, body), host, "bedrock", token);
+        assert!(
+            value.contains("SignedHeaders=content-type;host;x-amz-date;x-amz-security-token,"),
+            "{value}"
+        );
+        assert!(
+            value.ends_with("8aa6516f457bbfb1d7216dd4a666f6b5025fbb88419141e9238e7b7003ab7f2b"),
+            "{value}"
+        );
+        let queried = format!("{model}/converse?b=2&a=%20x");
+        let value = signed(request(Method::POST, &queried, &json, "{}"), host, "bedrock", None);
+        assert!(
+            value.ends_with("7ecd196bb588811a416846486d474cb4e4a11367c31fa5068a3932debc07cddd"),
+            "{value}"
+        );
+    }
+
     #[test]
     fn a_retry_is_signed_anew_and_fields_that_proxies_change_are_not_signed() {
         let fields = [

@@ -31,9 +31,9 @@ enum Subject {
 }
 
 impl External {
-    pub(super) fn of(root: &Node<'_>) -> Result<Self, CredentialError> {
+    pub(super) fn of(root: &Node<'_>, url: Option<&str>) -> Result<Self, CredentialError> {
         let (audience, subject_type) = (text(root, "audience")?, text(root, "subject_token_type")?);
-        let url = text(root, "token_url")?;
+        let url = url.map_or_else(|| text(root, "token_url"), |url| Ok(url.to_owned()))?;
         let unknown = || {
             CredentialError::lasting(
                 "the `credential_source` of a Google credentials file needs a `file` or a `url`",

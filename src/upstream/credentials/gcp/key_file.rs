@@ -21,9 +21,10 @@ pub(super) fn text(root: &Node<'_>, key: &str) -> Result<String, CredentialError
     found.map(String::from).ok_or_else(missing)
 }
 
-/// Where tokens are asked for, unless the file says otherwise.
-pub(super) fn token_url(root: &Node<'_>) -> String {
-    root.text_of("token_uri").map_or_else(|| TOKEN_URL.to_owned(), String::from)
+/// Where tokens are asked for: where the configuration says, else the file, else Google's own.
+pub(super) fn token_url(root: &Node<'_>, configured: Option<&str>) -> String {
+    let of_file = || root.text_of("token_uri").map_or_else(|| TOKEN_URL.to_owned(), String::from);
+    configured.map_or_else(of_file, str::to_owned)
 }
 
 /// `access_token` and `expires_in` of an answer.
@@ -44,12 +45,12 @@ pub(super) struct AuthorizedUser {
 }
 
 impl AuthorizedUser {
-    pub(super) fn of(root: &Node<'_>) -> Result<Self, CredentialError> {
+    pub(super) fn of(root: &Node<'_>, url: Option<&str>) -> Result<Self, CredentialError> {
         Ok(Self {
             client_id: text(root, "client_id")?,
             client_secret: Secret::new(text(root, "client_secret")?),
             refresh_token: Secret::new(text(root, "refresh_token")?),
-            url: token_url(root),
+            url: token_url(root, url),
         })
     }
 

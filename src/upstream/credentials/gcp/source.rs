@@ -32,11 +32,23 @@ impl GcpSource {
     /// # Errors
     /// A lasting [`CredentialError`] that names what is missing, never what is there.
     pub fn from_json(text: &str, fetch: Arc<dyn Fetch>) -> Result<Self, CredentialError> {
+        Self::from_json_at(text, None, fetch)
+    }
+
+    /// Likewise; `token_url` is asked instead of the address that the file names.
+    ///
+    /// # Errors
+    /// As [`GcpSource::from_json`].
+    pub fn from_json_at(
+        text: &str,
+        token_url: Option<&str>,
+        fetch: Arc<dyn Fetch>,
+    ) -> Result<Self, CredentialError> {
         let root = key_file::read(text)?;
         let kind = match root.text_of("type").as_deref() {
-            Some("service_account") => Kind::ServiceAccount(jwt::ServiceAccount::of(&root)?),
-            Some("authorized_user") => Kind::AuthorizedUser(key_file::AuthorizedUser::of(&root)?),
-            Some("external_account") => Kind::External(external::External::of(&root)?),
+            Some("service_account") => Kind::ServiceAccount(jwt::ServiceAccount::of(&root, token_url)?),
+            Some("authorized_user") => Kind::AuthorizedUser(key_file::AuthorizedUser::of(&root, token_url)?),
+            Some("external_account") => Kind::External(external::External::of(&root, token_url)?),
             _ => {
                 return Err(CredentialError::lasting(
                     "a Google credentials file has `type` service_account, authorized_user or external_account",

@@ -14,7 +14,9 @@ mod tests;
 use crate::chat::{At, Losses, Refused};
 use crate::dialect::codec::{Called, Garbled};
 use crate::dialect::generic::fault;
+use crate::dialect::paths::encode_segment;
 use crate::framing::json::{JsonWriter, Node};
+use crate::types::{Endpoint, Protocol};
 
 pub use request::{Document, Request, Wanted};
 pub use response::{Ranked, Response};
@@ -37,6 +39,54 @@ pub enum Shape {
 impl Shape {
     pub const ALL: [Shape; 5] =
         [Shape::Cohere, Shape::Jina, Shape::Voyage, Shape::Bedrock, Shape::BedrockCohere];
+
+    /// The name in docs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Shape::Cohere => "cohere",
+            Shape::Jina => "jina",
+            Shape::Voyage => "voyage",
+            Shape::Bedrock => "bedrock agent",
+            Shape::BedrockCohere => "bedrock cohere",
+        }
+    }
+
+    /// The shape a client's body has; None where `endpoint` or body is none of a ranking.
+    pub fn of_client(endpoint: Endpoint, root: &Node<'_>) -> Option<Self> {
+        match endpoint {
+            // One path, two vendors: the name of the limit parts them.
+            Endpoint::Rerank if root.get("top_k").is_some() => Some(Shape::Voyage),
+            Endpoint::Rerank => Some(Shape::Jina),
+            Endpoint::CohereRerank => Some(Shape::Cohere),
+            Endpoint::Invoke if root.get("documents").is_some() => Some(Shape::BedrockCohere),
+            _ => None,
+        }
+    }
+
+    /// Whether a provider that speaks `protocol` may rank at all.
+    pub fn is_spoken_in(protocol: Protocol) -> bool {
+        matches!(protocol, Protocol::Chat | Protocol::Responses | Protocol::Cohere | Protocol::Converse)
+    }
+
+    /// The shape in which a provider that speaks `protocol` ranks by `model`.
+    pub fn of_provider(protocol: Protocol, is_voyage: bool, model: &str) -> Option<Self> {
+        match protocol {
+            Protocol::Chat | Protocol::Responses if is_voyage => Some(Shape::Voyage),
+            Protocol::Chat | Protocol::Responses => Some(Shape::Jina),
+            Protocol::Cohere => Some(Shape::Cohere),
+            Protocol::Converse if model.contains("cohere.rerank") => Some(Shape::BedrockCohere),
+            _ => None,
+        }
+    }
+
+    /// Below the base path of a provider of this shape.
+    pub fn path(self, model: &str) -> String {
+        match self {
+            Shape::Cohere => "/v2/rerank".to_owned(),
+            Shape::Jina | Shape::Voyage | Shape::Bedrock => "/rerank".to_owned(),
+            Shape::BedrockCohere => format!("/model/{}/invoke", encode_segment(model)),
+        }
+    }
 }
 
 /// Reads a client's request.

@@ -1,4 +1,5 @@
-//! `created_at`: RFC 3339, to and from Unix seconds. Servers write their own zone.
+//! RFC 3339, to and from Unix seconds: Ollama's `created_at`, Gemini's `createTime`. Servers write their
+//! own zone.
 
 /// Seconds since 1970. None for what is no such time, or one before.
 pub(super) fn seconds(text: &str) -> Option<u64> {
@@ -70,6 +71,7 @@ mod tests {
             ("1970-01-01T00:00:00Z", 0),
             ("2000-02-29T23:59:59Z", 951_868_799),
             ("2026-08-07T06:08:39Z", 1_786_082_919),
+            ("2100-03-01T00:00:00Z", 4_107_542_400),
         ] {
             assert_eq!((seconds(text), rfc3339(unix).as_str()), (Some(unix), text));
         }
@@ -93,6 +95,8 @@ mod tests {
             "2026-02-17T04:29:17",
             "2026-02-17T04:29:17+1",
             "0001-01-01T00:00:00Z",
+            "1970-00-01T00:00:00Z",
+            "99999999999999999999-01-01T00:00:00Z",
             "é-ü-Tä:ö:ßZ",
         ] {
             assert_eq!(seconds(text), None, "{text}");

@@ -1,0 +1,39 @@
+//! `[responses]`: responses and conversations that the gateway keeps itself, for models whose provider
+//! keeps none.
+
+use super::collector::Collector;
+use super::duration::duration;
+use super::number::integer;
+use super::reader::Reader;
+use super::size::{MIB, size};
+use super::value::Value;
+use std::time::Duration;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Responses {
+    /// Of all keys together; zero keeps nothing.
+    pub bytes_max: usize,
+    /// Of one key; zero keeps nothing.
+    pub entries_max: usize,
+    pub ttl: Duration,
+}
+
+impl Default for Responses {
+    fn default() -> Self {
+        Self { bytes_max: 128 * MIB, entries_max: 1000, ttl: Duration::from_secs(24 * 60 * 60) }
+    }
+}
+
+impl Responses {
+    pub(super) fn read(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Self> {
+        let mut reader = Reader::open(value, collector)?;
+        let d = Self::default();
+        let responses = Self {
+            bytes_max: reader.or("bytes_max", d.bytes_max, size(0..=64 * 1024 * MIB)),
+            entries_max: reader.or("entries_max", d.entries_max, integer(0..=1_000_000)),
+            ttl: reader.or("ttl", d.ttl, duration),
+        };
+        reader.done();
+        Some(responses)
+    }
+}
