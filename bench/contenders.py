@@ -9,12 +9,14 @@ import urllib.request
 
 from processes import PROXY_CORE, Failed, free_port
 
+STREAM_TOKENS, STREAM_EVERY_MS = 100, 20
 KEY = "bench-key-2f7c41d09ab8e653"
 LABELS = {
     "direct": "direct to the simulator",
     "nginx": "nginx",
     "tidegate": "Tidegate, everything on",
     "exact": "Tidegate, exact count of each",
+    "translated": "Tidegate, chat to Messages",
 }
 
 
@@ -84,6 +86,29 @@ class Contender:
         )
         return [shutil.which("nginx") or "/usr/sbin/nginx", "-p", self.folder, "-e", self.folder / "error.log", "-c", config]
 
+    def upstream(self):
+        """The provider, and a second one that tells the simulator how to stream: a translation passes
+        no headers of the client on, so the provider's own must."""
+        if self.name != "translated":
+            return f"""[providers.sim]
+kind = "openai-compatible"
+base_url = "http://{self.bench.sim_addr}/v1"
+[models."*"]
+targets = [{{ provider = "sim" }}]"""
+        return f"""[providers.sim]
+kind = "anthropic-compatible"
+base_url = "http://{self.bench.sim_addr}"
+api_key = "env:BENCH_KEY"
+[providers.stream]
+kind = "anthropic-compatible"
+base_url = "http://{self.bench.sim_addr}"
+api_key = "env:BENCH_KEY"
+headers = {{ x-sim-tokens = "{STREAM_TOKENS}", x-sim-delay-token-ms = "{STREAM_EVERY_MS}" }}
+[models.stream]
+targets = [{{ provider = "stream" }}]
+[models."*"]
+targets = [{{ provider = "sim" }}]"""
+
     def tidegate(self):
         """Limits are checked on every call and high enough that none is refused."""
         addr, self.access_log = self.listen(), self.folder / "access.log"
@@ -107,11 +132,7 @@ socket = "{self.folder}/run/upgrade.sock"
 listen = "{self.listen()}"
 [log]
 access = "{self.access_log}"
-[providers.sim]
-kind = "openai-compatible"
-base_url = "http://{self.bench.sim_addr}/v1"
-[models."*"]
-targets = [{{ provider = "sim" }}]
+{self.upstream()}
 count = "{"exact" if self.name == "exact" else "bound"}"
 [keys.bench]
 secret = "env:BENCH_KEY"

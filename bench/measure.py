@@ -6,10 +6,10 @@ import subprocess
 import time
 import urllib.request
 
-from contenders import KEY, LABELS, Contender
+from contenders import KEY, LABELS, STREAM_EVERY_MS, STREAM_TOKENS, Contender
 from processes import LOAD_CORE, PROXY_CORE, Failed, Process, core_busy, free_port, say
 
-STREAMS, EVERY_MS, TOKENS, BURST_MS, HELD = 200, 20, 100, 100, 1000
+STREAMS, EVERY_MS, TOKENS, BURST_MS, HELD = 200, STREAM_EVERY_MS, STREAM_TOKENS, 100, 1000
 MEMORY_ROUNDS = 2
 # From this share of the proxies' core used by others, a figure is not to be trusted.
 NOISE = 0.05
@@ -30,7 +30,8 @@ class Bench:
         self.tidegate, self.load = args.bin_dir / "tidegate", args.bin_dir / "examples" / "load"
         self.is_pinned = not args.no_pin and os.cpu_count() > PROXY_CORE
         self.bodies = {"requests": self.write_body("requests.json", {}),
-                       "streams": self.write_body("streams.json", {"stream": True, "max_tokens": 4096})}
+                       "streams": self.write_body("streams.json", {"stream": True, "max_tokens": 4096}),
+                       "translated": self.write_body("translated.json", {"model": "stream", "stream": True, "max_tokens": 4096})}
         self.body_bytes = self.bodies["requests"].read_bytes()
         # Shares of the proxies' core that were not the proxy's, one a measurement.
         self.others = []
@@ -79,7 +80,8 @@ class Bench:
             return json.load(answer)
 
     def load_command(self, contender, mode, kind, *more):
-        command = [self.load, mode, "--url", contender.urls[kind], "--body", self.bodies[kind], "--key", KEY, "--vary"]
+        body = "translated" if (contender.name, kind) == ("translated", "streams") else kind
+        command = [self.load, mode, "--url", contender.urls[kind], "--body", self.bodies[body], "--key", KEY, "--vary"]
         pin = ["taskset", "-c", str(LOAD_CORE)] if self.is_pinned else []
         return [str(part) for part in [*pin, *command, *more]]
 
@@ -130,8 +132,14 @@ class Bench:
             return out
         got = self.run_load(contender, "streams", "streams", args.seconds, "--streams", STREAMS,
                             "--tokens", TOKENS, "--every-ms", EVERY_MS)
-        out["streams"] = {key: got[key] for key in ("chunks", "delay_p50_us", "delay_p99_us", "delay_max_us")}
-        out["streams"]["cpu_us"] = got["cpu_s"] / got["chunks"] * 1e6 if contender.process else None
+        if contender.name == "translated":
+            # Its events have no stamps, so nothing is known of their delay.
+            out["streams"] = {"events": got["events"], "event_cpu_us": got["cpu_s"] / got["events"] * 1e6}
+            return out
+        out["streams"] = {key: got[key] for key in ("chunks", "events", "delay_p50_us", "delay_p99_us", "delay_max_us")}
+        if contender.process:
+            out["streams"]["cpu_us"] = got["cpu_s"] / got["chunks"] * 1e6
+            out["streams"]["event_cpu_us"] = got["cpu_s"] / got["events"] * 1e6
         for section, spread in (("burst", BURST_MS), ("at_once", 0)):
             got = self.run_load(contender, "streams", "streams", min(1.5, args.seconds), "--burst",
                                 "--streams", STREAMS, "--tokens", 1, "--spread-ms", spread)
@@ -163,13 +171,17 @@ class Bench:
             contender.stop()
 
     def micro(self):
-        """The count alone, by an example `count` that prints {"exact_4k_us": N}, where there is one."""
-        example = self.args.bin_dir / "examples" / "count"
-        if not example.exists():
-            return None
-        pin = ["taskset", "-c", str(PROXY_CORE)] if self.is_pinned else []
-        ran = subprocess.run([*pin, str(example)], capture_output=True, text=True, timeout=30)
-        return json.loads(ran.stdout.strip().splitlines()[-1]) if ran.returncode == 0 else None
+        """What is timed alone, by examples that print one line of JSON each, where they are built."""
+        found = {}
+        for name in ("count", "translate"):
+            example = self.args.bin_dir / "examples" / name
+            if not example.exists():
+                continue
+            pin = ["taskset", "-c", str(PROXY_CORE)] if self.is_pinned else []
+            ran = subprocess.run([*pin, str(example)], capture_output=True, text=True, timeout=30)
+            if ran.returncode == 0:
+                found |= json.loads(ran.stdout.strip().splitlines()[-1])
+        return found
 
     def run(self):
         names = self.args.only or list(LABELS)
@@ -190,14 +202,14 @@ class Bench:
             contender.stop()
         # Memory hardly varies from run to run.
         for number in range(min(self.args.rounds, MEMORY_ROUNDS)):
-            for contender in (one for one in contenders if one.name != "direct"):
+            for contender in (one for one in contenders if one.name not in ("direct", "translated")):
                 found = self.weigh(contender)
                 rounds[contender.name][number]["memory"] = found
                 say(f"memory {number + 1} {contender.name:9} "
                     f"{found['kib_per_stream']:.1f} KiB/stream, idle {found['idle_mib']:.1f} MiB")
         micro = self.micro()
-        if micro and "exact" in rounds:
-            rounds["exact"][0]["micro"] = micro
+        if micro and rounds:
+            rounds[names[-1]][0]["micro"] = micro
         return rounds
 
 
@@ -206,7 +218,9 @@ def short(found):
     for section, unit in (("requests", "request"), ("streams", "chunk")):
         if found.get(section, {}).get("cpu_us"):
             parts.append(f"{found[section]['cpu_us']:.1f} µs/{unit}")
-    if "streams" in found:
+    if found.get("streams", {}).get("event_cpu_us"):
+        parts.append(f"{found['streams']['event_cpu_us']:.1f} µs/event")
+    if "burst" in found:
         parts.append(f"delay {found['streams']['delay_p50_us']:.0f}/{found['streams']['delay_p99_us']:.0f} µs")
         parts.append(f"first byte {found['burst']['first_byte_p50_us']:.0f} µs")
     return ", ".join(parts)

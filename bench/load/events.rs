@@ -11,12 +11,14 @@ pub struct Events {
     /// The line so far, where a cut fell into it.
     partial: Vec<u8>,
     stamp: Finder<'static>,
+    /// Events with an object in them, stamped or not.
+    pub count: u64,
     pub is_done: bool,
 }
 
 impl Default for Events {
     fn default() -> Self {
-        Self { partial: Vec::new(), stamp: Finder::new(b"\"sim_ns\":"), is_done: false }
+        Self { partial: Vec::new(), stamp: Finder::new(b"\"sim_ns\":"), count: 0, is_done: false }
     }
 }
 
@@ -46,6 +48,7 @@ impl Events {
         if line.starts_with(b"data: [DONE]") || line.starts_with(b"event: message_stop") {
             self.is_done = true;
         }
+        self.count += u64::from(line.starts_with(b"data: {"));
         if let Some(at) = self.stamp.find(line) {
             let digits = line.iter().skip(at + self.stamp.needle().len()).take_while(|b| b.is_ascii_digit());
             seen(digits.fold(0, |stamp: u64, digit| {

@@ -29,6 +29,8 @@ struct Tally {
     /// From the request's last byte sent to the first event.
     first_byte_connected: Samples,
     complete: u64,
+    /// Events, stamped or not: what comes through a translation has no stamp.
+    events: u64,
     without_done: u64,
     non_2xx: u64,
     errors: u64,
@@ -97,6 +99,7 @@ impl Tally {
         self.first_byte.merge(&other.first_byte);
         self.first_byte_connected.merge(&other.first_byte_connected);
         self.complete += other.complete;
+        self.events += other.events;
         self.without_done += other.without_done;
         self.non_2xx += other.non_2xx;
         self.errors += other.errors;
@@ -106,6 +109,7 @@ impl Tally {
     fn report(&self, seconds: f64) -> String {
         json!({
             "streams": self.complete,
+            "events": self.events,
             "chunks": self.delay.total(),
             "without_done": self.without_done,
             "errors": self.errors,
@@ -182,6 +186,7 @@ async fn stream(
         }
     }
     tally.complete += 1;
+    tally.events += events.count;
     tally.without_done += u64::from(!events.is_done);
     Ok(())
 }

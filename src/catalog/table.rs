@@ -22,7 +22,7 @@ pub(super) struct Table {
     pub is_own: bool,
     strings: Strings,
     pub providers: Box<[Provider]>,
-    /// Places of `providers` by id.
+    /// Places of `providers` by the length of their id, then by id.
     order: Box<[u16]>,
     /// First row of each provider, and the end.
     starts: Box<[u32]>,
@@ -189,7 +189,8 @@ impl Builder {
 
     fn provider_order(&self) -> Box<[u16]> {
         let mut order: Vec<u16> = (0..).take(self.providers.len()).collect();
-        order.sort_by_key(|at| self.providers.get(usize::from(*at)).map(|provider| provider.id.clone()));
+        let id = |at: &u16| self.providers.get(usize::from(*at)).map_or("", |provider| &*provider.id);
+        order.sort_by(|one, other| by_length(id(one), id(other)));
         order.into_boxed_slice()
     }
 }
@@ -198,6 +199,11 @@ impl Builder {
 fn rates_at<'r>(lists: &[Range<u32>], rates: &'r [Rates], place: u32) -> &'r [Rates] {
     let list = (place as usize).checked_sub(1).and_then(|at| lists.get(at));
     list.and_then(|list| rates.get(list.start as usize..list.end as usize)).unwrap_or(&[])
+}
+
+/// The length first, so that few texts are compared byte by byte.
+fn by_length(one: &str, other: &str) -> Ordering {
+    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }
 
 fn by_key(one: (u16, &str), other: (u16, &str)) -> Ordering {
@@ -282,7 +288,7 @@ impl Table {
     /// The place of a provider.
     pub(super) fn provider(&self, id: &str) -> Option<u16> {
         let id_at = |at: &u16| self.providers.get(usize::from(*at)).map_or("", |provider| &*provider.id);
-        let found = self.order.binary_search_by(|at| id_at(at).cmp(id)).ok()?;
+        let found = self.order.binary_search_by(|at| by_length(id_at(at), id)).ok()?;
         self.order.get(found).copied()
     }
 

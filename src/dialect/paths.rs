@@ -138,7 +138,10 @@ pub fn parse<'a>(method: &Method, path: &'a str, query: Option<&'a str>) -> Resu
     }
     let is_azure_shape = path.starts_with("/openai/");
     let mut route = match_path(method, path).ok_or(PathError::NotFound)?;
-    if !route.allowed.split(", ").any(|allowed| allowed == method.as_str()) {
+    // Nearly all paths take one method.
+    let is_allowed = route.allowed == method.as_str()
+        || route.allowed.split(", ").any(|allowed| allowed == method.as_str());
+    if !is_allowed {
         return Err(PathError::Method { allowed: route.allowed });
     }
     if route.upstream == Upstream::Whole(REALTIME) {

@@ -3,7 +3,8 @@
 //! Only writing; what a head may hold was decided before. Invariant: an answer has exactly one
 //! framing, and it is written here, never taken from a field.
 
-use http::{HeaderName, HeaderValue, StatusCode};
+use super::field_lines::{FieldLines, decimal};
+use http::StatusCode;
 
 /// Hexadecimal digits of a length, CR LF before and after the data: what a chunk adds to its data.
 const CHUNK_OVERHEAD: usize = 16 + 4;
@@ -17,6 +18,10 @@ pub enum AnswerFraming {
     /// Bytes of the body.
     Length(usize),
     Chunked,
+    /// With the connection: for HTTP/1.0, which knows no chunks.
+    UntilClose,
+    /// There is none.
+    Empty,
 }
 
 /// What stands in a head besides status and fields.
@@ -32,22 +37,26 @@ pub struct AnswerHead<'a> {
 
 impl AnswerHead<'_> {
     /// The head, with room for `room` bytes of body behind it.
-    pub fn write(&self, fields: &[(HeaderName, HeaderValue)], room: usize) -> Vec<u8> {
-        let held: usize = fields.iter().map(|(n, v)| n.as_str().len() + v.len() + 4).sum();
-        let mut out = Vec::with_capacity(160 + held + room);
+    pub fn write(&self, fields: &FieldLines, room: usize) -> Vec<u8> {
+        let mut out = Vec::with_capacity(176 + fields.as_bytes().len() + room);
         self.write_status(&mut out);
-        for (name, value) in fields {
-            line(&mut out, name.as_str().as_bytes(), value.as_bytes());
-        }
-        line(&mut out, b"date", self.date);
-        line(&mut out, b"connection", if self.keeps_alive { b"keep-alive" } else { b"close" });
+        out.extend_from_slice(fields.as_bytes());
+        out.extend_from_slice(b"date: ");
+        out.extend_from_slice(self.date);
+        out.extend_from_slice(if self.keeps_alive {
+            b"\r\nconnection: keep-alive\r\n"
+        } else {
+            b"\r\nconnection: close\r\n"
+        });
         match self.framing {
             AnswerFraming::Length(bytes) => {
-                line(&mut out, b"content-length", bytes.to_string().as_bytes());
+                out.extend_from_slice(b"content-length: ");
+                decimal(&mut out, bytes as u64);
+                out.extend_from_slice(b"\r\n\r\n");
             }
-            AnswerFraming::Chunked => line(&mut out, b"transfer-encoding", b"chunked"),
+            AnswerFraming::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n\r\n"),
+            AnswerFraming::UntilClose | AnswerFraming::Empty => out.extend_from_slice(b"\r\n"),
         }
-        out.extend_from_slice(b"\r\n");
         out
     }
 
@@ -83,20 +92,14 @@ pub fn chunk_start(length: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    out.extend_from_slice(name);
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_head_has_its_status_its_fields_and_one_framing() {
-        let fields = vec![(http::header::CONTENT_TYPE, HeaderValue::from_static("text/plain"))];
+        let mut fields = FieldLines::default();
+        fields.push("content-type", b"text/plain");
         let head = AnswerHead {
             status: 429,
             framing: AnswerFraming::Length(12),
@@ -109,15 +112,19 @@ mod tests {
              connection: close\r\ncontent-length: 12\r\n\r\n"
         );
         let streamed = AnswerHead { status: 200, framing: AnswerFraming::Chunked, keeps_alive: true, ..head };
-        let text = String::from_utf8(streamed.write(&[], 0)).unwrap();
+        let text = String::from_utf8(streamed.write(&FieldLines::default(), 0)).unwrap();
         assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
         assert!(text.ends_with("connection: keep-alive\r\ntransfer-encoding: chunked\r\n\r\n"), "{text}");
+        for framing in [AnswerFraming::UntilClose, AnswerFraming::Empty] {
+            let text = AnswerHead { framing, ..head }.write(&FieldLines::default(), 0);
+            assert!(text.ends_with(b"connection: close\r\n\r\n"), "{framing:?}");
+        }
     }
 
     #[test]
     fn an_unknown_status_has_an_empty_reason() {
         let head = AnswerHead { status: 599, framing: AnswerFraming::Chunked, keeps_alive: true, date: b"" };
-        assert!(head.write(&[], 0).starts_with(b"HTTP/1.1 599 \r\n"));
+        assert!(head.write(&FieldLines::default(), 0).starts_with(b"HTTP/1.1 599 \r\n"));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::mem::MaybeUninit;
 
+use bytes::BytesMut;
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderName, HeaderValue};
 use memchr::memchr_iter;
@@ -76,21 +77,38 @@ pub enum HeadError {
 /// Reads a head from the front of `buf`, which holds everything read since the last head or body ended.
 /// `request_is_head` says that the request's method was HEAD.
 pub fn parse_head(buf: &[u8], request_is_head: bool) -> Result<HeadProgress, HeadError> {
+    let Some(end) = whole(buf)? else { return Ok(HeadProgress::NeedMore) };
+    let head = buf.get(..end).ok_or(HeadError::Malformed)?;
+    progress(parse_whole(head, request_is_head, |value| HeaderValue::from_bytes(value).ok())?, end)
+}
+
+/// Where the head ends; `None` while it does not.
+fn whole(buf: &[u8]) -> Result<Option<usize>, HeadError> {
     // The parser below would skip empty lines in front and take a bare line feed for a line end.
     let start_len = buf.len().min(VERSION_START.len());
     if buf.get(..start_len) != VERSION_START.get(..start_len) {
         return Err(HeadError::Malformed);
     }
     let window = buf.get(..UPSTREAM_HEAD_BYTES_MAX).unwrap_or(buf);
-    let Some(end) = find_end(window)? else {
-        let is_over = buf.len() > UPSTREAM_HEAD_BYTES_MAX;
-        return if is_over { Err(HeadError::TooLarge) } else { Ok(HeadProgress::NeedMore) };
-    };
-    let head = buf.get(..end).ok_or(HeadError::Malformed)?;
-    parse_whole(head, request_is_head).map(|parsed| match parsed {
+    match find_end(window)? {
+        None if buf.len() > UPSTREAM_HEAD_BYTES_MAX => Err(HeadError::TooLarge),
+        end => Ok(end),
+    }
+}
+
+fn progress(parsed: Parsed, end: usize) -> Result<HeadProgress, HeadError> {
+    Ok(match parsed {
         Parsed::Interim(status) => HeadProgress::Interim(status, end),
         Parsed::Final(head) => HeadProgress::Head(head, end),
     })
+}
+
+/// As [`parse_head`], and takes the head out of the buffer, so that its values need not be copied.
+pub fn take_head(buf: &mut BytesMut, request_is_head: bool) -> Result<HeadProgress, HeadError> {
+    let Some(end) = whole(buf)? else { return Ok(HeadProgress::NeedMore) };
+    let bytes = buf.split_to(end).freeze();
+    let value = |value: &[u8]| HeaderValue::from_maybe_shared(bytes.slice_ref(value)).ok();
+    progress(parse_whole(&bytes, request_is_head, value)?, end)
 }
 
 const VERSION_START: &[u8] = b"HTTP/1.";
@@ -113,7 +131,11 @@ fn find_end(window: &[u8]) -> Result<Option<usize>, HeadError> {
     Ok(None)
 }
 
-fn parse_whole(head: &[u8], request_is_head: bool) -> Result<Parsed, HeadError> {
+fn parse_whole(
+    head: &[u8],
+    request_is_head: bool,
+    make_value: impl Fn(&[u8]) -> Option<HeaderValue>,
+) -> Result<Parsed, HeadError> {
     let mut slots = [const { MaybeUninit::uninit() }; UPSTREAM_HEADERS_MAX];
     let mut response = httparse::Response::new(&mut []);
     let outcome =
@@ -135,7 +157,7 @@ fn parse_whole(head: &[u8], request_is_head: bool) -> Result<Parsed, HeadError> 
     let mut fields = Vec::with_capacity(response.headers.len());
     for header in response.headers.iter() {
         let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| HeadError::Malformed)?;
-        let value = HeaderValue::from_bytes(header.value).map_err(|_| HeadError::Malformed)?;
+        let value = make_value(header.value).ok_or(HeadError::Malformed)?;
         facts.note(&name, value.as_bytes())?;
         fields.push((name, value));
     }
@@ -251,6 +273,18 @@ mod tests {
         let expected: [(&str, &[u8]); 4] =
             [("content-length", b"5"), ("x-a", b"b c"), ("x-a", b"d\xff"), ("empty", b"")];
         assert_eq!(fields, expected);
+    }
+
+    #[test]
+    fn a_head_that_is_taken_reads_the_same_and_leaves_what_follows() {
+        let text = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nx-a:\r\nx-b: c\r\n\r\nhello";
+        let mut buf = BytesMut::from(&text[..]);
+        let Ok(HeadProgress::Head(taken, len)) = take_head(&mut buf, false) else { panic!() };
+        let Ok(HeadProgress::Head(parsed, same)) = parse_head(text, false) else { panic!() };
+        assert_eq!((taken.fields, len, &buf[..]), (parsed.fields, same, &b"hello"[..]));
+        let mut part = BytesMut::from(&text[..20]);
+        assert!(matches!(take_head(&mut part, false), Ok(HeadProgress::NeedMore)));
+        assert_eq!(part.len(), 20);
     }
 
     #[test]

@@ -25,26 +25,81 @@ pub struct RateSnapshot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GoDuration(pub Duration);
 
-impl fmt::Display for GoDuration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = self.0.as_nanos().div_ceil(1_000_000);
-        if millis == 0 {
-            return f.write_str("0s");
-        }
+impl GoDuration {
+    /// What is printed.
+    pub fn text(self) -> Text {
+        let millis = u64::try_from(self.0.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        let mut text = Text::default();
         if millis < 1000 {
-            return write!(f, "{millis}ms");
+            text.number(millis);
+            text.push(if millis == 0 { b"s" } else { b"ms" });
+            return text;
         }
         let (minutes, seconds, fraction) = (millis / 60_000, millis / 1000 % 60, millis % 1000);
         if minutes >= 60 {
-            write!(f, "{}h", minutes / 60)?;
+            text.number(minutes / 60);
+            text.push(b"h");
         }
         if minutes > 0 {
-            write!(f, "{}m", minutes % 60)?;
+            text.number(minutes % 60);
+            text.push(b"m");
         }
-        match fraction {
-            0 => write!(f, "{seconds}s"),
-            _ => write!(f, "{seconds}.{}s", format!("{fraction:03}").trim_end_matches('0')),
+        text.number(seconds);
+        text.fraction(fraction);
+        text.push(b"s");
+        text
+    }
+}
+
+impl fmt::Display for GoDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text().as_str())
+    }
+}
+
+/// A short text put together without the machinery of printing: two of these are in every answer.
+#[derive(Default)]
+pub struct Text {
+    bytes: [u8; 32],
+    used: usize,
+}
+
+impl Text {
+    fn push(&mut self, more: &[u8]) {
+        for (place, byte) in self.bytes.iter_mut().skip(self.used).zip(more) {
+            *place = *byte;
         }
+        self.used = (self.used + more.len()).min(self.bytes.len());
+    }
+
+    fn number(&mut self, value: u64) {
+        let mut place = 1u64;
+        while value / place >= 10 {
+            place *= 10;
+        }
+        while place > 0 {
+            self.push(&[b'0' + (value / place % 10) as u8]);
+            place /= 10;
+        }
+    }
+
+    /// Thousandths after a point, without zeros at their end.
+    fn fraction(&mut self, thousandths: u64) {
+        if thousandths == 0 {
+            return;
+        }
+        self.push(b".");
+        let mut rest = thousandths;
+        let mut place = 100;
+        while rest > 0 {
+            self.push(&[b'0' + (rest / place) as u8]);
+            rest %= place;
+            place /= 10;
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        self.bytes.get(..self.used).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
     }
 }
 
@@ -64,6 +119,8 @@ mod tests {
             (60_000, "1m0s"),
             (360_000, "6m0s"),
             (3_600_500, "1h0m0.5s"),
+            (1_010, "1.01s"),
+            (100_000_000_000, "27777h46m40s"),
         ];
         for (millis, text) in cases {
             assert_eq!(GoDuration(Duration::from_millis(millis)).to_string(), text);

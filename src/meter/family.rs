@@ -4,6 +4,13 @@
 //! and a Claude it can't date is the newer tokenizer, which counts more.
 
 use super::tokenizer::Encoding;
+use std::cell::RefCell;
+
+thread_local! {
+    /// The name last asked for: requests that follow each other often name the same model. Names are
+    /// bounded where they come in.
+    static LAST: RefCell<(String, Family)> = const { RefCell::new((String::new(), Family::Other)) };
+}
 
 /// A tokenizer family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +57,17 @@ impl Family {
     /// The family of a model by its name: dated, prefixed (`openai/…`, `models/…`, `us.anthropic.…`),
     /// fine-tuned (`ft:…`) and versioned (`…-v1:0`) names included.
     pub fn of(model: &str) -> Family {
+        LAST.with_borrow_mut(|(known, family)| {
+            if known != model || model.is_empty() {
+                *family = Self::of_unknown(model);
+                known.clear();
+                known.push_str(model);
+            }
+            *family
+        })
+    }
+
+    fn of_unknown(model: &str) -> Family {
         let name = base_name(model);
         if let Some((_, after)) = name.split_once("claude") {
             return if claude_version(after) >= (4, 7) { Family::ClaudeNew } else { Family::ClaudeOld };

@@ -2,17 +2,19 @@
 //! table of contents. Everything is decided on one parse of the path.
 
 use super::client;
-use super::connection::edge_stream;
+use super::connection::{edge_stream, peer_of};
 use super::context::{Caller, Ctx, Requested};
 use super::local::LocalAnswer;
 use crate::auth;
 use crate::dialect::paths::{self, Hit, PathError};
-use crate::framing::strict_head;
+use crate::framing::ClientHead;
+use crate::framing::strict_head::{self, HeadFault};
 use crate::runtime::{DrainPhase, Edge};
 use crate::types::{Dialect, Endpoint, Reason, Reject};
-use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
+use http::{Method, Version};
 use pingora_core::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
+use std::net::IpAddr;
 
 /// Where a request goes from here.
 pub enum Lane<'u> {
@@ -21,33 +23,76 @@ pub enum Lane<'u> {
     Forward(Hit<'u>),
 }
 
-/// Admits a request, or says why not. Nothing of the body has been read.
+/// What a path and its method name, or why nothing.
+pub type Named<'u> = Result<Hit<'u>, PathError>;
+
+/// Reads what a head names.
+pub fn named(head: &ClientHead) -> Named<'_> {
+    paths::parse(&head.method, head.path(), head.query())
+}
+
+/// Admits a request, or says why not. Nothing of the body has been read. `peer` is the address at
+/// the other end of the connection.
 ///
 /// # Errors
 /// The refusal to render.
 pub fn admit<'u>(
     edge: &Edge,
-    session: &mut ServerSession,
     ctx: &mut Ctx,
-    uri: &'u Uri,
+    head: &'u ClientHead,
+    named: Named<'u>,
+    peer: Option<IpAddr>,
 ) -> Result<Lane<'u>, Reject> {
-    prepare_connection(edge, session, ctx);
-    ctx.record.request = Requested::of(session);
-    ctx.dialect = guess_dialect(session, uri);
-    ctx.record.client = client::address(session, &ctx.runtime.edge.trusted_proxies);
-    check_head(session, ctx.runtime.edge.header_bytes_max)?;
+    ctx.record.request = Requested::of(head);
+    ctx.dialect = guess_dialect(head);
+    ctx.record.client = client::address(head, peer, &ctx.runtime.edge.trusted_proxies);
+    check_size(head.len(), ctx.runtime.edge.header_bytes_max)?;
     check_flood(edge, ctx)?;
-    let hit = endpoint(session.req_header(), uri)?;
+    let hit = endpoint(head, named)?;
     if hit.endpoint != Endpoint::Models && hit.endpoint != Endpoint::ModelById {
         ctx.dialect = hit.dialect;
     }
     ctx.record.endpoint = Some(hit.endpoint);
-    authenticate(edge, session, ctx)?;
+    authenticate(head, ctx)?;
     Ok(match hit.endpoint {
-        Endpoint::Models | Endpoint::ModelById => Lane::Local(LocalAnswer::models(session, hit, uri.query())),
+        Endpoint::Models | Endpoint::ModelById => Lane::Local(LocalAnswer::models(head, hit)),
         Endpoint::Opaque => Lane::Forward(hit),
         _ => Lane::Exchange(hit),
     })
+}
+
+/// Admits a request that Pingora has read.
+///
+/// # Errors
+/// As [`admit`], and where the head is not strictly right.
+pub fn admit_session<'u>(
+    edge: &Edge,
+    ctx: &mut Ctx,
+    session: &mut ServerSession,
+    head: &'u ClientHead,
+) -> Result<Lane<'u>, Reject> {
+    prepare_connection(edge, session, ctx);
+    let peer = peer_of(session);
+    let checked = session.as_http1().map(|http1| strict_head::check(&http1.get_headers_raw_bytes()));
+    if let Some(Err(fault)) = checked {
+        ctx.record.request = Requested::of(head);
+        ctx.dialect = guess_dialect(head);
+        ctx.record.client = client::address(head, peer, &ctx.runtime.edge.trusted_proxies);
+        return Err(malformed(fault));
+    }
+    admit(edge, ctx, head, named(head), peer)
+}
+
+/// The head of a request that Pingora has read.
+pub fn head_of(session: &ServerSession) -> ClientHead {
+    let head: &RequestHeader = session.req_header();
+    let fields = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    ClientHead::of_values(head.method.clone(), head.version, head.raw_path(), fields)
+}
+
+/// The refusal of a head that is not strictly right.
+pub fn malformed(fault: HeadFault) -> Reject {
+    Reject::new(Reason::InvalidRequest, format!("malformed request head: {fault}"))
 }
 
 /// Sets on the connection what Pingora leaves open: how long it may idle, and that it ends with
@@ -70,40 +115,28 @@ fn prepare_connection(edge: &Edge, session: &mut ServerSession, ctx: &Ctx) {
 }
 
 /// Before the endpoint is known: by what the client's SDK always sends.
-fn guess_dialect(session: &ServerSession, uri: &Uri) -> Dialect {
-    let has = |name: &str| session.req_header().headers.keys().any(|n| n.as_str() == name);
-    if has("anthropic-version") {
+fn guess_dialect(head: &ClientHead) -> Dialect {
+    if head.has("anthropic-version") {
         Dialect::Anthropic
-    } else if has("x-goog-api-key") {
+    } else if head.has("x-goog-api-key") {
         Dialect::Gemini
     } else {
-        paths::error_dialect(uri.path())
+        paths::error_dialect(head.path())
     }
 }
 
-fn check_head(session: &ServerSession, bytes_max: usize) -> Result<(), Reject> {
-    let too_large = || {
-        Reject::new(
-            Reason::HeadersTooLarge,
-            format!("the request head is larger than this gateway's limit of {bytes_max} bytes"),
-        )
-    };
-    if let Some(http1) = session.as_http1() {
-        let raw = http1.get_headers_raw_bytes();
-        if raw.len() > bytes_max {
-            return Err(too_large());
-        }
-        return strict_head::check(&raw).map_err(|fault| {
-            Reject::new(Reason::InvalidRequest, format!("malformed request head: {fault}"))
-        });
-    }
-    let head = session.req_header();
-    let fields: usize = head.headers.iter().map(|(n, v)| n.as_str().len() + v.len() + 32).sum();
-    if fields + head.raw_path().len() > bytes_max { Err(too_large()) } else { Ok(()) }
+fn check_size(bytes: usize, bytes_max: usize) -> Result<(), Reject> {
+    if bytes <= bytes_max { Ok(()) } else { Err(too_large(bytes_max)) }
+}
+
+/// The refusal of a head of more bytes than the configuration lets in.
+pub fn too_large(bytes_max: usize) -> Reject {
+    let message = format!("the request head is larger than this gateway's limit of {bytes_max} bytes");
+    Reject::new(Reason::HeadersTooLarge, message)
 }
 
 fn check_flood(edge: &Edge, ctx: &Ctx) -> Result<(), Reject> {
-    let allowed = ctx.record.client.is_none_or(|ip| edge.flood.allow(client::hash(ip), edge.now()));
+    let allowed = ctx.record.client.is_none_or(|ip| edge.flood.allow(client::hash(ip), ctx.started));
     if allowed {
         return Ok(());
     }
@@ -111,9 +144,9 @@ fn check_flood(edge: &Edge, ctx: &Ctx) -> Result<(), Reject> {
         .with_retry_after(std::time::Duration::from_secs(1)))
 }
 
-fn endpoint<'u>(head: &RequestHeader, uri: &'u Uri) -> Result<Hit<'u>, Reject> {
+fn endpoint<'u>(head: &ClientHead, named: Named<'u>) -> Result<Hit<'u>, Reject> {
     let wants_websocket = is_websocket_handshake(head);
-    match paths::parse(&head.method, uri.path(), uri.query()) {
+    match named {
         Ok(hit) if !wants_websocket || hit.takes_websocket() => Ok(hit),
         Err(PathError::NotFound) => Err(Reject::new(
             Reason::NotFound,
@@ -134,34 +167,26 @@ fn endpoint<'u>(head: &RequestHeader, uri: &'u Uri) -> Result<Hit<'u>, Reject> {
 }
 
 /// RFC 6455 §4.1. Of other upgrades, and on other methods, a server may take no notice.
-fn is_websocket_handshake(head: &RequestHeader) -> bool {
-    let names_it = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
+fn is_websocket_handshake(head: &ClientHead) -> bool {
     head.method == Method::GET
         && head.version == Version::HTTP_11
-        && head.headers.get_all(header::UPGRADE).iter().any(names_it)
+        && head.values("upgrade").any(|value| value.eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Fails closed: whatever goes wrong, the answer is the same 401.
-fn authenticate(edge: &Edge, session: &ServerSession, ctx: &mut Ctx) -> Result<(), Reject> {
-    let head = session.req_header();
+fn authenticate(head: &ClientHead, ctx: &mut Ctx) -> Result<(), Reject> {
     for name in auth::CREDENTIAL_HEADERS {
-        if values(&head.headers, name).nth(1).is_some() {
+        if head.values(name).nth(1).is_some() {
             return Err(auth::AuthError::Ambiguous.into());
         }
     }
-    let field = |name: &str| values(&head.headers, name).next().and_then(|value| value.to_str().ok());
-    let presented = auth::presented(field, head.uri.query())?.unwrap_or_default();
+    let field = |name: &str| head.text(name);
+    let presented = auth::presented(field, head.query())?.unwrap_or_default();
     let principal = ctx.runtime.keys.authenticate(&presented)?.clone();
-    let now = edge.now();
+    let now = ctx.started;
     let reservation = ctx.runtime.limits.admit(principal.index, 0, now)?;
     let told = reservation.snapshot(now);
     let has_limits = told.requests.is_some() || told.tokens.is_some();
     ctx.caller = Some(Caller { principal, has_limits, reservation });
     Ok(())
-}
-
-/// The values of a field. A walk over the few fields of a head is cheaper than a look-up by a name
-/// that has to be parsed and hashed first.
-fn values<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h HeaderValue> {
-    headers.iter().filter(move |(other, _)| other.as_str() == name).map(|(_, value)| value)
 }

@@ -1,25 +1,20 @@
 //! The client's address: the socket's, or what a trusted proxy says it is.
 
+use crate::framing::ClientHead;
 use crate::types::cidr::Cidr;
-use http::header::HeaderName;
-use pingora_core::protocols::http::ServerSession;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 /// The address that limits and the log go by. `x-forwarded-for` is read only from a listed proxy,
 /// from its right end, up to the first address that is not a listed proxy itself.
-pub fn address(session: &ServerSession, trusted: &[Cidr]) -> Option<IpAddr> {
-    let socket = session.client_addr()?.as_inet().map(SocketAddr::ip)?.to_canonical();
+pub fn address(head: &ClientHead, socket: Option<IpAddr>, trusted: &[Cidr]) -> Option<IpAddr> {
+    let socket = socket?.to_canonical();
     if !is_trusted(socket, trusted) {
         return Some(socket);
     }
-    let forwarded = HeaderName::from_static("x-forwarded-for");
-    let hops: Vec<&str> = session
-        .req_header()
-        .headers
-        .get_all(forwarded)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
+    let hops: Vec<&str> = head
+        .values("x-forwarded-for")
+        .filter_map(|value| std::str::from_utf8(value).ok())
         .flat_map(|value| value.split(','))
         .collect();
     let mut nearest = socket;

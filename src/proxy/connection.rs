@@ -9,6 +9,7 @@
 use super::Front;
 use async_trait::async_trait;
 use pingora_core::apps::ServerApp;
+use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream,
@@ -20,7 +21,7 @@ use std::collections::HashMap;
 use std::io::{self, IoSlice};
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -58,11 +59,9 @@ pub struct Gated {
 pub struct EdgeStream {
     inner: Stream,
     phase: AtomicU8,
-    /// Since `forget_bytes_read`.
-    bytes_read: AtomicU64,
     head_timeout: Duration,
     alarm: Option<Pin<Box<tokio::time::Sleep>>>,
-    _place: Place,
+    place: Place,
 }
 
 /// What a connection accepted at the last moment gets to send its first head.
@@ -154,6 +153,11 @@ pub fn peer_ip(stream: &Stream) -> Option<IpAddr> {
     digest.peer_addr()?.as_inet().map(std::net::SocketAddr::ip)
 }
 
+/// The address of the other end of a request's connection.
+pub fn peer_of(session: &ServerSession) -> Option<IpAddr> {
+    session.client_addr()?.as_inet().map(std::net::SocketAddr::ip)
+}
+
 // === impl EdgeStream ===
 
 impl EdgeStream {
@@ -161,7 +165,7 @@ impl EdgeStream {
         // HTTP/2 has its own idle timeout; its heads are frames of a shared connection.
         let is_http2 = matches!(inner.selected_alpn_proto(), Some(ALPN::H2));
         let phase = AtomicU8::new(if is_http2 { PAST_HEAD } else { READING_HEAD });
-        Self { inner, phase, bytes_read: AtomicU64::new(0), head_timeout, alarm: None, _place: place }
+        Self { inner, phase, head_timeout, alarm: None, place }
     }
 
     /// The head has been read: its clock stops.
@@ -174,13 +178,14 @@ impl EdgeStream {
         self.phase.store(IDLE, Ordering::Relaxed);
     }
 
-    /// Bytes read since [`forget_bytes_read`](Self::forget_bytes_read).
-    pub fn bytes_read(&self) -> u64 {
-        self.bytes_read.load(Ordering::Relaxed)
+    /// Some of the next head is here already: its clock runs.
+    pub fn head_begun(&self) {
+        self.phase.store(READING_HEAD, Ordering::Relaxed);
     }
 
-    pub fn forget_bytes_read(&self) {
-        self.bytes_read.store(0, Ordering::Relaxed);
+    /// The address of the other end, None for a Unix socket.
+    pub fn peer(&self) -> Option<IpAddr> {
+        self.place.address
     }
 
     fn poll_alarm(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -214,8 +219,6 @@ impl AsyncRead for EdgeStream {
         match Pin::new(&mut self.inner).poll_read(cx, buf) {
             Poll::Ready(Ok(())) => {
                 let read = buf.filled().len() - filled;
-                let counted = self.bytes_read.load(Ordering::Relaxed);
-                self.bytes_read.store(counted + read as u64, Ordering::Relaxed);
                 if read > 0 && self.phase.load(Ordering::Relaxed) == IDLE {
                     self.phase.store(READING_HEAD, Ordering::Relaxed);
                 }

@@ -3,13 +3,13 @@
 
 use crate::auth::Principal;
 use crate::catalog::{Cost, Service};
+use crate::framing::ClientHead;
 use crate::limits::Reservation;
 use crate::proxy::forward::Forwarding;
 use crate::runtime::{Edge, Runtime};
 use crate::telemetry::GaugeGuard;
 use crate::types::{Dialect, Endpoint, FailureClass, Origin, Reason, Reject, RequestId, Ticks, Usage};
-use http::{Method, header};
-use pingora_core::protocols::http::ServerSession;
+use http::Method;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,13 +102,11 @@ impl Ctx {
 }
 
 impl Requested {
-    pub fn of(session: &ServerSession) -> Self {
-        let head = session.req_header();
-        let user_agent = head.headers.get(header::USER_AGENT);
+    pub fn of(head: &ClientHead) -> Self {
         Self {
             method: head.method.clone(),
-            path: head.raw_path().into(),
-            user_agent: user_agent.map(|value| value.as_bytes().into()),
+            path: head.target().into(),
+            user_agent: head.values("user-agent").next().map(Into::into),
         }
     }
 }

@@ -1,43 +1,44 @@
 //! The end of every request, whatever it came to: settled, counted, logged. The only place where
 //! that happens.
 
-use super::connection::edge_stream;
+use super::connection::EdgeStream;
 use super::context::Ctx;
 use super::cost;
 use crate::catalog::Cost;
 use crate::runtime::Edge;
 use crate::telemetry::{Entry, FailedAttempt, StatusClass};
-use crate::types::Endpoint;
-use pingora_core::protocols::Stream;
+use crate::types::{Endpoint, Ticks};
 
 /// Called once for each request, by `front` or from Pingora's `logging`. `stream` is the client's
 /// connection where it is HTTP/1.
-pub fn finish(edge: &Edge, stream: Option<&Stream>, ctx: &mut Ctx) {
-    if let Some(stream) = edge_stream(stream) {
+pub fn finish(edge: &Edge, stream: Option<&EdgeStream>, ctx: &mut Ctx) {
+    if let Some(stream) = stream {
         stream.request_complete();
     }
-    ctx.record.cost = cost::of(ctx);
-    settle(edge, ctx);
-    count(edge, ctx);
-    log(edge, ctx);
+    // A whole answer has told it already.
+    ctx.record.cost = ctx.record.cost.or_else(|| cost::of(ctx));
+    let now = edge.now();
+    settle(ctx, now);
+    count(edge, ctx, now);
+    log(edge, ctx, now);
 }
 
 /// Corrects the estimate to the truth. A call that never reached an upstream used no tokens.
-fn settle(edge: &Edge, ctx: &mut Ctx) {
+fn settle(ctx: &mut Ctx, now: Ticks) {
     let used = ctx.record.usage.map_or(0, |usage| usage.total());
     if let Some(caller) = &mut ctx.caller {
-        caller.reservation.settle(used, edge.now());
+        caller.reservation.settle(used, now);
     }
 }
 
-fn count(edge: &Edge, ctx: &Ctx) {
+fn count(edge: &Edge, ctx: &Ctx, now: Ticks) {
     let (metrics, record) = (&edge.metrics, &ctx.record);
     let endpoint = record.endpoint.unwrap_or(Endpoint::Opaque);
     metrics.requests.inc(endpoint, StatusClass::of(record.status));
     if let Some(reason) = record.reason {
         metrics.rejects.inc(reason);
     }
-    metrics.request_seconds.observe(endpoint, edge.now().since(ctx.started));
+    metrics.request_seconds.observe(endpoint, now.since(ctx.started));
     if let Some(span) = record.first_token {
         metrics.first_token.observe(endpoint, span);
     }
@@ -57,7 +58,7 @@ fn count(edge: &Edge, ctx: &Ctx) {
     }
 }
 
-fn log(edge: &Edge, ctx: &Ctx) {
+fn log(edge: &Edge, ctx: &Ctx, now: Ticks) {
     let record = &ctx.record;
     let name = |index: usize| ctx.runtime.providers.get(index).map(|provider| provider.name.as_str());
     let failures: Vec<FailedAttempt<'_>> = record
@@ -85,7 +86,7 @@ fn log(edge: &Edge, ctx: &Ctx) {
         dropped: &record.dropped,
         counted_input: record.counted_input,
         first_token: record.first_token,
-        duration: edge.now().since(ctx.started),
+        duration: now.since(ctx.started),
         overhead: record.overhead,
         client: record.client,
         user_agent: record.request.user_agent.as_deref(),

@@ -2,42 +2,42 @@
 //!
 //! Requests of the forward lane go through Pingora's phases, all others through the exchange lane
 //! directly: Pingora's flow for one request is a future of 15 KiB that they have no use for. HTTP/1.1
-//! connections have a loop of their own here, so that one that waits holds a stream and nothing
-//! else; HTTP/2 connections are Pingora's, their requests come in at
+//! connections are read here, so that one that waits holds a stream and nothing else; HTTP/2
+//! connections are Pingora's, their requests come in at
 //! [`process_new_http`](HttpServerApp::process_new_http).
 
-use super::admit::{self, Lane};
-use super::connection::{EdgeStream, edge_stream};
+use super::admit::{self, Lane, Named};
+use super::connection::{EdgeStream, peer_of};
 use super::context::Ctx;
-use super::exchange::downstream::Downstream;
+use super::exchange::downstream::{Downstream, Waiting};
+use super::exchange::vigil::Vigil;
 use super::exchange::{self, respond};
+use super::wire::Wire;
 use super::{Gateway, finish};
-use crate::dialect::paths;
-use crate::runtime::Edge;
-use crate::types::{Endpoint, Reason, Reject};
+use crate::framing::ClientHead;
+use crate::framing::client_head::Arrived;
+use crate::framing::strict_head::HeadFault;
+use crate::runtime::{DrainPhase, Edge};
+use crate::types::{Endpoint, Reason, Reject, Ticks};
+use crate::upstream::scratch::poll_read_into;
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
-use http::{Method, Uri};
-use pingora_core::ErrorType;
+use http::Method;
 use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
-use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::v1::server::HttpSession;
 use pingora_core::server::ShutdownWatch;
 use pingora_proxy::HttpProxy;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
-/// What the first read of a request takes: most requests come whole in it.
-const FIRST_READ_BYTES: usize = 4 * 1024;
-/// A request line longer than this is the exchange lane's to refuse.
-const REQUEST_LINE_MAX: usize = 16 * 1024;
 /// How long a new connection may take to send its first byte.
 const FIRST_REQUEST_WAIT: Duration = Duration::from_secs(60);
 
@@ -49,6 +49,12 @@ pub struct Front {
     closing: Notify,
 }
 
+/// Why there is no head.
+enum NoHead {
+    TooLarge,
+    Fault(HeadFault),
+}
+
 impl Front {
     /// `forward` is Pingora's proxy over the same edge.
     pub fn new(edge: Arc<Edge>, forward: HttpProxy<Gateway>) -> Self {
@@ -57,117 +63,145 @@ impl Front {
 
     /// Serves an HTTP/1 connection to its end.
     pub async fn serve_http1(self: Arc<Self>, stream: EdgeStream, shutdown: ShutdownWatch) {
-        let mut next: Option<Stream> = Some(Box::new(stream));
+        let mut closing = pin!(self.closing.notified());
+        let vigil = Vigil::new(&self.edge);
+        let mut next = Some(Waiting { stream: Box::new(stream), begun: BytesMut::new(), vigil });
         let mut wait = FIRST_REQUEST_WAIT;
-        while let Some(mut stream) = next.take() {
-            let Some(begun) = self.first_bytes(&mut stream, wait).await else { return };
-            next = if is_forwarded(&begun) {
-                self.forward(stream, begun, &shutdown).await
-            } else {
-                Box::pin(self.exchange(stream, begun, &shutdown)).await
-            };
+        while let Some(mut waiting) = next.take() {
+            let Some(head) = self.head(&mut waiting, closing.as_mut(), wait).await else { return };
+            next = Box::pin(self.request(waiting, head, &shutdown)).await;
             wait = self.edge.runtime().edge.keepalive_timeout.max(Duration::from_secs(1));
         }
     }
 
-    /// The beginning of a request, at least its first line where that is not too long. None where
-    /// the client sends nothing in time, leaves, or the process closes what waits. While nothing
-    /// comes no buffer is held.
-    async fn first_bytes(&self, stream: &mut Stream, wait: Duration) -> Option<BytesMut> {
-        let mut begun = BytesMut::new();
+    /// The head of the next request; what was read behind it stays in `begun`. None where the client
+    /// sends nothing in time, leaves, or the process closes what waits.
+    async fn head(
+        &self,
+        waiting: &mut Waiting,
+        mut closing: Pin<&mut Notified<'_>>,
+        wait: Duration,
+    ) -> Option<Result<Box<ClientHead>, NoHead>> {
+        if !waiting.begun.is_empty() {
+            waiting.stream.head_begun();
+        }
+        let mut seen = 0;
         loop {
-            let read = poll_fn(|cx| {
-                if begun.capacity() == begun.len() {
-                    begun.reserve(FIRST_READ_BYTES);
+            let begun = &mut waiting.begun;
+            if may_be_whole(begun, seen) {
+                skip_blank_lines(begun);
+                match ClientHead::take(begun) {
+                    Ok(Arrived::Head(head)) => return Some(Ok(head)),
+                    Ok(Arrived::NeedMore) => {}
+                    Err(fault) => return Some(Err(NoHead::Fault(fault))),
                 }
-                let polled = pin!(stream.read_buf(&mut begun)).poll(cx);
-                if polled.is_pending() && begun.is_empty() {
-                    begun = BytesMut::new();
-                }
-                polled
-            });
-            let read = self.unless_closing(pingora_timeout::timeout(wait, read)).await?;
-            if read.ok()?.ok()? == 0 {
-                return None;
             }
-            let has_line = first_line(&begun).is_some();
-            if has_line || begun.len() > REQUEST_LINE_MAX {
-                return Some(begun);
+            if !begun.is_empty() && begun.len() > self.edge.runtime().edge.header_bytes_max {
+                return Some(Err(NoHead::TooLarge));
             }
+            seen = begun.len();
+            let deadline = self.edge.now().plus(wait);
+            poll_fn(|cx| self.poll_more(cx, waiting, closing.as_mut(), deadline)).await?;
         }
     }
 
-    /// Drops what waits for a request once the listeners are closed.
-    async fn unless_closing<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
-        let mut closing = pin!(self.closing.notified());
-        poll_fn(|cx| {
-            if let Poll::Ready(done) = work.as_mut().poll(cx) {
-                return Poll::Ready(Some(done));
-            }
-            if closing.as_mut().poll(cx).is_ready() || self.is_closing.load(Ordering::Acquire) {
-                return Poll::Ready(None);
-            }
-            Poll::Pending
-        })
-        .await
+    /// Reads some bytes, unless the listeners are closed.
+    fn poll_more(
+        &self,
+        cx: &mut Context<'_>,
+        waiting: &mut Waiting,
+        closing: Pin<&mut Notified<'_>>,
+        deadline: Ticks,
+    ) -> Poll<Option<()>> {
+        let Waiting { stream, begun, vigil } = waiting;
+        if begun.is_empty() {
+            // What it held is gone with the last request; nothing is held while nothing comes.
+            *begun = BytesMut::new();
+        }
+        match poll_read_into(stream, cx, begun) {
+            Poll::Ready(Ok(1..)) => return Poll::Ready(Some(())),
+            Poll::Ready(_) => return Poll::Ready(None),
+            Poll::Pending => {}
+        }
+        let is_closing = self.is_closing.load(Ordering::Acquire) || closing.poll(cx).is_ready();
+        if is_closing || vigil.poll_deadline(cx, deadline).is_ready() {
+            return Poll::Ready(None);
+        }
+        Poll::Pending
     }
 
-    async fn forward(&self, stream: Stream, begun: BytesMut, shutdown: &ShutdownWatch) -> Option<Stream> {
+    /// Serves one request.
+    async fn request(
+        &self,
+        waiting: Waiting,
+        head: Result<Box<ClientHead>, NoHead>,
+        shutdown: &ShutdownWatch,
+    ) -> Option<Waiting> {
+        let head = match head {
+            Ok(head) => head,
+            Err(why) => return Box::pin(self.turn_away(waiting, why)).await,
+        };
+        let named = admit::named(&head);
+        if is_opaque(&named) {
+            drop(named);
+            return Box::pin(self.forward(waiting, *head, shutdown)).await;
+        }
+        let Waiting { stream, begun, vigil } = waiting;
+        stream.head_complete();
+        let peer = stream.peer();
+        let mut wire = Wire::new(stream, begun, &head);
+        if *shutdown.borrow() || self.edge.drain.phase() != DrainPhase::Serving {
+            wire.end_keepalive();
+        }
+        let ctx = Ctx::new(&self.edge);
+        let down = Downstream::http1(wire, vigil, ctx.runtime.edge.write_timeout);
+        self.answer(down, ctx, &head, named, peer).await
+    }
+
+    /// Refuses what is no request; the connection ends.
+    async fn turn_away(&self, waiting: Waiting, why: NoHead) -> Option<Waiting> {
+        let Waiting { stream, begun, vigil } = waiting;
+        stream.head_complete();
+        let mut ctx = Ctx::new(&self.edge);
+        ctx.record.client = stream.peer().map(|ip| ip.to_canonical());
+        let reject = match why {
+            NoHead::Fault(fault) => admit::malformed(fault),
+            NoHead::TooLarge => admit::too_large(ctx.runtime.edge.header_bytes_max),
+        };
+        let wire = Wire::broken(stream, begun);
+        let mut down = Downstream::http1(wire, vigil, ctx.runtime.edge.write_timeout);
+        respond::refuse(&self.edge, &mut down, &mut ctx, reject).await;
+        finish::finish(&self.edge, down.stream(), &mut ctx);
+        drop(ctx);
+        down.finish().await
+    }
+
+    /// Hands a request to Pingora, with the bytes that were read of it.
+    async fn forward(&self, waiting: Waiting, head: ClientHead, shutdown: &ShutdownWatch) -> Option<Waiting> {
+        let Waiting { stream, begun, vigil } = waiting;
+        let mut read = BytesMut::from(head.into_bytes());
+        read.unsplit(begun);
         let mut session = HttpSession::new(stream);
-        session.set_pipelined_prefix(begun);
+        session.set_pipelined_prefix(read);
         let reused = self.forward.process_new_http(ServerSession::H1(session), shutdown).await?;
-        Some(reused.consume().0)
-    }
-
-    async fn exchange(&self, stream: Stream, begun: BytesMut, shutdown: &ShutdownWatch) -> Option<Stream> {
-        if let Some(stream) = edge_stream(Some(&stream)) {
-            stream.forget_bytes_read();
-        }
-        let fed = begun.len() as u64;
-        let mut session = HttpSession::new(stream);
-        session.set_pipelined_prefix(begun);
-        let mut session = ServerSession::H1(session);
-        let read = self.unless_closing(session.read_request()).await?;
-        match read {
-            Ok(true) => {}
-            Ok(false) => return None,
-            Err(error) => {
-                log::debug!("no request: {error}");
-                if *error.etype() == ErrorType::InvalidHTTPHeader {
-                    // The connection ends here, whether the client reads this or not.
-                    let _ = Box::pin(session.respond_error(400)).await;
-                }
-                Box::pin(session.shutdown()).await;
-                return None;
-            }
-        }
-        if session.req_header().method == Method::CONNECT {
-            let _ = Box::pin(session.respond_error(405)).await;
-            Box::pin(session.shutdown()).await;
-            return None;
-        }
-        if *shutdown.borrow() {
-            session.set_keepalive(None);
-        }
-        self.answer(Downstream::new(session, fed)).await
+        let stream = reused.consume().0.into_any().downcast::<EdgeStream>().ok()?;
+        Some(Waiting { stream, begun: BytesMut::new(), vigil })
     }
 
     /// Answers one request of the exchange lane, whatever it comes to.
-    async fn answer(&self, mut down: Downstream) -> Option<Stream> {
+    async fn answer(
+        &self,
+        mut down: Downstream,
+        mut ctx: Ctx,
+        head: &ClientHead,
+        named: Named<'_>,
+        peer: Option<IpAddr>,
+    ) -> Option<Waiting> {
         let edge = &self.edge;
-        let mut ctx = Ctx::new(edge);
-        // A cheap copy: what is read from the path must outlive the session.
-        let uri = down.session()?.req_header().uri.clone();
-        let admitted = match down.session() {
-            Some(session) => admit::admit(edge, session, &mut ctx, &uri),
-            None => return None,
-        };
-        down.set_write_timeout(ctx.runtime.edge.write_timeout);
-        match admitted {
-            Ok(Lane::Local(answer)) => answer.send(edge, &mut down, &mut ctx).await,
-            Ok(Lane::Exchange(hit)) => exchange::run(edge, &mut down, &mut ctx, hit, uri.query()).await,
-            // The first line named another path than the whole head does.
+        match admit::admit(edge, &mut ctx, head, named, peer) {
+            Ok(Lane::Local(answer)) => Box::pin(answer.send(edge, &mut down, &mut ctx)).await,
+            Ok(Lane::Exchange(hit)) => exchange::run(edge, &mut down, &mut ctx, head, hit).await,
+            // Asked before, and not answered here.
             Ok(Lane::Forward(_)) => {
                 let reject = Reject::new(Reason::NotFound, "no such endpoint");
                 respond::refuse(edge, &mut down, &mut ctx, reject).await;
@@ -175,6 +209,8 @@ impl Front {
             Err(reject) => respond::refuse(edge, &mut down, &mut ctx, reject).await,
         }
         finish::finish(edge, down.stream(), &mut ctx);
+        // The request is over; what follows is the connection's.
+        drop(ctx);
         down.finish().await
     }
 }
@@ -187,11 +223,15 @@ impl HttpServerApp for Front {
         session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        let head = session.req_header();
-        if is_opaque(&head.method, head.uri.path(), head.uri.query()) || head.method == Method::CONNECT {
+        let head = admit::head_of(&session);
+        let named = admit::named(&head);
+        if is_opaque(&named) || head.method == Method::CONNECT {
             return self.forward.process_new_http(session, shutdown).await;
         }
-        self.answer(Downstream::new(session, 0)).await;
+        let peer = peer_of(&session);
+        let ctx = Ctx::new(&self.edge);
+        let down = Downstream::http2(session, ctx.runtime.edge.write_timeout);
+        self.answer(down, ctx, &head, named, peer).await;
         None
     }
 
@@ -206,34 +246,26 @@ impl HttpServerApp for Front {
     }
 }
 
-/// The first line, blank lines before it left out; None while it has no end.
-fn first_line(begun: &[u8]) -> Option<&[u8]> {
-    let mut rest = begun;
-    while let Some(b'\r' | b'\n') = rest.first() {
-        rest.advance(1);
-    }
-    rest.split_at_checked(memchr::memchr(b'\n', rest)?).map(|(line, _)| line)
+fn is_opaque(named: &Named<'_>) -> bool {
+    named.as_ref().is_ok_and(|hit| hit.endpoint == Endpoint::Opaque)
 }
 
-/// Whether a request that begins like this takes the forward lane.
-fn is_forwarded(begun: &[u8]) -> bool {
-    let line = first_line(begun).and_then(|line| std::str::from_utf8(line).ok()).unwrap_or_default();
-    let mut words = line.split(' ');
-    let (Some(method), Some(target)) = (words.next(), words.next()) else { return false };
-    let Ok(method) = Method::from_bytes(method.as_bytes()) else { return false };
-    if !target.starts_with('/') {
-        // The form with scheme and host (RFC 9112 §3.2.2), which hardly any client sends.
-        let uri = target.parse::<Uri>();
-        return uri.is_ok_and(|uri| is_opaque(&method, uri.path(), uri.query()));
+/// Whether it is worth while to look for a head in what was read, of which the first `seen` bytes were
+/// looked at before: at whatever comes first, so that what is no request is refused at once, and then
+/// at an empty line. So a head that comes byte by byte is not read again for each of them.
+fn may_be_whole(begun: &[u8], seen: usize) -> bool {
+    if seen == 0 {
+        return !begun.is_empty();
     }
-    match target.split_once('?') {
-        Some((path, query)) => is_opaque(&method, path, Some(query)),
-        None => is_opaque(&method, target, None),
-    }
+    let news = begun.get(seen.saturating_sub(3)..).unwrap_or_default();
+    memchr::memmem::find(news, b"\n\r\n").or_else(|| memchr::memmem::find(news, b"\n\n")).is_some()
 }
 
-fn is_opaque(method: &Method, path: &str, query: Option<&str>) -> bool {
-    paths::parse(method, path, query).is_ok_and(|hit| hit.endpoint == Endpoint::Opaque)
+/// Older clients send a line end after a body (RFC 9112 §2.2).
+fn skip_blank_lines(begun: &mut BytesMut) {
+    while begun.starts_with(b"\r\n") {
+        begun.advance(2);
+    }
 }
 
 #[cfg(test)]
@@ -241,19 +273,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_line_decides_the_lane() {
-        assert!(is_forwarded(b"GET /v1/files HTTP/1.1\r\n"));
-        assert!(is_forwarded(b"GET http://gateway.example/v1/files HTTP/1.1\r\n"));
-        assert!(is_forwarded(b"\r\nGET /v1/files?limit=2 HTTP/1.1\r\nhost: a\r\n\r\n"));
-        for begun in [
-            &b"POST /v1/chat/completions HTTP/1.1\r\n"[..],
-            b"GET /v1/models HTTP/1.1\r\n",
-            b"GET /nowhere HTTP/1.1\r\n",
-            b"GET /v1/files HTTP/1.1",
-            b"\xff\xfe /v1/files HTTP/1.1\r\n",
-            b"",
-        ] {
-            assert!(!is_forwarded(begun), "{}", begun.escape_ascii());
+    fn a_head_is_looked_for_once_its_end_may_be_here() {
+        let head = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+        assert!(may_be_whole(head, 0), "whatever came first is looked at");
+        for seen in 1..head.len() {
+            assert!(may_be_whole(head, seen), "{seen}");
+            assert!(!may_be_whole(&head[..head.len() - 1], seen.min(head.len() - 1)), "{seen}");
         }
+        assert!(may_be_whole(b"GET / HTTP/1.1\nhost: a\n\n", 20), "a bare end is one to refuse");
+        assert!(!may_be_whole(b"", 0));
+    }
+
+    #[test]
+    fn blank_lines_before_a_request_are_passed_over() {
+        let mut begun = BytesMut::from(&b"\r\n\r\nGET"[..]);
+        skip_blank_lines(&mut begun);
+        assert_eq!(&begun[..], b"GET");
+        skip_blank_lines(&mut begun);
+        assert_eq!(&begun[..], b"GET");
     }
 }

@@ -1,15 +1,14 @@
 //! Answers given here: the models a key may use.
 
 use super::context::Ctx;
-use super::exchange::downstream::{Downstream, Fields};
+use super::exchange::downstream::Downstream;
 use super::exchange::respond;
 use crate::dialect::models::{self, ModelInfo};
 use crate::dialect::paths::Hit;
+use crate::framing::{ClientHead, FieldLines};
 use crate::runtime::Edge;
 use crate::types::{Dialect, Endpoint, Reject};
 use bytes::Bytes;
-use http::{HeaderValue, header};
-use pingora_core::protocols::http::ServerSession;
 
 /// A question about models.
 pub struct LocalAnswer<'u> {
@@ -19,18 +18,18 @@ pub struct LocalAnswer<'u> {
 }
 
 impl<'u> LocalAnswer<'u> {
-    pub fn models(session: &ServerSession, hit: Hit<'u>, query: Option<&'u str>) -> Self {
-        let has = |name: &str| session.get_header(name).is_some();
+    pub fn models(head: &'u ClientHead, hit: Hit<'u>) -> Self {
+        let has = |name: &str| head.has(name);
         let shape = models::shape(hit.dialect, has("anthropic-version"), has("x-goog-api-key"));
-        Self { hit, query, shape }
+        Self { hit, query: head.query(), shape }
     }
 
     pub async fn send(self, edge: &Edge, down: &mut Downstream, ctx: &mut Ctx) {
         match self.body(ctx) {
             Ok(body) => {
                 ctx.record.status = 200;
-                let mut fields = Fields::new();
-                fields.push((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
+                let mut fields = FieldLines::default();
+                fields.push("content-type", b"application/json");
                 respond::push_own_fields(edge, ctx, &mut fields);
                 ctx.record.is_client_gone = down.answer(200, &fields, Bytes::from(body)).await.is_err();
                 ctx.record.bytes_out = down.bytes_out;

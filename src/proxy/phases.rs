@@ -1,6 +1,7 @@
 //! Pingora's phases, as a table of contents: the forward lane. No logic here: each line leads to one
 //! file. Requests of the exchange lane do not come here: `front` answers them.
 
+use super::connection::edge_stream;
 use super::context::Ctx;
 use super::{admit, finish, forward};
 use crate::runtime::Edge;
@@ -37,9 +38,9 @@ impl ProxyHttp for Gateway {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
-        // A cheap copy: what is read from the path must outlive changes to the session.
-        let uri = session.req_header().uri.clone();
-        let admitted = admit::admit(&self.edge, session.as_downstream_mut(), ctx, &uri);
+        // A copy: what is read from the path must outlive changes to the session.
+        let head = admit::head_of(session.as_downstream());
+        let admitted = admit::admit_session(&self.edge, ctx, session.as_downstream_mut(), &head);
         forward::begin(&self.edge, session, ctx, admitted).await
     }
 
@@ -91,7 +92,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Ctx) {
-        finish::finish(&self.edge, session.as_downstream().stream(), ctx);
+        finish::finish(&self.edge, edge_stream(session.as_downstream().stream()), ctx);
     }
 
     /// The access log has it all; Pingora's own line would repeat it, with the query.

@@ -115,7 +115,7 @@ impl<'a> Entry<'a> {
         out.extend_from_slice(b"{\"ts\":\"");
         stamp.write(out, self.unix_ms);
         out.extend_from_slice(b"\",\"request_id\":\"");
-        push_display(out, self.request_id);
+        out.extend_from_slice(&self.request_id.text());
         out.push(b'"');
         self.write_request(out);
         self.write_outcome(out);

@@ -30,6 +30,19 @@ impl RequestIds {
     }
 }
 
+impl RequestId {
+    /// Its text as bytes: the same as it is printed, without the machinery of printing.
+    pub fn text(self) -> [u8; 28] {
+        let mut text = *b"req_000000000000000000000000";
+        let digits = (u128::from(self.prefix) << 64) | u128::from(self.serial);
+        for (place, digit) in text.iter_mut().rev().take(24).enumerate() {
+            let value = (digits >> (4 * place)) as u8 & 15;
+            *digit = if value < 10 { b'0' + value } else { b'a' + value - 10 };
+        }
+        text
+    }
+}
+
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "req_{:08x}{:016x}", self.prefix, self.serial)
@@ -46,5 +59,7 @@ mod tests {
         let (a, b) = (ids.next().to_string(), ids.next().to_string());
         assert_eq!(a.len(), 28);
         assert_ne!(a, b);
+        let id = RequestId { prefix: 0xfe, serial: 0x0123_4567_89ab_cdef };
+        assert_eq!(id.text(), id.to_string().as_bytes());
     }
 }

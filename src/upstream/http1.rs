@@ -1,5 +1,4 @@
-//! Our HTTP/1.1 client: head and body in one write, an 8 KiB read buffer, one allocation of it at
-//! a time. What is strict about it is in `framing::http1_head` and `framing::http1_body`.
+//! Our HTTP/1.1 client: head and body in one write, reads by the thread's buffer. What is strict about it is in `framing::http1_head` and `framing::http1_body`.
 
 use super::call::Head;
 use super::error::UpstreamError;
@@ -7,10 +6,11 @@ use super::idle::{Home, here};
 use super::link::Link;
 use super::plain::PlainStream;
 use super::request::UpstreamRequest;
+use super::scratch::poll_read_into;
 use crate::framing::http1_body::{BodyDecoder, Piece};
-use crate::framing::http1_head::{BodyFraming, HeadProgress, ResponseHead, parse_head};
+use crate::framing::http1_head::{BodyFraming, HeadProgress, ResponseHead, take_head};
 use crate::types::{FailureClass, bounds};
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use pingora_core::protocols::Stream;
 use std::future::poll_fn;
 use std::io::IoSlice;
@@ -18,13 +18,9 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
-use tokio::io::{AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 
-/// Size of a fresh read buffer. A held stream keeps at most this much.
-const READ_BUFFER_BYTES: usize = 8 * 1024;
-/// Room below which a buffer is renewed before a read.
-const READ_ROOM_MIN: usize = 1024;
 /// Bodies up to this size are copied behind the head: one segment, one system call.
 const INLINE_BODY_BYTES: usize = 16 * 1024;
 
@@ -80,8 +76,10 @@ impl Http1Call {
 
     pub async fn send(&mut self, request: &UpstreamRequest) -> Result<(), UpstreamError> {
         self.is_head_request = request.method == http::Method::HEAD;
-        let mut head = request.http1_head(&self.link.origin.authority);
-        let sent = if request.body.len() <= INLINE_BODY_BYTES {
+        let is_inline = request.body.len() <= INLINE_BODY_BYTES;
+        let room = if is_inline { request.body.len() } else { 0 };
+        let mut head = request.http1_head(&self.link.origin.authority, room);
+        let sent = if is_inline {
             head.extend_from_slice(&request.body);
             self.write_all(&head, &[]).await
         } else {
@@ -100,18 +98,12 @@ impl Http1Call {
 
     pub async fn head(&mut self) -> Result<Head, UpstreamError> {
         loop {
-            match parse_head(&self.buffer, self.is_head_request) {
-                Ok(HeadProgress::Head(head, consumed)) => {
-                    self.buffer.advance(consumed);
-                    return Ok(self.start_body(*head));
-                }
+            match take_head(&mut self.buffer, self.is_head_request) {
+                Ok(HeadProgress::Head(head, _)) => return Ok(self.start_body(*head)),
                 Ok(HeadProgress::Interim(101, _)) => {
                     return Err(self.broken("an upgrade nobody asked for"));
                 }
-                Ok(HeadProgress::Interim(_, consumed)) => {
-                    self.buffer.advance(consumed);
-                    continue;
-                }
+                Ok(HeadProgress::Interim(..)) => continue,
                 Ok(HeadProgress::NeedMore) => {}
                 Err(error) => return Err(self.broken(error)),
             }
@@ -184,10 +176,8 @@ impl Http1Call {
 
     /// One read into the buffer; 0 is the end of the connection. Cancel-safe.
     async fn fill(&mut self) -> std::io::Result<usize> {
-        if self.buffer.capacity() - self.buffer.len() < READ_ROOM_MIN {
-            self.buffer.reserve(READ_BUFFER_BYTES);
-        }
-        self.stream.read_buf(&mut self.buffer).await
+        let Self { stream, buffer, .. } = self;
+        poll_fn(|cx| poll_read_into(stream, cx, buffer)).await
     }
 
     /// Writes head and body. False where the upstream began to answer before all was written.
@@ -235,16 +225,9 @@ fn poll_early_answer(
     buffer: &mut BytesMut,
     cx: &mut std::task::Context<'_>,
 ) -> Poll<std::io::Result<bool>> {
-    let mut scratch = [0u8; 2048];
-    let mut read = ReadBuf::new(&mut scratch);
-    match tokio::io::AsyncRead::poll_read(Pin::new(stream), cx, &mut read) {
-        Poll::Ready(Ok(())) if read.filled().is_empty() => {
-            Poll::Ready(Err(std::io::ErrorKind::UnexpectedEof.into()))
-        }
-        Poll::Ready(Ok(())) => {
-            buffer.extend_from_slice(read.filled());
-            Poll::Ready(Ok(false))
-        }
+    match poll_read_into(stream, cx, buffer) {
+        Poll::Ready(Ok(0)) => Poll::Ready(Err(std::io::ErrorKind::UnexpectedEof.into())),
+        Poll::Ready(Ok(_)) => Poll::Ready(Ok(false)),
         Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
         Poll::Pending => Poll::Pending,
     }

@@ -20,6 +20,8 @@ pub struct Link {
     pub transport: Arc<Transport>,
     /// Differs for each credential of an origin.
     pool_seed: u64,
+    /// Of all that is not the address.
+    key_base: u64,
 }
 
 impl Link {
@@ -30,14 +32,25 @@ impl Link {
         transport: Arc<Transport>,
         pool_seed: u64,
     ) -> Self {
-        Self { origin, addresses, transport, pool_seed }
+        let mut hasher = DefaultHasher::new();
+        (pool_seed, origin.is_tls, &origin.server_name).hash(&mut hasher);
+        Self { origin, addresses, transport, pool_seed, key_base: hasher.finish() }
     }
 
     /// The pool key of connections to one address of this link.
     pub fn pool_key(&self, address: SocketAddr) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (self.pool_seed, address, self.origin.is_tls, &self.origin.server_name).hash(&mut hasher);
-        hasher.finish()
+        let place = match address {
+            SocketAddr::V4(v4) => u64::from(v4.ip().to_bits()),
+            SocketAddr::V6(v6) => {
+                let bits = v6.ip().to_bits();
+                (bits as u64) ^ ((bits >> 64) as u64).rotate_left(23) ^ (1 << 63)
+            }
+        };
+        // SplitMix64's end: each bit of the address and the port moves half of the key's.
+        let mut key = self.key_base ^ place.rotate_left(16) ^ u64::from(address.port());
+        key = (key ^ (key >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        key = (key ^ (key >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        key ^ (key >> 31)
     }
 
     /// The peer of one address, for our own calls.

@@ -17,6 +17,7 @@ pub mod origin;
 pub mod plain;
 pub mod remote;
 pub mod request;
+pub mod scratch;
 pub mod several;
 pub mod transport;
 

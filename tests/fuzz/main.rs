@@ -33,6 +33,7 @@ mod json;
 #[path = "../matrix/made/mod.rs"]
 mod made;
 
+mod t_client_head;
 mod t_codec;
 mod t_config;
 mod t_embed_catalog;

@@ -3,7 +3,7 @@
 use crate::input::{BYTES_MAX, Input, MOMENT};
 use tidegate::framing::strict_head::{HeadFault, check};
 
-const WORDS: [&str; 40] = [
+pub const WORDS: [&str; 40] = [
     "GET ",
     "POST ",
     "POST /v1/chat/completions HTTP/1.1\r\n",
@@ -45,7 +45,7 @@ const WORDS: [&str; 40] = [
     "\"",
     "",
 ];
-const VALID: [&str; 3] = [
+pub const VALID: [&str; 3] = [
     "POST /v1/chat/completions HTTP/1.1\r\nHost: a:8080\r\nAuthorization: Bearer k\r\nContent-Length: 12\r\n\r\n",
     "POST /v1/files?a=b HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\nx-a: \t b c \r\n\r\n5\r\nabcde\r\n",
     "GET /v1/models HTTP/1.0\r\nx-api-key: k\r\n\r\n",

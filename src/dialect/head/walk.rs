@@ -267,11 +267,30 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// How many bytes stand before the next quote, backslash or control character. Eight are looked at
-/// at a time: the bytes of a word that are one of those have their high bit set in `hits`, and the
-/// lowest set bit is never wrong.
+/// How many bytes stand before the next quote, backslash or control character. Most strings of a body
+/// are short: of those eight bytes are looked at at a time; prose is left to wider searches.
 #[inline]
 fn plain_run(bytes: &[u8]) -> usize {
+    const SHORT: usize = 48;
+    let (short, long) = bytes.split_at_checked(SHORT).unwrap_or((bytes, &[]));
+    let run = plain_run_by_words(short);
+    if run < short.len() || long.is_empty() { run } else { SHORT + plain_run_of_prose(long) }
+}
+
+fn plain_run_of_prose(bytes: &[u8]) -> usize {
+    let run = memchr::memchr2(b'"', b'\\', bytes).unwrap_or(bytes.len());
+    let prose = bytes.get(..run).unwrap_or(bytes);
+    // Without a branch for each byte, so that many are looked at at once.
+    if prose.iter().fold(false, |found, byte| found | (*byte < b' ')) {
+        return prose.iter().position(|byte| *byte < b' ').unwrap_or(run);
+    }
+    run
+}
+
+/// The bytes of a word that are one of those have their high bit set in `hits`, and the lowest set bit
+/// is never wrong.
+#[inline]
+fn plain_run_by_words(bytes: &[u8]) -> usize {
     const fn each(byte: u8) -> u64 {
         u64::from_le_bytes([byte; 8])
     }

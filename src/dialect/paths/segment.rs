@@ -11,13 +11,33 @@ use crate::types::bounds::MODEL_NAME_BYTES_MAX;
 /// control byte or a second escape.
 pub(super) fn is_safe_path(path: &str) -> bool {
     let Some(rest) = path.strip_prefix('/') else { return false };
-    let is_clean = rest.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'?' | b'#'));
-    is_clean
-        && rest.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
-        && rest.split('%').skip(1).all(|after| {
-            escaped_byte(after)
-                .is_some_and(|byte| !byte.is_ascii_control() && !matches!(byte, b'.' | b'\\' | b'%'))
-        })
+    let (mut segment, mut is_dots, mut has_escapes) = (0usize, true, false);
+    for byte in rest.bytes() {
+        match byte {
+            b'/' if is_empty_or_dots(segment, is_dots) => return false,
+            b'/' => (segment, is_dots) = (0, true),
+            b'\\' | b'?' | b'#' => return false,
+            _ if !byte.is_ascii_graphic() => return false,
+            _ => {
+                segment += 1;
+                is_dots &= byte == b'.';
+                has_escapes |= byte == b'%';
+            }
+        }
+    }
+    !is_empty_or_dots(segment, is_dots) && (!has_escapes || has_safe_escapes(rest))
+}
+
+/// The segments that are empty, `.` or `..`.
+fn is_empty_or_dots(length: usize, is_dots: bool) -> bool {
+    is_dots && length <= 2
+}
+
+fn has_safe_escapes(rest: &str) -> bool {
+    rest.split('%').skip(1).all(|after| {
+        escaped_byte(after)
+            .is_some_and(|byte| !byte.is_ascii_control() && !matches!(byte, b'.' | b'\\' | b'%'))
+    })
 }
 
 /// The byte whose two hex digits `after` starts with.

@@ -175,29 +175,19 @@ pub fn fail(failure: Failure) -> Stop {
     Stop::Failed(Box::new(failure))
 }
 
-/// Runs one attempt. `total` is the deadline of the whole call.
+/// Runs one attempt, given when it begins and the deadline of the whole call.
+///
+/// # Errors
+/// A step that did not give what was waited for; it is an [`Attempted`] too.
 pub async fn run(
-    talk: &mut Talk<'_>,
-    edge: &Edge,
-    call: &Prepared<'_>,
-    aim: &Aim<'_>,
-    total: Ticks,
-) -> Attempted {
-    match attempt(talk, edge, call, aim, total).await {
-        Ok(attempted) => attempted,
-        Err(stop) => stop.into(),
-    }
-}
-
-async fn attempt(
     talk: &mut Talk<'_>,
     edge: &Edge,
     prepared: &Prepared<'_>,
     aim: &Aim<'_>,
-    total: Ticks,
+    (begun, total): (Ticks, Ticks),
 ) -> Result<Attempted, Stop> {
     let account = aim.provider.accounts.get(aim.account).ok_or_else(no_account)?;
-    let mut deadlines = Deadlines::new(edge.now(), aim.policy, total);
+    let mut deadlines = Deadlines::new(begun, aim.policy, total);
     let lane = aim.provider.lane(prepared.endpoint, aim.upstream_model).ok_or_else(no_account)?;
     check_priced(aim)?;
     if let (Lane::Translated(way), None) = (lane, prepared.endpoint.protocol()) {
@@ -237,13 +227,13 @@ async fn attempt(
     let head_at = edge.now();
     aim.provider.metrics.head(head_at.since(sent_at));
     if !(200..300).contains(&head.status) {
-        return Err(refused(talk, edge, call, head, is_foreign).await);
+        return Err(Box::pin(refused(talk, edge, call, head, is_foreign)).await);
     }
     let is_array = prepared.is_array && translated.is_none();
     let is_stream = prepared.is_stream && is_stream(&head, is_array);
     let answering = Answering { call, head, head_at, deadlines, translated, dropped, wrapping };
     if is_stream {
-        stream(talk, edge, prepared, aim, answering).await
+        Box::pin(stream(talk, edge, prepared, aim, answering)).await
     } else {
         whole(talk, edge, prepared, aim.policy, answering).await
     }

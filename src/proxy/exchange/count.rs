@@ -43,7 +43,7 @@ pub async fn reserve(
     } else {
         edge.metrics.counting.inc(CountKind::Exact);
     }
-    let exact = exact(ctx, policy, family, prepared).await?;
+    let exact = Box::pin(exact(ctx, policy, family, prepared)).await?;
     ctx.record.counted_input = Some(exact);
     take(edge, ctx, exact).inspect_err(|_| {
         if let Some(caller) = ctx.caller.take() {

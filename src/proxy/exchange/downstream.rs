@@ -1,19 +1,17 @@
 //! The client's side of one exchange, reduced to what an answer needs, with the order of its steps
 //! held by a state.
 //!
-//! A request is read by Pingora's session. Its answer is written by [`PlainAnswer`] wherever that is
-//! plain HTTP/1.1 with a body; HTTP/2, HTTP/1.0 and answers without a body stay with the session.
+//! HTTP/1 is read and written by [`Wire`], HTTP/2 by Pingora's session.
 
-use super::plain_answer::PlainAnswer;
+use super::vigil::Vigil;
 use crate::dialect::errors::ArrayState;
-use crate::framing::http1_answer::AnswerFraming;
-use crate::proxy::connection::edge_stream;
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Version, header};
+use crate::framing::FieldLines;
+use crate::proxy::connection::EdgeStream;
+use crate::proxy::wire::{BodyFault, Wire};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderName, HeaderValue, header};
 use pingora_core::ErrorType;
-use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
-use pingora_core::protocols::http::v1::server::HttpSession;
 use pingora_http::ResponseHeader;
 use std::future::pending;
 use std::time::Duration;
@@ -22,8 +20,16 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gone;
 
-/// Fields of an answer, in order.
+/// Fields of a request or of a provider's answer, in order.
 pub type Fields = Vec<(HeaderName, HeaderValue)>;
+
+/// A connection between two requests.
+pub struct Waiting {
+    pub stream: Box<EdgeStream>,
+    /// What it has sent of the next one.
+    pub begun: BytesMut,
+    pub vigil: Vigil,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -37,10 +43,8 @@ enum Stage {
 
 /// Who holds the connection.
 enum Side {
-    Session(Box<ServerSession>),
-    Plain(PlainAnswer),
-    /// Given back, or lost on the way.
-    None,
+    Http1(Wire),
+    Http2(Box<ServerSession>),
 }
 
 pub struct Downstream {
@@ -49,58 +53,62 @@ pub struct Downstream {
     is_gone: bool,
     is_watchable: bool,
     write_timeout: Duration,
-    /// Bytes that were read before the session was made.
-    fed: u64,
+    /// The connection's, while no conversation has it.
+    pub vigil: Option<Vigil>,
     pub bytes_out: u64,
     /// The last byte sent of a stream that is no white space; 0 before any.
     last_mark: u8,
 }
 
 impl Downstream {
-    /// The client of a session; `fed` bytes of its request were read before and handed to it.
-    pub fn new(session: ServerSession, fed: u64) -> Self {
+    /// The client of an HTTP/1 connection.
+    pub fn http1(wire: Wire, vigil: Vigil, write_timeout: Duration) -> Self {
+        Self { vigil: Some(vigil), ..Self::new(Side::Http1(wire), write_timeout) }
+    }
+
+    /// The client of a stream of an HTTP/2 connection.
+    pub fn http2(mut session: ServerSession, write_timeout: Duration) -> Self {
+        session.set_write_timeout(Some(write_timeout));
+        Self::new(Side::Http2(Box::new(session)), write_timeout)
+    }
+
+    fn new(side: Side, write_timeout: Duration) -> Self {
         Self {
-            side: Side::Session(Box::new(session)),
+            side,
             stage: Stage::Untouched,
             is_gone: false,
             is_watchable: true,
-            write_timeout: Duration::from_secs(60),
-            fed,
+            write_timeout,
+            vigil: None,
             bytes_out: 0,
             last_mark: 0,
         }
     }
 
-    /// The session, as long as the answer has not begun.
-    pub fn session(&mut self) -> Option<&mut ServerSession> {
-        match &mut self.side {
-            Side::Session(session) => Some(session),
-            _ => None,
-        }
-    }
-
     /// The client's connection; None for HTTP/2.
-    pub fn stream(&self) -> Option<&Stream> {
+    pub fn stream(&self) -> Option<&EdgeStream> {
         match &self.side {
-            Side::Session(session) => session.stream(),
-            Side::Plain(answer) => Some(answer.stream()),
-            Side::None => None,
+            Side::Http1(wire) => Some(wire.stream()),
+            Side::Http2(_) => None,
         }
     }
 
-    pub fn set_write_timeout(&mut self, span: Duration) {
-        self.write_timeout = span;
-        if let Some(session) = self.session() {
-            session.set_write_timeout(Some(span));
+    /// Reads the whole body, at most `bytes_max`.
+    ///
+    /// # Errors
+    /// [`BodyFault`].
+    pub async fn body(&mut self, bytes_max: usize) -> Result<Bytes, BodyFault> {
+        match &mut self.side {
+            Side::Http1(wire) => wire.body(bytes_max).await,
+            Side::Http2(session) => Box::pin(body_of_session(session, bytes_max)).await,
         }
     }
 
     /// Ends the connection with this answer.
     pub fn end_keepalive(&mut self) {
         match &mut self.side {
-            Side::Session(session) => session.set_keepalive(None),
-            Side::Plain(answer) => answer.end_keepalive(),
-            Side::None => {}
+            Side::Http1(wire) => wire.end_keepalive(),
+            Side::Http2(session) => session.set_keepalive(None),
         }
     }
 
@@ -128,46 +136,32 @@ impl Downstream {
             return pending().await;
         }
         let is_gone = match &mut self.side {
-            Side::Plain(answer) => answer.is_over().await,
-            Side::Session(session) => match session.read_body_or_idle(true).await {
+            Side::Http1(wire) => wire.is_over().await,
+            Side::Http2(session) => match session.read_body_or_idle(true).await {
                 Err(error) => *error.etype() != ErrorType::ConnectError,
                 Ok(_) => true,
             },
-            Side::None => true,
         };
         if is_gone {
             self.is_gone = true;
             return;
         }
-        // A client that sends its next request early has not left; one byte of that request is lost
-        // now, so the connection ends after this answer.
+        // A client that sends its next requests early has not left. Whether it leaves is not looked at
+        // any more: that would mean to read, and keep, ever more of them.
         self.is_watchable = false;
-        self.end_keepalive();
         pending().await
     }
 
     /// Sends the head of a streamed answer, and what is there of it already (nothing, if empty).
-    pub async fn open(&mut self, status: u16, fields: &Fields, begun: Bytes) -> Result<(), Gone> {
+    pub async fn open(&mut self, status: u16, fields: &FieldLines, begun: Bytes) -> Result<(), Gone> {
         if self.stage != Stage::Untouched || self.is_gone {
             return Err(Gone);
         }
-        self.take_over(status).await;
         self.stage = Stage::Open;
         self.note_piece(&begun);
         let written = match &mut self.side {
-            Side::Plain(answer) => {
-                answer.begin(status, fields, AnswerFraming::Chunked, &begun, self.write_timeout).await
-            }
-            Side::Session(session) => {
-                let mut header = response_header(status, fields)?;
-                // HTTP/1.0 knows no chunks: its answer ends with the connection.
-                if session.req_header().version == Version::HTTP_11 {
-                    let chunked = HeaderValue::from_static("chunked");
-                    header.insert_header(header::TRANSFER_ENCODING, chunked).map_err(|_| Gone)?;
-                }
-                Box::pin(open_by_session(session, header, begun)).await
-            }
-            Side::None => Err(Gone),
+            Side::Http1(wire) => wire.begin(status, fields, &begun, false, self.write_timeout).await,
+            Side::Http2(session) => Box::pin(open_by_session(session, status, fields, begun)).await,
         };
         self.note(written)
     }
@@ -179,9 +173,8 @@ impl Downstream {
         }
         self.note_piece(&piece);
         let written = match &mut self.side {
-            Side::Plain(answer) => answer.chunk(&piece, self.write_timeout).await,
-            Side::Session(session) => Box::pin(session.write_response_body(piece, false)).await.map_err(note),
-            Side::None => Err(Gone),
+            Side::Http1(wire) => wire.piece(&piece, self.write_timeout).await,
+            Side::Http2(session) => Box::pin(session.write_response_body(piece, false)).await.map_err(note),
         };
         self.note(written)
     }
@@ -193,11 +186,10 @@ impl Downstream {
         }
         self.stage = Stage::Closed;
         let ended = match &mut self.side {
-            Side::Plain(answer) => answer.end(self.write_timeout).await,
-            Side::Session(session) => {
+            Side::Http1(wire) => wire.end(self.write_timeout).await,
+            Side::Http2(session) => {
                 Box::pin(session.write_response_body(Bytes::new(), true)).await.map_err(note)
             }
-            Side::None => Err(Gone),
         };
         self.note(ended)
     }
@@ -208,74 +200,38 @@ impl Downstream {
         self.stage = Stage::Closed;
         self.end_keepalive();
         match &mut self.side {
-            Side::Plain(answer) => answer.shut_down().await,
-            Side::Session(session) => Box::pin(session.shutdown()).await,
-            Side::None => {}
+            Side::Http1(wire) => wire.shut_down().await,
+            Side::Http2(session) => Box::pin(session.shutdown()).await,
         }
     }
 
     /// Sends a whole answer.
-    pub async fn answer(&mut self, status: u16, fields: &Fields, body: Bytes) -> Result<(), Gone> {
+    pub async fn answer(&mut self, status: u16, fields: &FieldLines, body: Bytes) -> Result<(), Gone> {
         if self.stage != Stage::Untouched || self.is_gone {
             return Err(Gone);
         }
-        self.take_over(status).await;
         self.stage = Stage::Closed;
         self.bytes_out += body.len() as u64;
         let written = match &mut self.side {
-            Side::Plain(answer) => {
-                let framing = AnswerFraming::Length(body.len());
-                answer.begin(status, fields, framing, &body, self.write_timeout).await
-            }
-            Side::Session(session) => Box::pin(answer_by_session(session, status, fields, body)).await,
-            Side::None => Err(Gone),
+            Side::Http1(wire) => wire.begin(status, fields, &body, true, self.write_timeout).await,
+            Side::Http2(session) => Box::pin(answer_by_session(session, status, fields, body)).await,
         };
         self.note(written)
     }
 
-    /// Ends the request. Gives the connection back where it takes another one.
-    pub async fn finish(self) -> Option<Stream> {
+    /// Ends the request. Gives an HTTP/1 connection back where it takes another one.
+    pub async fn finish(self) -> Option<Waiting> {
         match self.side {
-            Side::Plain(answer) => answer.finish().await,
-            Side::Session(session) => {
-                let reusable = Box::pin(session.finish()).await.ok().flatten()?;
-                Some(reusable.into_parts().0)
+            Side::Http1(wire) => {
+                let (stream, begun) = wire.finish().await?;
+                Some(Waiting { stream, begun, vigil: self.vigil? })
             }
-            Side::None => None,
+            Side::Http2(session) => {
+                // The stream ends here, whatever became of the client.
+                let _ = Box::pin(session.finish()).await;
+                None
+            }
         }
-    }
-
-    /// Takes the connection out of Pingora's session where the answer is one [`PlainAnswer`] writes.
-    async fn take_over(&mut self, status: u16) {
-        if !self.session().is_some_and(|session| is_plain(session, status)) {
-            return;
-        }
-        let Side::Session(session) = std::mem::replace(&mut self.side, Side::None) else { return };
-        self.side = match *session {
-            ServerSession::H1(http1) if !http1.will_keepalive() => {
-                Side::Plain(PlainAnswer::new(http1.into_inner(), false))
-            }
-            ServerSession::H1(http1)
-                if http1.req_header().headers.contains_key(header::TRANSFER_ENCODING) =>
-            {
-                Box::pin(give_back(http1)).await.map_or(Side::None, Side::Plain)
-            }
-            ServerSession::H1(http1) => {
-                let keeps_alive = self.is_read_exactly(&http1);
-                Side::Plain(PlainAnswer::new(http1.into_inner(), keeps_alive))
-            }
-            other => Side::Session(Box::new(other)),
-        };
-    }
-
-    /// Whether no more than this request, whose length is stated, has been read of the connection.
-    fn is_read_exactly(&self, http1: &HttpSession) -> bool {
-        let Some(stream) = edge_stream(Some(http1.stream())) else { return false };
-        let read = self.fed + stream.bytes_read();
-        let headers = &http1.req_header().headers;
-        let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-        let body: u64 = length.and_then(|value| value.trim().parse().ok()).unwrap_or(0);
-        read == http1.get_headers_raw_bytes().len() as u64 + body
     }
 
     fn note_piece(&mut self, piece: &[u8]) {
@@ -294,27 +250,37 @@ impl Downstream {
     }
 }
 
-/// Whether the answer to this request is plain HTTP/1.1 with a body, and the request was read whole.
-fn is_plain(session: &mut ServerSession, status: u16) -> bool {
-    let ServerSession::H1(http1) = session else { return false };
-    let head = http1.req_header();
-    let is_plain = head.version == Version::HTTP_11 && head.method != Method::HEAD;
-    is_plain && status >= 200 && status != 204 && status != 304 && http1.is_body_done()
-}
-
-/// The connection after a body in chunks. Only the session knows whether more was read; it tells
-/// where it would serve such bytes as the next request.
-async fn give_back(mut http1: HttpSession) -> Option<PlainAnswer> {
-    http1.set_pipelining_enabled(true);
-    let (stream, more) = http1.reuse().await.ok()??.into_parts();
-    Some(PlainAnswer::new(stream, more.is_none()))
+async fn body_of_session(session: &mut ServerSession, bytes_max: usize) -> Result<Bytes, BodyFault> {
+    let expect = session.get_header(header::EXPECT);
+    if expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        // The client waits for it before it sends anything.
+        session.write_continue_response().await.map_err(|_| BodyFault::Gone)?;
+    }
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    while let Some(piece) = session.read_request_body().await.map_err(|_| BodyFault::Gone)? {
+        if first.len() + all.len() + piece.len() > bytes_max {
+            return Err(BodyFault::TooLarge);
+        }
+        if first.is_empty() && all.is_empty() {
+            first = piece;
+            continue;
+        }
+        if all.is_empty() {
+            all.extend_from_slice(&std::mem::take(&mut first));
+        }
+        all.extend_from_slice(&piece);
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
 async fn open_by_session(
     session: &mut ServerSession,
-    header: ResponseHeader,
+    status: u16,
+    fields: &FieldLines,
     begun: Bytes,
 ) -> Result<(), Gone> {
+    let header = response_header(status, fields)?;
     session.write_response_header(Box::new(header)).await.map_err(note)?;
     session.write_response_body(begun, false).await.map_err(note)
 }
@@ -323,7 +289,7 @@ async fn open_by_session(
 pub async fn answer_by_session(
     session: &mut ServerSession,
     status: u16,
-    fields: &Fields,
+    fields: &FieldLines,
     body: Bytes,
 ) -> Result<(), Gone> {
     let mut header = response_header(status, fields)?;
@@ -340,10 +306,12 @@ fn note(error: Box<pingora_core::Error>) -> Gone {
     Gone
 }
 
-/// Pingora's header of an answer. Fields that cannot be sent were refused where they were made.
-fn response_header(status: u16, fields: &Fields) -> Result<ResponseHeader, Gone> {
-    let mut header = ResponseHeader::build_no_case(status, Some(fields.len() + 3)).map_err(|_| Gone)?;
-    for (name, value) in fields {
+/// Pingora's header of an answer. Fields that cannot be sent were left out where they were made.
+fn response_header(status: u16, fields: &FieldLines) -> Result<ResponseHeader, Gone> {
+    let mut header = ResponseHeader::build_no_case(status, Some(24)).map_err(|_| Gone)?;
+    for (name, value) in fields.iter() {
+        let name = HeaderName::from_bytes(name).map_err(|_| Gone)?;
+        let value = HeaderValue::from_bytes(value).map_err(|_| Gone)?;
         header.append_header(name, value).map_err(|_| Gone)?;
     }
     Ok(header)

@@ -3,10 +3,11 @@
 use super::downstream::Fields;
 use crate::auth::CREDENTIAL_HEADERS;
 use crate::dialect::front::Front;
+use crate::framing::{ClientHead, FieldLines};
 use crate::runtime::{Provider, Way};
 use crate::types::Protocol;
 use crate::upstream::Head;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderName, HeaderValue};
 
 /// Hop-by-hop fields (RFC 9110 §7.6.1), framing, and what names the client or this host: never
 /// sent on in either direction.
@@ -72,19 +73,21 @@ fn is_provider_only(name: &str) -> bool {
 }
 
 /// What a request carries besides its body: the client's fields that go up. Computed once, used by
-/// every attempt.
-pub fn client_fields(headers: &HeaderMap) -> Fields {
-    let nominated = nominated(headers);
-    let mut fields = Fields::with_capacity(headers.len() + 4);
-    for (name, value) in headers {
+/// every attempt. Values share the head's memory.
+pub fn client_fields(head: &ClientHead) -> Fields {
+    let nominated = nominated(head);
+    let mut fields = Fields::with_capacity(head.fields_len() + 4);
+    for (name, value) in head.shared_fields() {
+        // A name the strict reader passed is one.
+        let Ok(name) = HeaderName::from_bytes(name) else { continue };
         let name_str = name.as_str();
         let stops = is_of_connection(name_str)
             || is_client_only(name_str)
             || CREDENTIAL_HEADERS.contains(&name_str)
             || name_str.starts_with("x-tidegate-")
-            || nominated.iter().any(|other| other.eq_ignore_ascii_case(name_str));
-        if !stops {
-            fields.push((name.clone(), value.clone()));
+            || nominated.iter().any(|other| other.eq_ignore_ascii_case(name_str.as_bytes()));
+        if !stops && let Ok(value) = HeaderValue::from_maybe_shared(value) {
+            fields.push((name, value));
         }
     }
     fields
@@ -125,10 +128,11 @@ pub fn attempt_fields(client: &Fields, way: &Way, provider: &Provider) -> Fields
 const ANTHROPIC_VERSION: &str = "anthropic-version";
 pub const ANTHROPIC_BETA: &str = "anthropic-beta";
 
-/// The provider's fields that reach the client. `hides_limits` where the key has limits of its
-/// own, told by the same names.
-pub fn answer_fields(upstream: &Fields, hides_limits: bool, extra: usize) -> Fields {
-    let mut fields = Fields::with_capacity(upstream.len() + extra);
+/// The provider's fields that reach the client, with room for `extra` bytes of others. `hides_limits`
+/// where the key has limits of its own, told by the same names.
+pub fn answer_fields(upstream: &Fields, hides_limits: bool, extra: usize) -> FieldLines {
+    let held: usize = upstream.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let mut fields = FieldLines::with_capacity(held + extra);
     for (name, value) in upstream {
         let name_str = name.as_str();
         let stops = is_of_connection(name_str)
@@ -136,7 +140,7 @@ pub fn answer_fields(upstream: &Fields, hides_limits: bool, extra: usize) -> Fie
             || name_str.starts_with("x-tidegate-")
             || (hides_limits && is_limit(name_str));
         if !stops {
-            fields.push((name.clone(), value.clone()));
+            fields.push(name_str, value.as_bytes());
         }
     }
     fields
@@ -153,13 +157,10 @@ fn is_limit(name: &str) -> bool {
 }
 
 /// Names in the `connection` field: they are hop-by-hop too, by the client's word.
-fn nominated(headers: &HeaderMap) -> Vec<&str> {
-    headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
+fn nominated(head: &ClientHead) -> Vec<&[u8]> {
+    head.values("connection")
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
         .filter(|name| !name.is_empty())
         .collect()
 }
@@ -168,44 +169,42 @@ fn nominated(headers: &HeaderMap) -> Vec<&str> {
 mod tests {
     use super::*;
 
-    fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
-        fields.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
-    }
-
     #[test]
     fn credentials_hops_and_our_own_fields_do_not_go_up_and_the_rest_does() {
-        let headers = map(&[
-            ("authorization", "Bearer tg-canary"),
+        let fields = [
+            ("Authorization", "Bearer tg-canary"),
             ("x-api-key", "tg-canary"),
             ("api-key", "tg-canary"),
             ("x-goog-api-key", "tg-canary"),
-            ("connection", "keep-alive, x-hop"),
+            ("connection", "keep-alive, X-Hop"),
             ("x-hop", "1"),
-            ("x-tidegate-cost-usd", "0"),
+            ("X-Tidegate-Cost-Usd", "0"),
             ("cookie", "a=b"),
             ("x-amz-security-token", "canary"),
             ("x-amz-date", "20150830T123600Z"),
             ("anthropic-beta", "a,b"),
-            ("user-agent", "sdk/1"),
-        ]);
-        let names: Vec<_> = client_fields(&headers).iter().map(|(n, _)| n.to_string()).collect();
+            ("User-Agent", "sdk/1"),
+        ];
+        let values = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
+        let head = ClientHead::of_values(http::Method::POST, http::Version::HTTP_11, b"/", values);
+        let names: Vec<_> = client_fields(&head).iter().map(|(n, _)| n.to_string()).collect();
         assert_eq!(names, ["anthropic-beta", "user-agent"]);
     }
 
     #[test]
     fn what_names_the_account_does_not_come_down() {
-        let upstream: Fields = map(&[
+        let upstream: Fields = [
             ("openai-organization", "acme"),
             ("x-ratelimit-remaining-requests", "5"),
             ("x-request-id", "r1"),
             ("transfer-encoding", "chunked"),
-        ])
+        ]
         .into_iter()
-        .filter_map(|(n, v)| n.map(|n| (n, v)))
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
         .collect();
-        let names =
-            |hides| answer_fields(&upstream, hides, 0).iter().map(|(n, _)| n.to_string()).collect::<Vec<_>>();
-        assert_eq!(names(false), ["x-ratelimit-remaining-requests", "x-request-id"]);
-        assert_eq!(names(true), ["x-request-id"]);
+        let lines =
+            |hides| String::from_utf8(answer_fields(&upstream, hides, 0).as_bytes().to_vec()).unwrap();
+        assert_eq!(lines(false), "x-ratelimit-remaining-requests: 5\r\nx-request-id: r1\r\n");
+        assert_eq!(lines(true), "x-request-id: r1\r\n");
     }
 }

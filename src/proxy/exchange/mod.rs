@@ -19,7 +19,6 @@ mod kept;
 mod listener;
 mod outgoing;
 mod pins;
-mod plain_answer;
 mod prepare;
 mod race;
 mod recall;
@@ -31,6 +30,7 @@ mod talk;
 mod translate;
 mod unserved;
 mod vectors;
+pub mod vigil;
 
 pub use health::account;
 
@@ -41,6 +41,7 @@ use crate::archive::NotKept;
 use crate::dialect::errors;
 use crate::dialect::keepalive::KeepaliveState;
 use crate::dialect::paths::Hit;
+use crate::framing::ClientHead;
 use crate::runtime::{Edge, ModelPolicy, Runtime};
 use crate::telemetry::{AttemptOutcome, GaugeGuard};
 use crate::types::{Endpoint, FailureClass, Reason, Reject, Usage};
@@ -49,7 +50,6 @@ use body::NoBody;
 use bytes::Bytes;
 use downstream::Downstream;
 use keeper::Keeper;
-use pingora_core::protocols::http::ServerSession;
 use pins::Pinned;
 use prepare::Prepared;
 use race::{Raced, Track};
@@ -60,9 +60,8 @@ use std::sync::Arc;
 use talk::{Talk, Wake};
 
 /// Runs one call from its body to its last byte.
-pub async fn run(edge: &Arc<Edge>, down: &mut Downstream, ctx: &mut Ctx, hit: Hit<'_>, query: Option<&str>) {
-    let Some(session) = down.session() else { return };
-    let mut prepared = match prepare(session, ctx, hit, query).await {
+pub async fn run(edge: &Arc<Edge>, down: &mut Downstream, ctx: &mut Ctx, client: &ClientHead, hit: Hit<'_>) {
+    let mut prepared = match prepare(down, ctx, client, hit).await {
         Ok(prepared) => prepared,
         Err(NoBody::Rejected(reject)) => return respond::refuse(edge, down, ctx, reject).await,
         Err(NoBody::Gone) => {
@@ -85,7 +84,7 @@ pub async fn run(edge: &Arc<Edge>, down: &mut Downstream, ctx: &mut Ctx, hit: Hi
         return respond::refuse(edge, down, ctx, reject).await;
     }
     if let Some(answer) = count::local_answer(&runtime, ctx, policy, &prepared).await {
-        return respond::send_whole(edge, down, ctx, 200, &json_fields(), answer).await;
+        return Box::pin(respond::send_whole(edge, down, ctx, 200, &json_fields(), answer)).await;
     }
     let total = ctx.started.plus(policy.timeouts.total);
     let track = Track { runtime: &runtime, policy, pinned, total };
@@ -93,19 +92,18 @@ pub async fn run(edge: &Arc<Edge>, down: &mut Downstream, ctx: &mut Ctx, hit: Hi
 }
 
 async fn prepare<'u>(
-    session: &mut ServerSession,
+    down: &mut Downstream,
     ctx: &mut Ctx,
+    client: &'u ClientHead,
     hit: Hit<'u>,
-    query: Option<&'u str>,
 ) -> Result<Prepared<'u>, NoBody> {
-    let body = body::read(session, &ctx.runtime.edge).await?;
+    let body = body::read(down, client, &ctx.runtime.edge).await?;
     ctx.record.bytes_in = body.len() as u64;
-    let head = session.req_header();
-    let fields = heads::client_fields(&head.headers);
+    let fields = heads::client_fields(client);
     let read = if matches!(hit.endpoint, Endpoint::ResponseById | Endpoint::Conversations) {
-        Ok(pins::prepare(head.method.clone(), hit, query, body, fields))
+        Ok(pins::prepare(client.method.clone(), hit, client.query(), body, fields))
     } else {
-        Prepared::read(head.method.clone(), hit, query, &head.headers, body, fields)
+        Prepared::read(client, hit, body, fields)
     };
     let prepared = read.map_err(NoBody::Rejected)?;
     ctx.record.is_stream = prepared.is_stream;
@@ -158,6 +156,8 @@ fn json_fields() -> downstream::Fields {
     vec![(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"))]
 }
 
+/// Outcomes other than a whole answer are boxed: a future holds the largest of its branches, and is
+/// copied on its way into its caller's.
 async fn converse(
     edge: &Arc<Edge>,
     down: &mut Downstream,
@@ -165,7 +165,7 @@ async fn converse(
     prepared: &mut Prepared<'_>,
     track: &Track<'_>,
 ) {
-    let mut talk = Talk::new(down, edge.clone(), prepared.endpoint);
+    let mut talk = Talk::new(down, edge, prepared.endpoint);
     if prepared.is_stream {
         let head = respond::early_stream_fields(edge, ctx, prepared.endpoint, prepared.is_array);
         talk.keep_alive(track.runtime.edge.stream_keepalive, head, before_first(prepared.is_array));
@@ -184,17 +184,17 @@ async fn converse(
         Raced::Streaming(live) => {
             // They are slices of the client's head, and no attempt follows that needs them.
             prepared.client_fields = downstream::Fields::new();
-            stream(edge, &mut talk, ctx, prepared, track, live).await;
+            Box::pin(stream(edge, &mut talk, ctx, prepared, track, live)).await;
         }
         Raced::Whole(answer) => whole(edge, &mut talk, ctx, prepared, track, *answer).await,
-        Raced::Long(long) => long_answer(edge, &mut talk, ctx, prepared, track, *long).await,
-        Raced::Failed(failure) => failed(edge, &mut talk, ctx, prepared, *failure).await,
+        Raced::Long(long) => Box::pin(long_answer(edge, &mut talk, ctx, prepared, track, *long)).await,
+        Raced::Failed(failure) => Box::pin(failed(edge, &mut talk, ctx, prepared, *failure)).await,
         Raced::NoTarget(reject) => {
             respond::tell_failure(edge, &mut talk, ctx, early, &reject).await;
         }
         Raced::Left => {
             ctx.record.is_client_gone = true;
-            charge_prompt(ctx, prepared, track).await;
+            Box::pin(charge_prompt(ctx, prepared, track)).await;
         }
         Raced::Cut => {
             let reject = Reject::new(Reason::Draining, "the gateway is shutting down");
@@ -371,7 +371,7 @@ async fn whole(
         // A stored answer repeats the usage of the call that made it, which has been charged.
         _ if prepared.endpoint == Endpoint::ResponseById => None,
         Some(usage) => Some(usage),
-        None => count::estimate(track.runtime, track.policy, prepared, &body).await,
+        None => Box::pin(count::estimate(track.runtime, track.policy, prepared, &body)).await,
     };
     if let Some(id) = &reading.response_id {
         pins::keep(edge, ctx, track, prepared, id);

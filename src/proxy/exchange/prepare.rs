@@ -7,9 +7,10 @@ use crate::dialect::head::{self, RequestHead};
 use crate::dialect::paths::Hit;
 use crate::dialect::paths::query::wants_sse;
 use crate::dialect::splice::{self, Edit};
+use crate::framing::ClientHead;
 use crate::types::{Endpoint, Reason, Reject, bounds};
 use bytes::Bytes;
-use http::{HeaderMap, Method, header};
+use http::Method;
 use std::sync::Arc;
 
 /// A request ready to be attempted.
@@ -41,15 +42,14 @@ impl<'u> Prepared<'u> {
     /// # Errors
     /// 400 naming the place where the body is malformed, or that it names no model.
     pub fn read(
-        method: Method,
+        client: &'u ClientHead,
         hit: Hit<'u>,
-        query: Option<&'u str>,
-        headers: &HeaderMap,
         body: Bytes,
         client_fields: Fields,
     ) -> Result<Self, Reject> {
         let endpoint = hit.endpoint;
-        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let (method, query) = (client.method.clone(), client.query());
+        let content_type = client.text("content-type");
         let head = head::parse(endpoint, content_type, &body).map_err(|error| error.to_reject())?;
         // A path that names a model wins: it is what will be dispatched.
         let model = head.model_or(hit.model.as_deref())?.to_owned();
@@ -57,7 +57,7 @@ impl<'u> Prepared<'u> {
         let is_array = endpoint == Endpoint::StreamGenerateContent && !wants_sse(query);
         let is_stream =
             head.stream || matches!(endpoint, Endpoint::StreamGenerateContent | Endpoint::ConverseStream);
-        let counts_exactly = headers.get("x-tidegate-count").is_some_and(|value| value == "exact");
+        let counts_exactly = client.values("x-tidegate-count").next().is_some_and(|value| value == b"exact");
         Ok(Self {
             endpoint,
             method,

@@ -48,12 +48,12 @@ pub async fn run(
     track: &Track<'_>,
 ) -> Raced {
     let Track { runtime, policy, pinned, total } = *track;
+    // Read again after each wait; between waits next to no time passes.
+    let mut now = edge.now();
     let first = plan(
         &policy.targets,
         policy.balance,
-        |target| {
-            health::state(runtime, (prepared.endpoint, &prepared.model), policy, target, pinned, edge.now())
-        },
+        |target| health::state(runtime, (prepared.endpoint, &prepared.model), policy, target, pinned, now),
         edge.dice.roll(),
     );
     let mut order = AttemptOrder::new(first, policy.attempts);
@@ -61,29 +61,27 @@ pub async fn run(
     let mut last: Option<Box<Failure>> = None;
     let mut previous = None;
     let mut unfit = None;
-    while edge.now() < total {
-        let next = order.next(|target| health::may_call(runtime, policy, target, pinned, edge.now()));
+    while now < total {
+        let next = order.next(|target| health::may_call(runtime, policy, target, pinned, now));
         let Some(target) = next else { break };
-        let waits_from = edge.now();
-        let is_again = previous == Some(target);
-        let goes_on = !is_again || pause(talk, edge, ctx.record.attempts, total).await;
-        ctx.record.waited += edge.now().since(waits_from);
-        if !goes_on {
+        if previous == Some(target) && !Box::pin(pause(talk, edge, ctx, &mut now, total)).await {
             return if talk.down.is_gone() { Raced::Left } else { Raced::Cut };
         }
         previous = Some(target);
-        let Some(aim) = aim(edge, prepared, track, target) else { continue };
+        let Some(aim) = aim(edge, prepared, track, target, now) else { continue };
         ctx.record.attempts += 1;
         ctx.record.provider = policy.targets.get(target).map(|t| t.provider);
         ctx.record.upstream_model = Some(aim.upstream_model.to_owned());
         ctx.record.account = Some(aim.account);
-        let begun = edge.now();
-        let attempted = attempt::run(talk, edge, prepared, &aim, total).await;
-        ctx.record.waited += edge.now().since(begun);
+        let begun = now;
+        let attempted = Box::pin(attempt::run(talk, edge, prepared, &aim, (begun, total))).await;
+        let attempted = attempted.unwrap_or_else(Attempted::from);
+        now = edge.now();
+        ctx.record.waited += now.since(begun);
         let failure = match attempted {
-            Attempted::Streaming(live) => return won(edge, &aim, Raced::Streaming(live)),
-            Attempted::Whole(answer) => return won(edge, &aim, Raced::Whole(answer)),
-            Attempted::Long(long) => return won(edge, &aim, Raced::Long(long)),
+            Attempted::Streaming(live) => return won(now, &aim, Raced::Streaming(live)),
+            Attempted::Whole(answer) => return won(now, &aim, Raced::Whole(answer)),
+            Attempted::Long(long) => return won(now, &aim, Raced::Long(long)),
             Attempted::Left => return cancelled(&aim, Raced::Left),
             Attempted::Cut => return cancelled(&aim, Raced::Cut),
             Attempted::Failed(failure) => failure,
@@ -94,7 +92,7 @@ pub async fn run(
                 continue;
             }
         };
-        note_failure(edge, ctx, &aim, &failure, begun);
+        note_failure(ctx, &aim, &failure, begun, now);
         let left = order.attempts_left();
         match decide(failure.class, &policy.failover, left, false, failure.may_have_been_processed) {
             Decision::GiveUp => return Raced::Failed(failure),
@@ -106,7 +104,7 @@ pub async fn run(
     match (last, unfit) {
         (Some(failure), _) => Raced::Failed(failure),
         (None, Some(reject)) => Raced::NoTarget(reject),
-        (None, None) => Raced::NoTarget(none_ready(soonest.map(|at| at.since(edge.now())))),
+        (None, None) => Raced::NoTarget(none_ready(soonest.map(|at| at.since(now)))),
     }
 }
 
@@ -119,12 +117,18 @@ fn none_ready(soonest: Option<Duration>) -> Reject {
     }
 }
 
-fn aim<'r>(edge: &Edge, prepared: &'r Prepared<'_>, track: &Track<'r>, index: usize) -> Option<Aim<'r>> {
+fn aim<'r>(
+    edge: &Edge,
+    prepared: &'r Prepared<'_>,
+    track: &Track<'r>,
+    index: usize,
+    now: Ticks,
+) -> Option<Aim<'r>> {
     let target = track.policy.targets.get(index)?;
     let provider = track.runtime.providers.get(target.provider)?;
     let account = match track.pinned {
         Some((_, account)) => account,
-        None => health::account(track.runtime, provider, edge.dice.roll(), edge.now())?,
+        None => health::account(track.runtime, provider, edge.dice.roll(), now)?,
     };
     let upstream_model = target.model.as_deref().unwrap_or(&prepared.model);
     Some(Aim {
@@ -137,12 +141,12 @@ fn aim<'r>(edge: &Edge, prepared: &'r Prepared<'_>, track: &Track<'r>, index: us
     })
 }
 
-fn won(edge: &Edge, aim: &Aim<'_>, raced: Raced) -> Raced {
+fn won(now: Ticks, aim: &Aim<'_>, raced: Raced) -> Raced {
     // A stream counts once it has ended: `exchange` notes it then.
     if !matches!(raced, Raced::Streaming(_)) {
         aim.provider.metrics.attempt(AttemptOutcome::Ok);
     }
-    health::note_success(aim, edge.now());
+    health::note_success(aim, now);
     raced
 }
 
@@ -151,7 +155,7 @@ fn cancelled(aim: &Aim<'_>, raced: Raced) -> Raced {
     raced
 }
 
-fn note_failure(edge: &Edge, ctx: &mut Ctx, aim: &Aim<'_>, failure: &Failure, begun: Ticks) {
+fn note_failure(ctx: &mut Ctx, aim: &Aim<'_>, failure: &Failure, begun: Ticks, now: Ticks) {
     aim.provider.metrics.attempt(AttemptOutcome::Failed(failure.class));
     if let Some(provider) = ctx.record.provider {
         ctx.record.failures.push((provider, failure.class));
@@ -163,14 +167,18 @@ fn note_failure(edge: &Edge, ctx: &mut Ctx, aim: &Aim<'_>, failure: &Failure, be
         failure.class.as_str(),
         failure.detail
     );
-    health::note_failure(aim, failure.class, failure.retry_after, begun, edge.now());
+    health::note_failure(aim, failure.class, failure.retry_after, begun, now);
 }
 
 /// Waits before the same target is asked again. False where the client left or the call must end.
-async fn pause(talk: &mut Talk<'_>, edge: &Edge, attempts: u32, total: Ticks) -> bool {
-    let ceiling = BACKOFF_BASE.saturating_mul(1 << attempts.min(6)).min(BACKOFF_MAX);
+async fn pause(talk: &mut Talk<'_>, edge: &Edge, ctx: &mut Ctx, now: &mut Ticks, total: Ticks) -> bool {
+    let ceiling = BACKOFF_BASE.saturating_mul(1 << ctx.record.attempts.min(6)).min(BACKOFF_MAX);
     let share = (edge.dice.roll() >> 32) as u32;
     let span = Duration::from_nanos((ceiling.as_nanos() as u64 >> 16).saturating_mul(u64::from(share >> 16)));
-    let until = edge.now().plus(span);
-    matches!(talk.until(until.min(total), pin!(std::future::pending::<()>())).await, Wake::Deadline)
+    let from = *now;
+    let until = from.plus(span).min(total);
+    let goes_on = matches!(talk.until(until, pin!(std::future::pending::<()>())).await, Wake::Deadline);
+    *now = edge.now();
+    ctx.record.waited += now.since(from);
+    goes_on
 }

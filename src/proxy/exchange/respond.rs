@@ -10,17 +10,18 @@ use super::translate::stream_type;
 use crate::catalog::Cost;
 use crate::dialect::errors::{self, StreamForm, StreamPlace};
 use crate::dialect::tap::StreamFault;
+use crate::framing::FieldLines;
 use crate::proxy::context::Ctx;
 use crate::proxy::cost;
 use crate::runtime::Edge;
 use crate::types::{Dialect, Endpoint, FailureClass, Reason, Reject};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderValue, header};
 use std::time::Duration;
 
-/// Refuses a request that nothing has been sent for.
+/// Refuses a request that nothing has been sent for. Boxed: every caller's future would hold it.
 pub async fn refuse(edge: &Edge, down: &mut Downstream, ctx: &mut Ctx, reject: Reject) {
-    send_reject(edge, down, ctx, &reject).await;
+    Box::pin(send_reject(edge, down, ctx, &reject)).await;
 }
 
 /// Sends a reject as the whole answer.
@@ -33,9 +34,9 @@ pub async fn send_reject(edge: &Edge, down: &mut Downstream, ctx: &mut Ctx, reje
 }
 
 /// The fields of a refusal.
-pub fn reject_fields(edge: &Edge, ctx: &mut Ctx, reject: &Reject) -> Fields {
-    let mut fields = Fields::with_capacity(16);
-    fields.push((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
+pub fn reject_fields(edge: &Edge, ctx: &mut Ctx, reject: &Reject) -> FieldLines {
+    let mut fields = FieldLines::with_capacity(OWN_FIELDS_BYTES);
+    push(&mut fields, "content-type", "application/json");
     push_own_fields(edge, ctx, &mut fields);
     push(&mut fields, "x-tidegate-reason", reject.reason.as_str());
     push(&mut fields, "x-tidegate-origin", reject.origin.as_str());
@@ -57,7 +58,7 @@ pub async fn send_client_fault(edge: &Edge, down: &mut Downstream, ctx: &mut Ctx
     ctx.record.reason = Some(Reason::UpstreamError);
     ctx.record.origin = Some(crate::types::Origin::Provider);
     let upstream = failure.head.map(|head| head.fields).unwrap_or_default();
-    let mut fields = answer_fields(&upstream, has_limits(ctx), 12);
+    let mut fields = answer_fields(&upstream, has_limits(ctx), OWN_FIELDS_BYTES);
     push_own_fields(edge, ctx, &mut fields);
     push(&mut fields, "x-tidegate-reason", Reason::UpstreamError.as_str());
     push(&mut fields, "x-tidegate-origin", "provider");
@@ -74,15 +75,16 @@ pub async fn send_whole(
     body: Bytes,
 ) {
     ctx.record.status = status;
-    let mut fields = answer_fields(upstream, has_limits(ctx), 12);
+    let mut fields = answer_fields(upstream, has_limits(ctx), OWN_FIELDS_BYTES);
     push_own_fields(edge, ctx, &mut fields);
-    if let Some(money) = cost::of(ctx).and_then(Cost::money) {
-        push_made(&mut fields, "x-tidegate-cost-usd", money.to_string());
+    ctx.record.cost = cost::of(ctx);
+    if let Some(money) = ctx.record.cost.and_then(Cost::money) {
+        fields.push_shown("x-tidegate-cost-usd", &money);
     }
     finish_answer(down, ctx, status, fields, body).await;
 }
 
-async fn finish_answer(down: &mut Downstream, ctx: &mut Ctx, status: u16, fields: Fields, body: Bytes) {
+async fn finish_answer(down: &mut Downstream, ctx: &mut Ctx, status: u16, fields: FieldLines, body: Bytes) {
     if down.answer(status, &fields, body).await.is_err() {
         ctx.record.is_client_gone = true;
     }
@@ -90,9 +92,10 @@ async fn finish_answer(down: &mut Downstream, ctx: &mut Ctx, status: u16, fields
 }
 
 /// The head of a stream: the upstream's fields and ours, and what keeps proxies from buffering it.
-pub fn stream_fields(edge: &Edge, ctx: &mut Ctx, upstream: &Fields) -> Fields {
-    let mut fields = answer_fields(upstream, has_limits(ctx), 16);
-    fields.retain(|(name, _)| name != header::CACHE_CONTROL && name.as_str() != "x-accel-buffering");
+pub fn stream_fields(edge: &Edge, ctx: &mut Ctx, upstream: &Fields) -> FieldLines {
+    let is_ours = |name: &str| matches!(name, "cache-control" | "x-accel-buffering");
+    let kept: Fields = upstream.iter().filter(|(name, _)| !is_ours(name.as_str())).cloned().collect();
+    let mut fields = answer_fields(&kept, has_limits(ctx), OWN_FIELDS_BYTES + 64);
     push(&mut fields, "cache-control", "no-cache");
     push(&mut fields, "x-accel-buffering", "no");
     push_own_fields(edge, ctx, &mut fields);
@@ -100,14 +103,14 @@ pub fn stream_fields(edge: &Edge, ctx: &mut Ctx, upstream: &Fields) -> Fields {
 }
 
 /// The head of a long answer; its length is not kept, as it is sent in pieces.
-pub fn long_fields(edge: &Edge, ctx: &mut Ctx, upstream: &Fields) -> Fields {
-    let mut fields = answer_fields(upstream, has_limits(ctx), 12);
+pub fn long_fields(edge: &Edge, ctx: &mut Ctx, upstream: &Fields) -> FieldLines {
+    let mut fields = answer_fields(upstream, has_limits(ctx), OWN_FIELDS_BYTES);
     push_own_fields(edge, ctx, &mut fields);
     fields
 }
 
 /// The head that a keepalive commits before any upstream has answered.
-pub fn early_stream_fields(edge: &Edge, ctx: &mut Ctx, endpoint: Endpoint, is_array: bool) -> Fields {
+pub fn early_stream_fields(edge: &Edge, ctx: &mut Ctx, endpoint: Endpoint, is_array: bool) -> FieldLines {
     let kind = stream_type(endpoint, is_array);
     let upstream = vec![(header::CONTENT_TYPE, HeaderValue::from_static(kind))];
     stream_fields(edge, ctx, &upstream)
@@ -132,6 +135,10 @@ impl Telling<'_> {
 
 /// Tells a failure: as the answer where none has begun, else as the stream's last event.
 pub async fn tell_failure(edge: &Edge, talk: &mut Talk<'_>, ctx: &mut Ctx, at: Telling<'_>, reject: &Reject) {
+    Box::pin(tell(edge, talk, ctx, at, reject)).await;
+}
+
+async fn tell(edge: &Edge, talk: &mut Talk<'_>, ctx: &mut Ctx, at: Telling<'_>, reject: &Reject) {
     if talk.down.is_untouched() {
         return send_reject(edge, talk.down, ctx, reject).await;
     }
@@ -197,8 +204,8 @@ fn class_reject(class: FailureClass) -> Reject {
 }
 
 /// The fields every answer of an LLM call carries.
-pub fn push_own_fields(edge: &Edge, ctx: &mut Ctx, fields: &mut Fields) {
-    push_made(fields, "x-tidegate-request-id", ctx.id.to_string());
+pub fn push_own_fields(edge: &Edge, ctx: &mut Ctx, fields: &mut FieldLines) {
+    fields.push("x-tidegate-request-id", &ctx.id.text());
     let record = &ctx.record;
     if let Some(provider) = record.provider.and_then(|index| ctx.runtime.providers.get(index)) {
         push(fields, "x-tidegate-provider", &provider.name);
@@ -207,25 +214,25 @@ pub fn push_own_fields(edge: &Edge, ctx: &mut Ctx, fields: &mut Fields) {
         push(fields, "x-tidegate-upstream-model", model);
     }
     if record.attempts > 0 {
-        push_number(fields, "x-tidegate-attempts", u64::from(record.attempts));
+        fields.push_number("x-tidegate-attempts", u64::from(record.attempts));
     }
     if !record.failures.is_empty() {
         push(fields, "x-tidegate-failures", &failures(ctx));
     }
     if !record.dropped.is_empty() {
-        push_made(fields, "x-tidegate-dropped", dropped::listed(&record.dropped));
+        push(fields, "x-tidegate-dropped", &dropped::listed(&record.dropped));
     }
     if let Some(why) = record.not_kept {
         push(fields, "x-tidegate-not-stored", why);
     }
     if let Some(counted) = record.counted_input {
-        push_number(fields, "x-tidegate-input-tokens", counted);
+        fields.push_number("x-tidegate-input-tokens", counted);
     }
     let now = edge.now();
     push_limits(ctx, fields, now);
     let overhead = now.since(ctx.started).saturating_sub(ctx.record.waited);
     ctx.record.overhead = Some(overhead);
-    push_number(fields, "x-tidegate-overhead-us", u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX));
+    fields.push_number("x-tidegate-overhead-us", u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX));
 }
 
 /// `provider:class` of each failed attempt, in order.
@@ -240,15 +247,15 @@ fn failures(ctx: &Ctx) -> String {
     all.join(",")
 }
 
-fn push_limits(ctx: &Ctx, fields: &mut Fields, now: crate::types::Ticks) {
+fn push_limits(ctx: &Ctx, fields: &mut FieldLines, now: crate::types::Ticks) {
     let Some(caller) = &ctx.caller else { return };
     let snapshot = caller.reservation.snapshot(now);
     for (allowance, names) in [(snapshot.requests, REQUEST_NAMES), (snapshot.tokens, TOKEN_NAMES)] {
         let Some(allowance) = allowance else { continue };
         let [limit, remaining, reset] = names;
-        push_number(fields, limit, allowance.limit);
-        push_number(fields, remaining, allowance.remaining);
-        push_made(fields, reset, crate::limits::GoDuration(allowance.reset).to_string());
+        fields.push_number(limit, allowance.limit);
+        fields.push_number(remaining, allowance.remaining);
+        fields.push(reset, crate::limits::GoDuration(allowance.reset).text().as_str().as_bytes());
     }
 }
 
@@ -263,26 +270,15 @@ fn has_limits(ctx: &Ctx) -> bool {
 
 /// Whole seconds, rounded up, at least one (RFC 9110 §10.2.3); and milliseconds for SDKs that read
 /// them.
-fn push_retry_after(fields: &mut Fields, span: Option<Duration>) {
+fn push_retry_after(fields: &mut FieldLines, span: Option<Duration>) {
     let Some(span) = span else { return };
-    push(fields, "retry-after", &span.as_millis().div_ceil(1000).max(1).to_string());
-    push(fields, "retry-after-ms", &span.as_millis().max(1).to_string());
+    fields.push_shown("retry-after", &span.as_millis().div_ceil(1000).max(1));
+    fields.push_shown("retry-after-ms", &span.as_millis().max(1));
 }
 
-/// Adds a field whose text was made for it, and is not copied again.
-fn push_made(fields: &mut Fields, name: &'static str, value: String) {
-    if let Ok(value) = HeaderValue::try_from(value) {
-        fields.push((HeaderName::from_static(name), value));
-    }
-}
+/// Room for the fields that are added here.
+const OWN_FIELDS_BYTES: usize = 640;
 
-fn push_number(fields: &mut Fields, name: &'static str, value: u64) {
-    fields.push((HeaderName::from_static(name), HeaderValue::from(value)));
-}
-
-/// Adds a field. A value that cannot be one (a model's name with odd bytes) is left out.
-pub fn push(fields: &mut Fields, name: &'static str, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        fields.push((HeaderName::from_static(name), value));
-    }
+fn push(fields: &mut FieldLines, name: &str, value: &str) {
+    fields.push(name, value.as_bytes());
 }

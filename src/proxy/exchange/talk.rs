@@ -1,15 +1,16 @@
 //! The conversation with a client while something is awaited: notices that it leaves, keeps a
 //! silent stream alive, and holds the deadlines.
 
-use super::alarm::Alarm;
-use super::downstream::{Downstream, Fields, Gone};
+use super::downstream::{Downstream, Gone};
+use super::vigil::Vigil;
 use crate::dialect::keepalive::{self, KeepaliveState};
-use crate::runtime::{DrainPhase, Edge};
+use crate::framing::FieldLines;
+use crate::runtime::Edge;
 use crate::types::{Endpoint, Ticks};
 use bytes::Bytes;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 /// How a wait ended.
@@ -34,9 +35,8 @@ pub struct Talk<'s> {
     pub down: &'s mut Downstream,
     edge: Arc<Edge>,
     endpoint: Endpoint,
-    alarm: Alarm,
-    cut: Pin<Box<dyn Future<Output = ()> + Send>>,
-    is_cut: bool,
+    /// The connection's; given back at the end.
+    vigil: Option<Vigil>,
     keepalive: Option<Keepalive>,
 }
 
@@ -47,23 +47,18 @@ struct Keepalive {
     last_sent: Ticks,
     state: KeepaliveState,
     /// The head to commit with, where the first keepalive comes before any answer.
-    head: Fields,
+    head: FieldLines,
 }
 
 impl<'s> Talk<'s> {
-    pub fn new(down: &'s mut Downstream, edge: Arc<Edge>, endpoint: Endpoint) -> Self {
-        let mut phase = edge.drain.watch();
-        let cut = Box::pin(async move {
-            // The sender lives as long as the process.
-            let _ = phase.wait_for(|phase| *phase == DrainPhase::Cutting).await;
-        });
-        let alarm = Alarm::new(edge.clock);
-        Self { down, edge, endpoint, alarm, cut, is_cut: false, keepalive: None }
+    pub fn new(down: &'s mut Downstream, edge: &Arc<Edge>, endpoint: Endpoint) -> Self {
+        let vigil = down.vigil.take().unwrap_or_else(|| Vigil::new(edge));
+        Self { down, edge: edge.clone(), endpoint, vigil: Some(vigil), keepalive: None }
     }
 
     /// Turns keepalives on: after `every` of silence. `head` is what is sent as the answer's head
     /// if the first of them comes before the upstream's.
-    pub fn keep_alive(&mut self, every: Duration, head: Fields, state: KeepaliveState) {
+    pub fn keep_alive(&mut self, every: Duration, head: FieldLines, state: KeepaliveState) {
         if !every.is_zero() {
             self.keepalive = Some(Keepalive { every, last_sent: self.edge.now(), state, head });
         }
@@ -102,7 +97,7 @@ impl<'s> Talk<'s> {
     }
 
     async fn event<T>(&mut self, next: Ticks, mut work: Pin<&mut impl Future<Output = T>>) -> Event<T> {
-        let Self { down, alarm, cut, is_cut, .. } = self;
+        let Self { down, vigil, .. } = self;
         let mut left = pin!(down.left());
         std::future::poll_fn(|cx| {
             if let Poll::Ready(value) = work.as_mut().poll(cx) {
@@ -111,10 +106,11 @@ impl<'s> Talk<'s> {
             if left.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Event::Left);
             }
-            if poll_cut(cut, is_cut, cx) {
+            let Some(vigil) = vigil.as_mut() else { return Poll::Pending };
+            if vigil.poll_cut(cx) {
                 return Poll::Ready(Event::Cut);
             }
-            alarm.poll(cx, next).map(|()| Event::Alarm)
+            vigil.poll_deadline(cx, next).map(|()| Event::Alarm)
         })
         .await
     }
@@ -141,14 +137,8 @@ impl<'s> Talk<'s> {
     }
 }
 
-fn poll_cut(
-    cut: &mut Pin<Box<dyn Future<Output = ()> + Send>>,
-    is_cut: &mut bool,
-    cx: &mut Context<'_>,
-) -> bool {
-    if *is_cut {
-        return false;
+impl Drop for Talk<'_> {
+    fn drop(&mut self) {
+        self.down.vigil = self.vigil.take();
     }
-    *is_cut = cut.as_mut().poll(cx).is_ready();
-    *is_cut
 }

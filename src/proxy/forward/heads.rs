@@ -1,8 +1,9 @@
 //! Header fields of a forwarded request and its answer.
 
 use crate::auth::CREDENTIAL_HEADERS;
+use crate::framing::FieldLines;
 use crate::proxy::context::Ctx;
-use crate::proxy::exchange::{downstream::Fields, respond};
+use crate::proxy::exchange::respond;
 use crate::runtime::Edge;
 use http::header;
 use pingora_core::{Error, ErrorType, Result};
@@ -44,9 +45,10 @@ pub fn downward(edge: &Edge, response: &mut ResponseHeader, ctx: &mut Ctx) -> Re
     for name in ["set-cookie", "openai-organization", "openai-project", "alt-svc"] {
         response.remove_header(name);
     }
-    let mut fields = Fields::new();
+    let mut fields = FieldLines::default();
     respond::push_own_fields(edge, ctx, &mut fields);
-    for (name, value) in fields {
+    for (name, value) in fields.iter() {
+        let name = String::from_utf8_lossy(name).into_owned();
         response.insert_header(name, value)?;
     }
     Ok(())
