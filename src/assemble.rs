@@ -24,6 +24,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+mod keeping;
+
 /// Lines the access log may hold before it drops some.
 const LOG_BUFFER_BYTES: usize = 8 * 1024 * 1024;
 /// Messages whose token counts are remembered.
@@ -48,6 +50,10 @@ pub enum AssembleError {
     Metrics(#[from] prometheus::Error),
     #[error("access log: {0}")]
     AccessLog(std::io::Error),
+    #[error("store: {0}")]
+    Store(String),
+    #[error("the ledger's spool cannot be used: {0}")]
+    Spool(std::io::Error),
 }
 
 /// The process's edge, serving `config`.
@@ -69,6 +75,7 @@ pub fn edge(config: &Config) -> Result<Arc<Edge>, AssembleError> {
     warm(config, &runtime.counter);
     metrics.config_generation.set(1);
     let seed = random_seed();
+    let keeping = keeping::keeping(config, &metrics, seed)?;
     Ok(Arc::new(Edge::new(
         runtime,
         EdgeParts {
@@ -80,8 +87,17 @@ pub fn edge(config: &Config) -> Result<Arc<Edge>, AssembleError> {
             flood: FloodGate::new(FLOOD_PER_SECOND),
             pins: Pins::new(PINNED_RESPONSES),
             transports,
+            keeping,
         },
     )))
+}
+
+/// The store of a configuration, which must be there.
+///
+/// # Errors
+/// [`AssembleError::Store`].
+pub fn open_store(settings: &config::Store) -> Result<crate::store::Opened, AssembleError> {
+    keeping::open(settings, false)
 }
 
 /// A credential without its scheme: providers echo the key alone.

@@ -10,6 +10,7 @@ use crate::chat;
 use crate::limits::{FloodGate, Limits};
 use crate::meter::{Counter, Family};
 use crate::routing::{Balance, CooldownSet, FailoverPolicy, ModelTable, Pins, Target};
+use crate::store::{Bank, Store, ledger::Ledger};
 use crate::telemetry::{AccessLog, Metrics, ProviderMetrics, SystemClock, WallClock};
 use crate::types::ids::RequestIds;
 use crate::types::{Clock, Endpoint, Protocol, Ticks};
@@ -160,7 +161,16 @@ pub struct Edge {
     pub flood: FloodGate,
     pub pins: Pins,
     pub transports: Transports,
+    /// None without a store: nothing outlives the process.
+    pub keeping: Option<Keeping>,
     pub drain: Drain,
+}
+
+/// What outlives the process, and how it gets there. No request waits for it.
+pub struct Keeping {
+    pub store: Arc<dyn Store>,
+    pub bank: Arc<dyn Bank>,
+    pub ledger: Ledger,
 }
 
 /// What an edge is made of.
@@ -174,6 +184,7 @@ pub struct EdgeParts {
     pub flood: FloodGate,
     pub pins: Pins,
     pub transports: Transports,
+    pub keeping: Option<Keeping>,
 }
 
 /// Random numbers for balancing and jitter. Not for secrets.
@@ -239,6 +250,7 @@ impl Edge {
             flood: parts.flood,
             pins: parts.pins,
             transports: parts.transports,
+            keeping: parts.keeping,
             drain: Drain { phase: tokio::sync::watch::Sender::new(DrainPhase::Serving) },
         }
     }

@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod audit;
 mod check;
 mod count;
 mod facts;
@@ -48,6 +49,8 @@ enum Command {
     Models(models::Models),
     /// List the providers of the catalogue: protocols, addresses, credentials.
     Providers(providers::Providers),
+    /// Check the audit log.
+    Audit(audit::Audit),
     /// Print the version.
     Version,
 }
@@ -63,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Count(command) => command.run(),
         Command::Models(command) => command.run(),
         Command::Providers(command) => command.run(),
+        Command::Audit(command) => command.run(),
         Command::Version => {
             println!("tidegate {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS

@@ -73,6 +73,10 @@ streams_max = "5s"
 socket = "{run}/tidegate-quickstart.sock"
 [admin]
 listen = "127.0.0.1:{admin}"
+[store]
+url = "sqlite:{run}/quickstart.db"
+[ledger]
+spool = "{run}/quickstart-spool"
 [log]
 access = "stdout"
 level = "warn"

@@ -67,11 +67,19 @@ mod tests {
     #[test]
     fn a_cursor_that_was_never_given_out_is_refused() {
         let ask = |after: &str| {
-            let query = CallQuery { to_ms: 100, limit: 1, after: Some(after.to_owned()), ..CallQuery::default() };
+            let query =
+                CallQuery { to_ms: 100, limit: 1, after: Some(after.to_owned()), ..CallQuery::default() };
             query.before().is_ok()
         };
         assert!(ask("99.req_000000010000000000000002"));
-        for wrong in ["", "99", "99.", "x.req_000000010000000000000002", "100.req_000000010000000000000002", "1.' OR 1"] {
+        for wrong in [
+            "",
+            "99",
+            "99.",
+            "x.req_000000010000000000000002",
+            "100.req_000000010000000000000002",
+            "1.' OR 1",
+        ] {
             assert!(!ask(wrong), "{wrong}");
         }
     }

@@ -100,15 +100,28 @@ mod tests {
     #[test]
     fn what_passes_is_told_from_what_does_not() {
         // Busy, full, input/output, a damaged file and one that is no database; extended codes too.
-        for (code, is) in
-            [("5", false), ("13", false), ("10", false), ("522", false), ("11", true), ("1", true), ("267", true), ("26", true)]
-        {
+        for (code, is) in [
+            ("5", false),
+            ("13", false),
+            ("10", false),
+            ("522", false),
+            ("11", true),
+            ("1", true),
+            ("267", true),
+            ("26", true),
+        ] {
             assert_eq!(is_unusable(code), is, "{code}");
         }
         // Shutdown, disk full, serialization, cancelled; wrong password, no table, damaged index.
-        for (code, is) in
-            [("57P01", false), ("53100", false), ("40001", false), ("57014", false), ("28P01", true), ("42P01", true), ("XX002", true)]
-        {
+        for (code, is) in [
+            ("57P01", false),
+            ("53100", false),
+            ("40001", false),
+            ("57014", false),
+            ("28P01", true),
+            ("42P01", true),
+            ("XX002", true),
+        ] {
             assert_eq!(is_unusable(code), is, "{code}");
         }
     }

@@ -69,7 +69,8 @@ impl Export {
         }
         let mut out = Vec::new();
         if self.format == Format::Csv && !self.has_begun {
-            let names = rows.first().map(|row| row.iter().map(|(name, _)| Value::from(name.as_str())).collect());
+            let names =
+                rows.first().map(|row| row.iter().map(|(name, _)| Value::from(name.as_str())).collect());
             let names: Vec<Value> = names.unwrap_or_default();
             csv_line(names.iter(), &mut out);
         }

@@ -25,8 +25,7 @@ macro_rules! steps {
     };
 }
 
-pub(super) const SQLITE: &[Migration] =
-    steps!("sqlite": 1 "0001_objects", 2 "0002_ledger", 3 "0003_bank");
+pub(super) const SQLITE: &[Migration] = steps!("sqlite": 1 "0001_objects", 2 "0002_ledger", 3 "0003_bank");
 pub(super) const POSTGRES: &[Migration] =
     steps!("postgres": 1 "0001_objects", 2 "0002_ledger", 3 "0003_bank");
 

@@ -307,8 +307,7 @@ mod tests {
     fn a_span_is_read_from_days_and_its_edges_from_finer_sums() {
         let stretches = over(DAY + 22 * HOUR + 59 * 60_000 + 7, 4 * DAY + 90_000).stretches(0, 0);
         let told: Vec<_> = stretches.iter().map(|s| (s.bucket, s.to - s.from)).collect();
-        let expected =
-            [(Bucket::Minute, 1), (Bucket::Hour, 1), (Bucket::Day, 2), (Bucket::Minute, 2)];
+        let expected = [(Bucket::Minute, 1), (Bucket::Hour, 1), (Bucket::Day, 2), (Bucket::Minute, 2)];
         assert_eq!(told, expected);
         // Nothing is left out and nothing read twice.
         let ends: Vec<_> = stretches.iter().map(|s| (s.from * s.bucket.ms(), s.to * s.bucket.ms())).collect();

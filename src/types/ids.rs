@@ -66,7 +66,9 @@ mod tests {
         let id = RequestIds::new(0xfeed_beef_dead_cafe).next();
         assert_eq!(RequestId::parse(&id.to_string()), Some(id));
         let lacking = "req_00000001000000000000000";
-        for other in ["", "req_", lacking, &format!("{lacking}G"), &format!("{lacking}+"), &format!("{lacking}A")] {
+        for other in
+            ["", "req_", lacking, &format!("{lacking}G"), &format!("{lacking}+"), &format!("{lacking}A")]
+        {
             assert_eq!(RequestId::parse(other), None, "{other}");
         }
     }

@@ -140,7 +140,10 @@ impl Pusher {
                     self.0.counters.pushed.inc_by(insert.calls as u64);
                 }
                 Err(error) => {
-                    log::warn!("ClickHouse has not taken {} calls, again in {pause:?}: {error}", insert.calls);
+                    log::warn!(
+                        "ClickHouse has not taken {} calls, again in {pause:?}: {error}",
+                        insert.calls
+                    );
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }

@@ -222,8 +222,8 @@ impl Flusher {
             return self.last_push(end).await;
         }
         let store = self.store.clone();
-        let is_added = !self.is_down
-            && matches!(tokio::time::timeout_at(end, add(&*store, &calls)).await, Ok(Ok(())));
+        let is_added =
+            !self.is_down && matches!(tokio::time::timeout_at(end, add(&*store, &calls)).await, Ok(Ok(())));
         if is_added {
             self.taken(calls.len());
         } else {

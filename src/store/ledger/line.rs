@@ -147,7 +147,13 @@ pub(super) mod tests {
                 provider: text("openai"),
                 upstream_model: text("gpt-5.2"),
                 attempts: 2,
-                usage: Usage { input: u64::MAX, cache_read: 3, output: 5, is_estimated: is_full, ..Usage::default() },
+                usage: Usage {
+                    input: u64::MAX,
+                    cache_read: 3,
+                    output: 5,
+                    is_estimated: is_full,
+                    ..Usage::default()
+                },
                 cost: is_full.then_some(Money::MAX),
                 duration_ms: 900,
                 first_token_ms: is_full.then_some(80),
@@ -176,7 +182,9 @@ pub(super) mod tests {
         write(&calls(1)[0], &mut bytes);
         let text = String::from_utf8(bytes).unwrap();
         assert!(read(text.as_bytes()).is_some());
-        for other in [text.replace("req_", "reg_"), text.replace("\"ok\"", "\"fine\""), text.replace(":2,", ":900,")] {
+        for other in
+            [text.replace("req_", "reg_"), text.replace("\"ok\"", "\"fine\""), text.replace(":2,", ":900,")]
+        {
             assert_ne!(other, text);
             assert_eq!(read(other.as_bytes()), None, "{other}");
         }

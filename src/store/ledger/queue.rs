@@ -91,8 +91,9 @@ mod tests {
         let queue = Queue::new(NonZeroUsize::new(3).unwrap(), 30_000, dropped.clone());
         let made = calls(1000);
         let taken = std::thread::scope(|scope| {
-            let writers: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| made.iter().for_each(|call| queue.push(call.clone())))).collect();
+            let writers: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| made.iter().for_each(|call| queue.push(call.clone()))))
+                .collect();
             let mut taken = 0;
             while !writers.iter().all(|writer| writer.is_finished()) {
                 taken += queue.take().len();

@@ -31,7 +31,8 @@ pub(super) async fn append(connection: &mut Connection, entries: &[AuditEntry]) 
     };
     for entry in entries {
         sequence += 1;
-        let text = serde_json::to_string(entry).map_err(|_| StoreError::Malformed("an audit entry is no JSON"))?;
+        let text =
+            serde_json::to_string(entry).map_err(|_| StoreError::Malformed("an audit entry is no JSON"))?;
         hash = link(&hash, sequence, &text);
         let insert = "INSERT INTO audit (sequence, tenant, at_ms, entry, hash) VALUES ($1, $2, $3, $4, $5)";
         sqlx::query(insert)
@@ -94,9 +95,11 @@ pub(super) async fn step(pool: &Pool<Db>, mut walk: Walk) -> Result<(Walk, bool)
     if rows.len() as u64 == STEP.unsigned_abs() {
         return Ok((walk, false));
     }
-    let noted: i64 = sqlx::query_scalar("SELECT value FROM numbers WHERE name = 'audit'").fetch_one(pool).await?;
+    let noted: i64 =
+        sqlx::query_scalar("SELECT value FROM numbers WHERE name = 'audit'").fetch_one(pool).await?;
     // Entries may have been added since the last page; only too few of them are a fault.
-    let again: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(sequence), 0) FROM audit").fetch_one(pool).await?;
+    let again: i64 =
+        sqlx::query_scalar("SELECT COALESCE(MAX(sequence), 0) FROM audit").fetch_one(pool).await?;
     if again < noted {
         walk.broken = Some((walk.entries + 1, "entries were cut off the end"));
     }
@@ -106,8 +109,8 @@ pub(super) async fn step(pool: &Pool<Db>, mut walk: Walk) -> Result<(Walk, bool)
 impl Walk {
     fn check(&mut self, sequence: u64, text: &str, beside: (Option<String>, u64), hash: [u8; 32]) {
         let expected = self.entries + 1;
-        let is_beside = serde_json::from_str::<AuditEntry>(text)
-            .is_ok_and(|entry| (entry.tenant, entry.at_ms) == beside);
+        let is_beside =
+            serde_json::from_str::<AuditEntry>(text).is_ok_and(|entry| (entry.tenant, entry.at_ms) == beside);
         self.broken = if sequence != expected {
             Some((expected, "it is missing"))
         } else if link(&self.hash, sequence, text) != hash {

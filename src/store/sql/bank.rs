@@ -92,7 +92,9 @@ async fn lock(connection: &mut Connection, asks: &[&Withdrawal]) -> Result<(), S
         row.push_bind(ask.account.budget.clone()).push_bind(bits(ask.account.window));
         row.push_bind(bits(ask.amount)).push_bind(i64::try_from(ask.expires).unwrap_or(i64::MAX));
     });
-    query.push(" ON CONFLICT (budget, opens) DO UPDATE SET amount = excluded.amount, expires = excluded.expires");
+    query.push(
+        " ON CONFLICT (budget, opens) DO UPDATE SET amount = excluded.amount, expires = excluded.expires",
+    );
     query.build().execute(connection).await?;
     Ok(())
 }
@@ -139,8 +141,9 @@ async fn write(
     node: &str,
     leases: &[(&Withdrawal, Lease)],
 ) -> Result<(), StoreError> {
-    let mut query =
-        QueryBuilder::<Db>::new("INSERT INTO bank_leases (budget, opens, node, serial, granted, spent, until_ms) ");
+    let mut query = QueryBuilder::<Db>::new(
+        "INSERT INTO bank_leases (budget, opens, node, serial, granted, spent, until_ms) ",
+    );
     query.push_values(leases, |mut row, (ask, lease)| {
         row.push_bind(ask.account.budget.clone()).push_bind(bits(ask.account.window));
         row.push_bind(node.to_owned()).push_bind(bits(lease.serial)).push_bind(bits(lease.granted));

@@ -43,7 +43,12 @@ async fn few(pool: &Pool<Db>, asked: &CallQuery) -> Result<Option<Vec<i64>>, Sto
     Ok((ids.len() <= SEEK_MAX).then_some(ids))
 }
 
-fn statement(asked: &CallQuery, before: &(u64, String), seek: Option<&[i64]>, limit: i64) -> QueryBuilder<Db> {
+fn statement(
+    asked: &CallQuery,
+    before: &(u64, String),
+    seek: Option<&[i64]>,
+    limit: i64,
+) -> QueryBuilder<Db> {
     let mut query = QueryBuilder::<Db>::new(
         "SELECT c.*, d.tenant, d.team, d.app, d.key, d.provider, d.model AS counted FROM (",
     );
@@ -51,10 +56,15 @@ fn statement(asked: &CallQuery, before: &(u64, String), seek: Option<&[i64]>, li
         // The newest of each, and of these the newest.
         Some(ids) => {
             for (at, id) in ids.iter().enumerate() {
-                query.push(if at > 0 { " UNION ALL " } else { "" }).push("SELECT * FROM (SELECT * FROM calls WHERE dim = ");
+                query
+                    .push(if at > 0 { " UNION ALL " } else { "" })
+                    .push("SELECT * FROM (SELECT * FROM calls WHERE dim = ");
                 query.push_bind(*id).push(" AND ");
                 push_span(&mut query, asked, before);
-                query.push(" ORDER BY at_ms DESC, id DESC LIMIT ").push_bind(limit).push(format!(") AS c{at}"));
+                query
+                    .push(" ORDER BY at_ms DESC, id DESC LIMIT ")
+                    .push_bind(limit)
+                    .push(format!(") AS c{at}"));
             }
         }
         None => {

@@ -43,7 +43,8 @@ async fn replay(
     now_ms: u64,
 ) -> Result<Option<(u16, Vec<u8>)>, StoreError> {
     let since = i64::try_from(now_ms.saturating_sub(IDEMPOTENCY_MS)).unwrap_or(i64::MAX);
-    let known = sqlx::query("SELECT fingerprint, status, answer FROM idempotency WHERE key = $1 AND at_ms > $2");
+    let known =
+        sqlx::query("SELECT fingerprint, status, answer FROM idempotency WHERE key = $1 AND at_ms > $2");
     let Some(row) = known.bind(asked.key.clone()).bind(since).fetch_optional(connection).await? else {
         return Ok(None);
     };

@@ -1,9 +1,9 @@
 //! Adding calls and their sums, in one transaction.
 
 use super::super::{Connection, Db};
-use super::dims::{self, Dims, Ids};
-use super::sums::{COLUMNS, Added, adding, signed};
 use super::Inner;
+use super::dims::{self, Dims, Ids};
+use super::sums::{Added, COLUMNS, adding, signed};
 use crate::govern::Call;
 use crate::store::StoreError;
 use crate::store::usage::Bucket;
@@ -96,7 +96,11 @@ fn sums_of(lines: &[Line], bucket: Bucket) -> Vec<((i64, i64), Added)> {
     sums.into_iter().map(|(place, sum)| (place, sum.carried())).collect()
 }
 
-async fn add(connection: &mut Connection, bucket: Bucket, sums: &[((i64, i64), Added)]) -> Result<(), StoreError> {
+async fn add(
+    connection: &mut Connection,
+    bucket: Bucket,
+    sums: &[((i64, i64), Added)],
+) -> Result<(), StoreError> {
     let table = bucket.table();
     let set = adding(table);
     for chunk in chunks(sums) {

@@ -9,9 +9,10 @@ pub(super) async fn migrate(pool: &Pool<Db>) -> Result<(), StoreError> {
     let mut transaction = pool.begin_with(BEGIN).await?;
     lock_schema(&mut transaction).await?;
     sqlx::query(VERSIONS).execute(&mut *transaction).await?;
-    let applied: Vec<Applied> = sqlx::query_as("SELECT version, checksum FROM schema_versions ORDER BY version")
-        .fetch_all(&mut *transaction)
-        .await?;
+    let applied: Vec<Applied> =
+        sqlx::query_as("SELECT version, checksum FROM schema_versions ORDER BY version")
+            .fetch_all(&mut *transaction)
+            .await?;
     for step in schema::pending(MIGRATIONS, &applied)? {
         take(&mut transaction, step).await?;
         log::info!("the store has step {} of its schema now", step.name);

@@ -21,8 +21,8 @@ use super::{BEGIN, Db, Places, hear_others};
 use crate::govern::{AuditRecord, Call, Kind, Object};
 use crate::store::engine::{BATCH_TIMES, Side};
 use crate::store::{
-    AuditVerdict, Bank, CALLS_MAX, CallPage, CallQuery, Changes, Commit, Committed, Grant, ListQuery, PAGE_MAX,
-    Pruned, Retention, Store, StoreError, UsagePage, UsageQuery, Withdrawal,
+    AuditVerdict, Bank, CALLS_MAX, CallPage, CallQuery, Changes, Commit, Committed, Grant, ListQuery,
+    PAGE_MAX, Pruned, Retention, Store, StoreError, UsagePage, UsageQuery, Withdrawal,
 };
 use async_trait::async_trait;
 use sqlx::{Pool, Transaction};
@@ -92,7 +92,11 @@ impl Engine {
     }
 
     /// Does `work` within `times` the timeout, once the store has started.
-    async fn run<T, W>(&self, times: u32, work: impl FnOnce(Arc<Inner>) -> W + Send + 'static) -> Result<T, StoreError>
+    async fn run<T, W>(
+        &self,
+        times: u32,
+        work: impl FnOnce(Arc<Inner>) -> W + Send + 'static,
+    ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: Future<Output = Result<T, StoreError>> + Send,
@@ -123,7 +127,8 @@ impl Inner {
             let outcome = self.prepare().await;
             let refusal = outcome.as_ref().err().map(Refusal::of);
             let at = tokio::time::Instant::now();
-            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = refusal.map(|refusal| (at, refusal));
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) =
+                refusal.map(|refusal| (at, refusal));
             outcome
         });
         started.await.map(|_| ())

@@ -2,7 +2,7 @@
 
 use super::super::Db;
 use crate::govern::{Call, Outcome};
-use crate::store::{Sums, StoreError};
+use crate::store::{StoreError, Sums};
 use crate::types::{Money, Usage};
 use sqlx::{Database, Row};
 

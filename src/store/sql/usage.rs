@@ -45,7 +45,12 @@ pub(super) async fn page(pool: &Pool<Db>, asked: &UsageQuery) -> Result<UsagePag
             while from < whole.to && page.rows.len() < want {
                 let to = from.saturating_add(bucket.stride()).min(whole.to);
                 let cursor = cursor.as_ref().filter(|cursor| cursor.0 == Some(from * bucket.ms()));
-                let part = Part { stretches: &[Stretch { bucket, from, to }], cursor, seeks, limit: want - page.rows.len() };
+                let part = Part {
+                    stretches: &[Stretch { bucket, from, to }],
+                    cursor,
+                    seeks,
+                    limit: want - page.rows.len(),
+                };
                 page.rows.extend(part.read(pool, asked).await?);
                 from = to;
             }

@@ -107,8 +107,10 @@ async fn update(
 ) -> Result<Object, StoreError> {
     let kind = asked.kind.as_str();
     let found = expect(connection, asked.kind, &asked.id, expected).await?;
-    let made = Object { name: asked.name, body: asked.body, version: found.version + 1, updated_ms: at_ms, ..found };
-    let taken = sqlx::query("SELECT 1 FROM objects WHERE kind = $1 AND parent = $2 AND name = $3 AND id <> $4");
+    let made =
+        Object { name: asked.name, body: asked.body, version: found.version + 1, updated_ms: at_ms, ..found };
+    let taken =
+        sqlx::query("SELECT 1 FROM objects WHERE kind = $1 AND parent = $2 AND name = $3 AND id <> $4");
     let parent = made.parent.clone().unwrap_or_default();
     let taken = taken.bind(kind).bind(parent).bind(made.name.clone()).bind(made.id.clone());
     if taken.fetch_optional(&mut *connection).await?.is_some() {
