@@ -22,6 +22,7 @@ mod corpus_replay;
 mod forward_lane;
 mod quickstart;
 mod raw_http;
+mod store_ledger;
 mod stored_responses;
 mod t00_harness;
 mod t01_packet_boundaries;
