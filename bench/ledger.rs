@@ -1,9 +1,10 @@
 //! How fast calls become rows, and how long questions about them take.
 //!
 //! `cargo run --release --example ledger -- sqlite:/tmp/bench/tidegate.db [MILLIONS]`, or with the address
-//! of an empty PostgreSQL database. Rows are of thirty days, twenty tenants, a thousand keys and six
-//! models, in the order of time; each batch is one transaction of rows and roll-ups. Prints rows a second
-//! (of each tenth, and of all), and for each kind of question the slowest of three askings.
+//! of an empty PostgreSQL database. Calls are of twenty tenants, a thousand keys and six models, in the
+//! order of time; each batch is one transaction of rows and roll-ups. First, calls as they come at twenty
+//! thousand a second: rows a second are printed. Then so many millions (default 1) over thirty days, and
+//! for each kind of question the slowest of three askings.
 #![expect(clippy::expect_used, reason = "a measurement that cannot be made ends")]
 #![expect(clippy::disallowed_methods, reason = "it measures")]
 
@@ -15,6 +16,8 @@ use tidegate::types::ids::RequestIds;
 use tidegate::types::{Money, Usage};
 
 const BATCH: usize = 5_000;
+/// Calls of the first part, and how many of them a millisecond.
+const RATE: (u64, u64) = (400_000, 20);
 const DAY: u64 = 86_400_000;
 const START: u64 = 20_000 * DAY;
 const SPAN: u64 = 30 * DAY;
@@ -46,14 +49,14 @@ impl Names {
     }
 
     /// A key lies in one app, that in one team, and so on; it calls two models, one provider each.
-    fn call(&self, ids: &RequestIds, at: u64, total: u64) -> Call {
+    fn call(&self, ids: &RequestIds, at: u64, at_ms: u64) -> Call {
         let dice = mix(at);
         let pick = |list: &[Arc<str>], number: u64| list.get(number as usize % list.len()).cloned();
         let key = dice % 1000;
         let model = (key + (dice >> 32) % 2) % 6;
         Call {
             id: ids.next(),
-            at_ms: START + (u128::from(at) * u128::from(SPAN) / u128::from(total)) as u64,
+            at_ms,
             tenant: pick(&self.tenants, key % 20),
             team: pick(&self.teams, key % 60),
             app: pick(&self.apps, key % 200),
@@ -97,18 +100,20 @@ async fn main() {
     let millions: f64 = arguments.next().map_or(1.0, |text| text.parse().expect("millions of rows"));
     let url = StoreUrl::parse(&url).expect("an address");
     let (store, _bank) = open(&url, &Options::default()).await.expect("the store opens");
+    let (rated, each_ms) = RATE;
+    fill(&*store, rated, |at| START + SPAN + at / each_ms).await;
     let total = (millions * 1e6) as u64;
-    fill(&*store, total).await;
+    fill(&*store, total, |at| START + (u128::from(at) * u128::from(SPAN) / u128::from(total)) as u64).await;
     ask(&*store).await;
 }
 
-async fn fill(store: &dyn Store, total: u64) {
-    let (names, ids) = (Names::new(), RequestIds::new(7));
+async fn fill(store: &dyn Store, total: u64, at_ms: impl Fn(u64) -> u64) {
+    let (names, ids) = (Names::new(), RequestIds::new(total));
     let (mut spent, mut part) = (Duration::ZERO, Duration::ZERO);
     let (mut at, mut begun) = (0, 0);
     while at < total {
         let end = (at + BATCH as u64).min(total);
-        let batch: Vec<Call> = (at..end).map(|at| names.call(&ids, at, total)).collect();
+        let batch: Vec<Call> = (at..end).map(|at| names.call(&ids, at, at_ms(at))).collect();
         let start = Instant::now();
         store.append_calls(&batch).await.expect("calls are added");
         part += start.elapsed();
@@ -118,7 +123,7 @@ async fn fill(store: &dyn Store, total: u64) {
             (spent, part, begun) = (spent + part, Duration::ZERO, at);
         }
     }
-    println!("all: {:.0} rows/s\n", total as f64 / spent.as_secs_f64());
+    println!("{total} rows: {:.0} rows/s\n", total as f64 / spent.as_secs_f64().max(f64::EPSILON));
 }
 
 async fn ask(store: &dyn Store) {

@@ -9,6 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use std::str::FromStr;
 use std::time::Duration;
 
+#[expect(clippy::duplicate_mod, reason = "read once for each engine: see `sql`")]
 #[path = "sql/mod.rs"]
 mod sql;
 

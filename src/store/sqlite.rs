@@ -8,6 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+#[expect(clippy::duplicate_mod, reason = "read once for each engine: see `sql`")]
 #[path = "sql/mod.rs"]
 mod sql;
 

@@ -193,15 +193,6 @@ impl Bucket {
         }
     }
 
-    /// Buckets read at once, while a page is filled.
-    pub(super) const fn stride(self) -> u64 {
-        match self {
-            Bucket::Minute => 60,
-            Bucket::Hour => 24,
-            Bucket::Day => 31,
-        }
-    }
-
     pub(super) const fn table(self) -> &'static str {
         match self {
             Bucket::Minute => "usage_minute",

@@ -42,7 +42,7 @@ async fn what_is_created_is_read_back_with_version_one(place: Place) {
     let opened = place.open().await;
     let made = objects(opened.commit(vec![Write::Create(tenant("ten_1"))]).await);
     let expected = Object { version: 1, created_ms: DAY_ONE, updated_ms: DAY_ONE, ..tenant("ten_1") };
-    assert_eq!(made, [expected.clone()]);
+    assert_eq!(made, std::slice::from_ref(&expected));
     assert_eq!(opened.store.get(Kind::Tenant, "ten_1").await.unwrap(), Some(expected.clone()));
     assert_eq!(opened.store.get(Kind::Team, "ten_1").await.unwrap(), None);
     drop(opened);

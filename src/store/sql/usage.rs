@@ -39,20 +39,18 @@ pub(super) async fn page(pool: &Pool<Db>, asked: &UsageQuery) -> Result<UsagePag
     let want = asked.limit as usize + 1;
     match (asked.bucket, stretches.first()) {
         (Some(bucket), Some(whole)) => {
-            // Ordered by time: no more of it is read than fills the page.
+            // Ordered by time: not much more of it is read than fills the page.
             let resumed = cursor.as_ref().and_then(|cursor| cursor.0).map(|ms| ms / bucket.ms());
-            let mut from = resumed.unwrap_or(whole.from).max(whole.from);
+            let begin = resumed.unwrap_or(whole.from).max(whole.from);
+            let (mut from, mut stride) = (begin, 1);
             while from < whole.to && page.rows.len() < want {
-                let to = from.saturating_add(bucket.stride()).min(whole.to);
+                let to = from.saturating_add(stride).min(whole.to);
                 let cursor = cursor.as_ref().filter(|cursor| cursor.0 == Some(from * bucket.ms()));
-                let part = Part {
-                    stretches: &[Stretch { bucket, from, to }],
-                    cursor,
-                    seeks,
-                    limit: want - page.rows.len(),
-                };
+                let limit = want - page.rows.len();
+                let part = Part { stretches: &[Stretch { bucket, from, to }], cursor, seeks, limit };
                 page.rows.extend(part.read(pool, asked).await?);
                 from = to;
+                stride = next_stride(stride, from - begin, page.rows.len() as u64, want as u64);
             }
         }
         _ => {
@@ -66,6 +64,13 @@ pub(super) async fn page(pool: &Pool<Db>, asked: &UsageQuery) -> Result<UsagePag
         page.next = last.and_then(|last| serde_json::to_string(&last).ok());
     }
     Ok(page)
+}
+
+/// How many buckets to read next, if `read` of them had `rows` rows and a page has `want`: what is missing,
+/// but not many times more than were read at once before, as the next may be fuller.
+fn next_stride(last: u64, read: u64, rows: u64, want: u64) -> u64 {
+    let missing = want.saturating_sub(rows).saturating_mul(read).div_ceil(rows.max(1));
+    missing.clamp(1, last * 4)
 }
 
 /// When the first sum of this kind that is kept begins; 0 where there is none.
@@ -188,4 +193,18 @@ fn usage_row(
     };
     let group: Result<Vec<String>, _> = (0..width).map(|at| row.try_get(format!("g{at}").as_str())).collect();
     Ok(UsageRow { from_ms, group: group?, sums: sums(row)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_goes_on_as_far_as_the_page_seems_to_need() {
+        // As many rows a bucket as before: the rest, and no more than four times the last stride.
+        assert_eq!(next_stride(1, 1, 100, 1001), 4);
+        assert_eq!(next_stride(4, 5, 500, 1001), 6);
+        assert_eq!(next_stride(16, 21, 0, 1001), 64);
+        assert_eq!(next_stride(64, 85, 1001, 1001), 1);
+    }
 }
