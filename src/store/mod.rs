@@ -7,6 +7,7 @@
 
 mod bank;
 mod calls;
+mod columns;
 mod engine;
 mod error;
 mod open;

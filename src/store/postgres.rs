@@ -2,9 +2,11 @@
 //!
 //! What is particular to it; the verbs are in `sql`, which is read once for each engine.
 
+use super::columns::Column;
 use super::schema::{self, Migration};
 use super::{Options, StoreError};
 use crate::types::Secret;
+use sqlx::QueryBuilder;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use std::str::FromStr;
 use std::time::Duration;
@@ -68,6 +70,24 @@ impl Places {
     fn prepare(&self) -> Result<(), StoreError> {
         Ok(())
     }
+}
+
+/// Rows in one statement at most. The text of the statement is the same for any number.
+const SIZES: &[usize] = &[];
+
+/// `SELECT … FROM UNNEST(…)`: one parameter a column, which is parsed and planned in no time.
+fn push_rows(query: &mut QueryBuilder<Db>, columns: Vec<Column>, _rows: usize) {
+    query.push("SELECT * FROM UNNEST(");
+    let mut list = query.separated(", ");
+    for column in columns {
+        match column {
+            Column::Number(values) => list.push_bind(values),
+            Column::Numbers(values) => list.push_bind(values),
+            Column::Text(values) => list.push_bind(values),
+            Column::Texts(values) => list.push_bind(values),
+        };
+    }
+    query.push(")");
 }
 
 /// Of two nodes that start at once the second waits, and then finds nothing to do. Steps of the schema

@@ -1,18 +1,16 @@
 //! Adding calls and their sums, in one transaction.
 
-use super::super::{Connection, Db};
+use super::super::{Connection, Db, SIZES, push_rows};
 use super::Inner;
 use super::dims::{self, Dims, Ids};
 use super::sums::{Added, COLUMNS, adding, signed};
 use crate::govern::Call;
 use crate::store::StoreError;
+use crate::store::columns::Column;
 use crate::store::usage::Bucket;
+use crate::types::Usage;
 use sqlx::{QueryBuilder, Row, Transaction};
 use std::collections::{BTreeMap, HashMap, HashSet};
-
-/// Rows in one statement. Few sizes, so that the prepared statements are few: 500 rows of 26 columns
-/// are 13,000 parameters, of which SQLite takes 32,766.
-const SIZES: [usize; 4] = [500, 100, 10, 1];
 
 const CALL_COLUMNS: &str = "at_ms, id, dim, model, endpoint, upstream_model, attempts, input, cache_read, \
     cache_write_5m, cache_write_1h, audio_input, image_input, output, reasoning, audio_output, image_output, \
@@ -106,12 +104,15 @@ async fn add(
     for chunk in chunks(sums) {
         let mut query = QueryBuilder::<Db>::new("INSERT INTO ");
         query.push(table).push(" (bucket, dim, ").push(COLUMNS.join(", ")).push(") ");
-        query.push_values(chunk, |mut row, ((at, id), sum)| {
-            row.push_bind(*at).push_bind(*id);
-            for value in sum.0 {
-                row.push_bind(value);
-            }
-        });
+        let mut columns = vec![
+            Column::Number(chunk.iter().map(|((at, _), _)| *at).collect()),
+            Column::Number(chunk.iter().map(|((_, id), _)| *id).collect()),
+        ];
+        for at in 0..COLUMNS.len() {
+            let value = |(_, sum): &(_, Added)| sum.0.get(at).copied().unwrap_or(0);
+            columns.push(Column::Number(chunk.iter().map(value).collect()));
+        }
+        push_rows(&mut query, columns, chunk.len());
         query.push(" ON CONFLICT (bucket, dim) DO UPDATE SET ").push(&set);
         query.build().execute(&mut *connection).await?;
     }
@@ -121,43 +122,61 @@ async fn add(
 fn insert(lines: &[Line]) -> QueryBuilder<Db> {
     let mut query = QueryBuilder::<Db>::new("INSERT INTO calls (");
     query.push(CALL_COLUMNS).push(") ");
-    query.push_values(lines, |mut row, Line { call, id, ids }| {
-        let text = |text: &str| dims::cleaned(text).into_owned();
-        let [.., whole] = ids;
-        let usage = &call.usage;
-        row.push_bind(signed(call.at_ms)).push_bind(id.clone()).push_bind(*whole);
-        row.push_bind(call.model.as_deref().map(text)).push_bind(text(&call.endpoint));
-        row.push_bind(call.upstream_model.as_deref().map(text)).push_bind(i64::from(call.attempts));
-        let tokens = [
-            usage.input,
-            usage.cache_read,
-            usage.cache_write_5m,
-            usage.cache_write_1h,
-            usage.audio_input,
-            usage.image_input,
-            usage.output,
-            usage.reasoning,
-            usage.audio_output,
-            usage.image_output,
-        ];
-        for count in tokens {
-            row.push_bind(signed(count));
-        }
-        row.push_bind(i64::from(usage.is_estimated)).push_bind(call.cost.map(|cost| signed(cost.pico())));
-        row.push_bind(i64::from(call.duration_ms)).push_bind(call.first_token_ms.map(i64::from));
-        row.push_bind(i64::from(call.status)).push_bind(call.outcome.as_str());
-        row.push_bind(call.reason.as_deref().map(text)).push_bind(i64::from(call.is_stream));
-        row.push_bind(signed(call.generation));
-    });
+    push_rows(&mut query, columns(lines), lines.len());
     query.push(" ON CONFLICT DO NOTHING");
     query
 }
 
-/// Stretches whose lengths are of [`SIZES`].
+/// As in [`CALL_COLUMNS`].
+fn columns(lines: &[Line]) -> Vec<Column> {
+    let number = |of: fn(&Line) -> i64| Column::Number(lines.iter().map(of).collect());
+    let numbers = |of: fn(&Line) -> Option<i64>| Column::Numbers(lines.iter().map(of).collect());
+    let text = |of: fn(&Line) -> &str| {
+        Column::Text(lines.iter().map(|line| dims::cleaned(of(line)).into_owned()).collect())
+    };
+    let texts = |of: fn(&Line) -> Option<&str>| {
+        let clean = |line| of(line).map(|text| dims::cleaned(text).into_owned());
+        Column::Texts(lines.iter().map(clean).collect())
+    };
+    let tokens = |of: fn(&Usage) -> u64| {
+        Column::Number(lines.iter().map(|line| signed(of(&line.call.usage))).collect())
+    };
+    vec![
+        number(|line| signed(line.call.at_ms)),
+        text(|line| &line.id),
+        number(|line| line.ids.last().copied().unwrap_or_default()),
+        texts(|line| line.call.model.as_deref()),
+        text(|line| &line.call.endpoint),
+        texts(|line| line.call.upstream_model.as_deref()),
+        number(|line| i64::from(line.call.attempts)),
+        tokens(|usage| usage.input),
+        tokens(|usage| usage.cache_read),
+        tokens(|usage| usage.cache_write_5m),
+        tokens(|usage| usage.cache_write_1h),
+        tokens(|usage| usage.audio_input),
+        tokens(|usage| usage.image_input),
+        tokens(|usage| usage.output),
+        tokens(|usage| usage.reasoning),
+        tokens(|usage| usage.audio_output),
+        tokens(|usage| usage.image_output),
+        number(|line| i64::from(line.call.usage.is_estimated)),
+        numbers(|line| line.call.cost.map(|cost| signed(cost.pico()))),
+        number(|line| i64::from(line.call.duration_ms)),
+        numbers(|line| line.call.first_token_ms.map(i64::from)),
+        number(|line| i64::from(line.call.status)),
+        text(|line| line.call.outcome.as_str()),
+        texts(|line| line.call.reason.as_deref()),
+        number(|line| i64::from(line.call.is_stream)),
+        number(|line| signed(line.call.generation)),
+    ]
+}
+
+/// Stretches whose lengths are of [`SIZES`]; all in one where there are none.
 fn chunks<T>(mut rest: &[T]) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
-        let size = SIZES.into_iter().find(|size| rest.len() >= *size)?;
-        let (chunk, others) = rest.split_at_checked(size)?;
+        let fitting = SIZES.iter().copied().find(|size| rest.len() >= *size);
+        let size = fitting.unwrap_or(rest.len());
+        let (chunk, others) = rest.split_at_checked(size).filter(|_| size > 0)?;
         rest = others;
         Some(chunk)
     })
