@@ -4,7 +4,7 @@
 //! It stands between floor 4 and the folders of floor 5: proxy, admin and jobs all read it, only
 //! `assemble` builds it. A request takes one snapshot and keeps it; a reload swaps the next one in.
 
-use crate::auth::KeyRing;
+use crate::auth::{Identities, KeyRing};
 use crate::catalog::{self, Catalog};
 use crate::chat;
 use crate::limits::{FloodGate, Limits};
@@ -151,6 +151,9 @@ pub struct Account {
 /// What the process keeps.
 pub struct Edge {
     runtime: ArcSwap<Runtime>,
+    /// Who the store knows. Beside the runtime, not in it: the file and the store change each on its
+    /// own, and neither change can undo the other.
+    identities: ArcSwap<Identities>,
     pub clock: SystemClock,
     pub wall: WallClock,
     pub ids: RequestIds,
@@ -230,6 +233,7 @@ impl Edge {
     pub fn new(runtime: Runtime, parts: EdgeParts) -> Self {
         Self {
             runtime: ArcSwap::from_pointee(runtime),
+            identities: ArcSwap::default(),
             clock: parts.clock,
             wall: parts.wall,
             ids: RequestIds::new(parts.seed),
@@ -251,6 +255,16 @@ impl Edge {
     /// Puts the next configuration in force. Requests under way keep theirs.
     pub fn swap(&self, next: Runtime) {
         self.runtime.store(Arc::new(next));
+    }
+
+    /// Who the store knows.
+    pub fn identities(&self) -> arc_swap::Guard<Arc<Identities>> {
+        self.identities.load()
+    }
+
+    /// Puts the next snapshot of the store's identities in force: for all requests that begin now.
+    pub fn swap_identities(&self, next: Arc<Identities>) {
+        self.identities.store(next);
     }
 
     pub fn now(&self) -> Ticks {

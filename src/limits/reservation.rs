@@ -27,7 +27,7 @@ struct Held {
 }
 
 impl Reservation {
-    pub(super) fn unlimited() -> Self {
+    pub fn unlimited() -> Self {
         Self { held: None }
     }
 

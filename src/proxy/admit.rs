@@ -8,6 +8,7 @@ use super::local::LocalAnswer;
 use crate::auth;
 use crate::dialect::paths::{self, Hit, PathError};
 use crate::framing::strict_head;
+use crate::limits::Reservation;
 use crate::runtime::{DrainPhase, Edge};
 use crate::types::{Dialect, Endpoint, Reason, Reject};
 use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
@@ -42,7 +43,7 @@ pub fn admit<'u>(
         ctx.dialect = hit.dialect;
     }
     ctx.record.endpoint = Some(hit.endpoint);
-    authenticate(edge, session, ctx)?;
+    authenticate(edge, session, ctx, hit.endpoint)?;
     Ok(match hit.endpoint {
         Endpoint::Models | Endpoint::ModelById => Lane::Local(LocalAnswer::models(session, hit, uri.query())),
         Endpoint::Opaque => Lane::Forward(hit),
@@ -142,7 +143,12 @@ fn is_websocket_handshake(head: &RequestHeader) -> bool {
 }
 
 /// Fails closed: whatever goes wrong, the answer is the same 401.
-fn authenticate(edge: &Edge, session: &ServerSession, ctx: &mut Ctx) -> Result<(), Reject> {
+fn authenticate(
+    edge: &Edge,
+    session: &ServerSession,
+    ctx: &mut Ctx,
+    endpoint: Endpoint,
+) -> Result<(), Reject> {
     let head = session.req_header();
     for name in auth::CREDENTIAL_HEADERS {
         if values(&head.headers, name).nth(1).is_some() {
@@ -151,9 +157,14 @@ fn authenticate(edge: &Edge, session: &ServerSession, ctx: &mut Ctx) -> Result<(
     }
     let field = |name: &str| values(&head.headers, name).next().and_then(|value| value.to_str().ok());
     let presented = auth::presented(field, head.uri.query())?.unwrap_or_default();
-    let principal = ctx.runtime.keys.authenticate(&presented)?.clone();
+    let identities = edge.identities();
+    let principal = ctx.runtime.keys.authenticate(&identities, &presented, edge.wall.unix_ms())?;
+    principal.admit_call(endpoint, ctx.record.client)?;
     let now = edge.now();
-    let reservation = ctx.runtime.limits.admit(principal.index, 0, now)?;
+    let reservation = match principal.index {
+        Some(index) => ctx.runtime.limits.admit(index, 0, now)?,
+        None => Reservation::unlimited(),
+    };
     let told = reservation.snapshot(now);
     let has_limits = told.requests.is_some() || told.tokens.is_some();
     ctx.caller = Some(Caller { principal, has_limits, reservation });

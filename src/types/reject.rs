@@ -39,6 +39,9 @@ pub enum Reason {
     // Who asks.
     InvalidKey,
     ModelNotAllowed,
+    EndpointNotAllowed,
+    AddressNotAllowed,
+    SubscriptionRequired,
     // How much.
     RateLimited,
     TokenLimited,
@@ -60,7 +63,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for tests and for documentation.
-    pub const ALL: [Reason; 27] = [
+    pub const ALL: [Reason; 30] = [
         Reason::InvalidRequest,
         Reason::InvalidJson,
         Reason::DuplicateField,
@@ -74,6 +77,9 @@ impl Reason {
         Reason::ModelNotFound,
         Reason::InvalidKey,
         Reason::ModelNotAllowed,
+        Reason::EndpointNotAllowed,
+        Reason::AddressNotAllowed,
+        Reason::SubscriptionRequired,
         Reason::RateLimited,
         Reason::TokenLimited,
         Reason::ConcurrencyLimited,
@@ -106,6 +112,9 @@ impl Reason {
             Reason::ModelNotFound => "model_not_found",
             Reason::InvalidKey => "invalid_api_key",
             Reason::ModelNotAllowed => "model_not_allowed",
+            Reason::EndpointNotAllowed => "endpoint_not_allowed",
+            Reason::AddressNotAllowed => "address_not_allowed",
+            Reason::SubscriptionRequired => "subscription_required",
             Reason::RateLimited => "rate_limit_exceeded",
             Reason::TokenLimited => "token_limit_exceeded",
             Reason::ConcurrencyLimited => "concurrency_limit_exceeded",
@@ -128,7 +137,10 @@ impl Reason {
         match self {
             Reason::InvalidRequest | Reason::InvalidJson | Reason::DuplicateField => 400,
             Reason::InvalidKey => 401,
-            Reason::ModelNotAllowed => 403,
+            Reason::ModelNotAllowed
+            | Reason::EndpointNotAllowed
+            | Reason::AddressNotAllowed
+            | Reason::SubscriptionRequired => 403,
             Reason::NotFound | Reason::ModelNotFound => 404,
             Reason::UnsupportedMethod => 405,
             Reason::BodyTimeout => 408,

@@ -107,6 +107,14 @@ fn place<'r>(
     Ok((policy, pins::of_previous(edge, runtime, ctx, policy, prepared)))
 }
 
+/// Whether the caller may use the model.
+pub(super) fn admit_model(ctx: &Ctx, name: &str) -> Result<(), Reject> {
+    match &ctx.caller {
+        Some(caller) => caller.principal.admit_model(name).map(drop),
+        None => Err(crate::auth::AuthError::Invalid.into()),
+    }
+}
+
 /// The model's policy, if it exists, this caller may use it, and it speaks the endpoint's dialect.
 fn find_model<'r>(
     runtime: &'r Runtime,
@@ -114,14 +122,10 @@ fn find_model<'r>(
     prepared: &Prepared<'_>,
 ) -> Result<&'r ModelPolicy, Reject> {
     let name = prepared.model.as_str();
-    let may_use = ctx.caller.as_ref().is_some_and(|caller| caller.principal.may_use(name));
     let policy = runtime.table.resolve(name).and_then(|index| runtime.models.get(index));
     let Some(policy) = policy else { return Err(local::unknown_model(ctx, name)) };
     ctx.record.model = Some(name.to_owned());
-    if !may_use {
-        return Err(Reject::new(Reason::ModelNotAllowed, format!("this key may not use the model `{name}`"))
-            .with_param("model"));
-    }
+    admit_model(ctx, name)?;
     let serves = |target: &crate::routing::Target| {
         let provider = runtime.providers.get(target.provider);
         provider.is_some_and(|provider| provider.lane(prepared.endpoint).is_some())

@@ -82,16 +82,11 @@ fn choose(edge: &Edge, session: &Session, ctx: &mut Ctx, hit: &Hit<'_>) -> Resul
 
 /// The provider of a model's first target, and the model's name there.
 fn provider_of_model(ctx: &mut Ctx, model: &str) -> Result<(usize, String), Reject> {
-    let may_use = ctx.caller.as_ref().is_some_and(|caller| caller.principal.may_use(model));
     let policy = ctx.runtime.table.resolve(model).and_then(|index| ctx.runtime.models.get(index));
     let Some(target) = policy.and_then(|policy| policy.targets.first()) else {
         return Err(local::unknown_model(ctx, model));
     };
-    if !may_use {
-        return Err(
-            Reject::new(Reason::ModelNotAllowed, "this key may not use this model").with_param("model")
-        );
-    }
+    super::exchange::admit_model(ctx, model)?;
     let upstream = target.model.clone().unwrap_or_else(|| model.to_owned());
     let provider = target.provider;
     ctx.record.model = Some(model.to_owned());
