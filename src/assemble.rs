@@ -1,6 +1,7 @@
 //! From a configuration to what serves it. The only reader of config types outside `config/`.
 
-use crate::auth::{KeyRing, KeySpec, ModelGlobs};
+use crate::auth::jwt::{Issuer, KeySource};
+use crate::auth::{Hosts, KeyRing, KeySpec, ModelGlobs, Peppers};
 use crate::catalog::{Auth, Catalog};
 use crate::config::{self, Config};
 use crate::limits::{FloodGate, KeyLimits, Limits};
@@ -10,10 +11,11 @@ use crate::routing::{
     Balance, CooldownRules, CooldownSet, FailoverPolicy, ModelTable, Pins, StatusSet, Target,
 };
 use crate::runtime::{
-    Account, Edge, EdgeParts, EdgePolicy, ModelPolicy, OnDisconnect, OnUnsupported, Provider, Runtime,
-    Timeouts, Way,
+    Account, AdminPolicy, Edge, EdgeParts, EdgePolicy, Hook, ModelPolicy, OnDisconnect, OnUnsupported,
+    Provider, Runtime, Timeouts, Way,
 };
 use crate::server::{Certificate, CertificateError, Settings, TlsListener};
+use crate::store::Store;
 use crate::telemetry::{AccessLog, LogSink, Metrics, SystemClock, WallClock};
 use crate::types::{Protocol, Secret};
 use crate::upstream::dns::Addresses;
@@ -44,6 +46,8 @@ pub enum AssembleError {
     Provider { provider: String, what: String },
     #[error("keys: {0}")]
     Keys(String),
+    #[error("issuer {issuer}: {what}")]
+    Issuer { issuer: String, what: String },
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
     #[error("access log: {0}")]
@@ -55,6 +59,14 @@ pub enum AssembleError {
 /// # Errors
 /// Whatever the file could not show: a key file that fits no certificate, a header that is none.
 pub fn edge(config: &Config) -> Result<Arc<Edge>, AssembleError> {
+    edge_with(config, None)
+}
+
+/// Like [`edge`], over a store that is open already.
+///
+/// # Errors
+/// As [`edge`].
+pub fn edge_with(config: &Config, store: Option<Arc<dyn Store>>) -> Result<Arc<Edge>, AssembleError> {
     let metrics = Arc::new(Metrics::new()?);
     let sink = match &config.log.access {
         config::AccessTo::Stdout => LogSink::Stdout,
@@ -80,6 +92,7 @@ pub fn edge(config: &Config) -> Result<Arc<Edge>, AssembleError> {
             flood: FloodGate::new(FLOOD_PER_SECOND),
             pins: Pins::new(PINNED_RESPONSES),
             transports,
+            store,
         },
     )))
 }
@@ -135,6 +148,8 @@ pub fn settings(config: &Config) -> Result<Settings, AssembleError> {
         listen: server.listen.clone(),
         tls,
         admin: config.admin.listen,
+        admin_tls: admin_tls(config)?,
+        identities: config.auth.snapshot.clone(),
         workers: if server.workers == 0 { cores } else { server.workers },
         is_work_stealing: server.runtime == config::RuntimeKind::WorkStealing,
         connections: ConnectionLimits {
@@ -147,6 +162,11 @@ pub fn settings(config: &Config) -> Result<Settings, AssembleError> {
         streams_max: server.drain.streams_max,
         upgrade_socket: server.upgrade.socket.clone(),
     })
+}
+
+fn admin_tls(config: &Config) -> Result<Option<Arc<Certificate>>, AssembleError> {
+    let files = config.admin.tls.clone();
+    Ok(files.map(|(cert, key)| Certificate::load(cert, key)).transpose()?)
 }
 
 /// Loads vocabularies before the first request, which would otherwise wait for them.
@@ -179,6 +199,8 @@ impl Builder<'_> {
             generation: previous.map_or(1, |previous| previous.generation + 1),
             edge: self.edge_policy(),
             keys: self.keys()?,
+            admin: self.admin_policy(),
+            hooks: self.config.admin.webhooks.iter().map(hook).collect(),
             limits: Limits::new(&self.key_limits(), previous.map(|previous| &previous.limits)),
             table: ModelTable::new(&names),
             models,
@@ -217,7 +239,29 @@ impl Builder<'_> {
             digest: key.secret_sha256,
             models: globs(&key.models),
         });
-        KeyRing::new(specs.collect()).map_err(|error| AssembleError::Keys(error.to_string()))
+        let ring = KeyRing::new(specs.collect()).map_err(|error| AssembleError::Keys(error.to_string()))?;
+        let auth = &self.config.auth;
+        Ok(ring.with_peppers(Peppers::new(&auth.peppers)).with_issuers(self.issuers()?))
+    }
+
+    /// With the same section an issuer stays, and with it the keys it has fetched.
+    fn issuers(&self) -> Result<Vec<Arc<Issuer>>, AssembleError> {
+        let old = self.previous.map_or(&[] as &[Arc<Issuer>], |previous| previous.keys.issuers());
+        let issuer = |spec: &crate::auth::jwt::IssuerSpec| match old.iter().find(|old| old.spec == *spec) {
+            Some(old) if !matches!(spec.keys, KeySource::File(_)) => Ok(old.clone()),
+            _ => issuer_of(spec),
+        };
+        self.config.auth.issuers.iter().map(issuer).collect()
+    }
+
+    fn admin_policy(&self) -> AdminPolicy {
+        let admin = &self.config.admin;
+        let mut hosts = admin.hosts.clone();
+        if !admin.listen.ip().is_unspecified() {
+            hosts.push(admin.listen.ip().to_string());
+        }
+        let token = admin.token.as_ref().map(|token| crate::auth::digest(token.expose()));
+        AdminPolicy { token, hosts: Hosts::new(hosts) }
     }
 
     fn key_limits(&self) -> Vec<(String, KeyLimits)> {
@@ -325,6 +369,23 @@ impl Builder<'_> {
         }
         (models, cells)
     }
+}
+
+fn hook(webhook: &config::Webhook) -> Hook {
+    let config::Webhook { url, secret, events, allow_private } = webhook.clone();
+    Hook { url, secret, events, allow_private }
+}
+
+/// An issuer with keys of a file has them from the start.
+fn issuer_of(spec: &crate::auth::jwt::IssuerSpec) -> Result<Arc<Issuer>, AssembleError> {
+    let issuer = Issuer::new(spec.clone());
+    if let KeySource::File(path) = &spec.keys {
+        let fault = |what: String| AssembleError::Issuer { issuer: spec.name.clone(), what };
+        let bytes = std::fs::read(path).map_err(|error| fault(format!("{}: {error}", path.display())))?;
+        let used = issuer.set_keys(&bytes, WallClock.unix_ms());
+        used.map_err(|error| fault(format!("{} {error}", path.display())))?;
+    }
+    Ok(Arc::new(issuer))
 }
 
 fn policy(name: &str, model: &config::Model, targets: Vec<Target>, first_cell: usize) -> ModelPolicy {

@@ -10,21 +10,28 @@ use crate::chat;
 use crate::limits::{FloodGate, Limits};
 use crate::meter::{Counter, Family};
 use crate::routing::{Balance, CooldownSet, FailoverPolicy, ModelTable, Pins, Target};
-use crate::telemetry::{AccessLog, Metrics, ProviderMetrics, SystemClock, WallClock};
+use crate::store::Store;
+use crate::telemetry::{AccessLog, Events, Metrics, ProviderMetrics, SystemClock, WallClock};
 use crate::types::ids::RequestIds;
 use crate::types::{Clock, Endpoint, Protocol, Ticks};
 use crate::upstream::{Link, Transports};
 use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
+
+mod control;
+
+pub use control::{AdminPolicy, Hook, IdentitySource};
 
 /// One configuration, assembled.
 pub struct Runtime {
     pub generation: u64,
     pub edge: EdgePolicy,
     pub keys: KeyRing,
+    pub admin: AdminPolicy,
+    pub hooks: Vec<Hook>,
     pub limits: Limits,
     pub table: ModelTable,
     pub models: Vec<ModelPolicy>,
@@ -154,6 +161,11 @@ pub struct Edge {
     /// Who the store knows. Beside the runtime, not in it: the file and the store change each on its
     /// own, and neither change can undo the other.
     identities: ArcSwap<Identities>,
+    source: AtomicU8,
+    /// None where the configuration has none.
+    pub store: Option<Arc<dyn Store>>,
+    /// What happened and is to be told.
+    pub events: Events,
     pub clock: SystemClock,
     pub wall: WallClock,
     pub ids: RequestIds,
@@ -177,6 +189,7 @@ pub struct EdgeParts {
     pub flood: FloodGate,
     pub pins: Pins,
     pub transports: Transports,
+    pub store: Option<Arc<dyn Store>>,
 }
 
 /// Random numbers for balancing and jitter. Not for secrets.
@@ -234,6 +247,12 @@ impl Edge {
         Self {
             runtime: ArcSwap::from_pointee(runtime),
             identities: ArcSwap::default(),
+            source: AtomicU8::new(match parts.store {
+                Some(_) => IdentitySource::Missing,
+                None => IdentitySource::Nothing,
+            } as u8),
+            store: parts.store,
+            events: Events::default(),
             clock: parts.clock,
             wall: parts.wall,
             ids: RequestIds::new(parts.seed),
@@ -265,6 +284,17 @@ impl Edge {
     /// Puts the next snapshot of the store's identities in force: for all requests that begin now.
     pub fn swap_identities(&self, next: Arc<Identities>) {
         self.identities.store(next);
+    }
+
+    pub fn identity_source(&self) -> IdentitySource {
+        IdentitySource::ALL
+            .into_iter()
+            .find(|source| *source as u8 == self.source.load(Ordering::Relaxed))
+            .unwrap_or(IdentitySource::Nothing)
+    }
+
+    pub fn set_identity_source(&self, source: IdentitySource) {
+        self.source.store(source as u8, Ordering::Relaxed);
     }
 
     pub fn now(&self) -> Ticks {

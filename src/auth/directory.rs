@@ -99,6 +99,17 @@ impl Directory {
         faults
     }
 
+    /// Goes on with the numbers of another one, so that no two snapshots of a process have one.
+    pub fn after(mut self, previous: &Directory) -> Self {
+        self.generation = previous.generation;
+        self
+    }
+
+    /// Of the newest change in here.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
     fn take(&mut self, object: Object) -> Option<()> {
         let id: Arc<str> = object.id.as_str().into();
         let parent: Option<Arc<str>> = object.parent.as_deref().map(Arc::from);

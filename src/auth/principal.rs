@@ -35,8 +35,17 @@ pub struct AppView {
     /// Beside `scopes`, one each.
     pub(super) access: Box<[Option<Access>]>,
     pub(super) shop: Shop,
+    pub names: Names,
     /// Whether nothing of it is blocked.
     pub is_active: bool,
+}
+
+/// As people name them.
+#[derive(Debug)]
+pub struct Names {
+    pub tenant: Box<str>,
+    pub team: Box<str>,
+    pub app: Box<str>,
 }
 
 /// What the credential itself allows.

@@ -6,7 +6,7 @@ use super::access::Access;
 use super::directory::{Directory, Node, PlanNode, UserNode};
 use super::identities::{Identities, KeyEntry, UserEntry, path_of};
 use super::pepper::hash_from_hex;
-use super::principal::{AppView, Principal, Rules};
+use super::principal::{AppView, Names, Principal, Rules};
 use super::shop::{Offer, Shop, Subscribed};
 use crate::govern::{Actor, KeyId, Level, Scope, Status, Subscription, UserId};
 use std::collections::HashMap;
@@ -23,7 +23,11 @@ impl Directory {
             _ => Arc::new(self.user_entries()),
         };
         self.users_changed = false;
-        let named = self.views.values().filter_map(|view| self.path(view).zip(Some(view.app.clone())));
+        let path = |view: &Arc<AppView>| {
+            let names = &view.names;
+            (path_of(&names.tenant, &names.team, &names.app).into(), view.app.clone())
+        };
+        let named = self.views.values().map(path);
         let identities = Arc::new(Identities {
             keys: self.shards.clone(),
             apps: Arc::new(self.views.clone()),
@@ -34,11 +38,6 @@ impl Directory {
         });
         self.last = Some(identities.clone());
         identities
-    }
-
-    fn path(&self, view: &AppView) -> Option<Box<str>> {
-        let names = (self.tenants.get(&view.tenant)?, self.teams.get(&view.team)?, self.apps.get(&view.app)?);
-        Some(path_of(&names.0.name, &names.1.name, &names.2.name).into())
     }
 
     fn refresh_views(&mut self) {
@@ -116,6 +115,11 @@ impl Directory {
             scopes: levels.iter().map(scope).collect(),
             access: levels.iter().map(|(_, _, node)| Access::of(&node.policy)).collect(),
             shop: shop.unwrap_or_default(),
+            names: Names {
+                tenant: tenant_node.name.clone(),
+                team: team_node.name.clone(),
+                app: node.name.clone(),
+            },
             is_active: levels.iter().all(|(_, _, node)| node.status == Status::Active),
         })
     }

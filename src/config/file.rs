@@ -1,6 +1,7 @@
 //! One configuration file: its text becomes a [`Config`], or a [`Report`].
 
 use super::admin::Admin;
+use super::auth::Auth;
 use super::catalog::CatalogSettings;
 use super::collector::Collector;
 use super::counting::Counting;
@@ -26,6 +27,7 @@ const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub struct Config {
     pub server: Server,
     pub admin: Admin,
+    pub auth: Auth,
     pub counting: Counting,
     pub catalog: CatalogSettings,
     pub log: Log,
@@ -126,6 +128,7 @@ pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Res
     let mut root = Reader::root(document.get_ref(), collector);
     let server = Server::read(&mut root);
     let admin = Admin::read(&mut root);
+    let auth = root.or("auth", Auth::default(), Auth::read);
     let counting = root.or("counting", Counting::default(), Counting::read);
     let catalog = root.or("catalog", CatalogSettings::default(), CatalogSettings::read);
     let log = root.or("log", Log::default(), Log::read);
@@ -143,6 +146,7 @@ pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Res
     Ok(Config {
         server,
         admin,
+        auth,
         counting,
         catalog,
         log,

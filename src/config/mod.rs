@@ -6,6 +6,7 @@
 //! its secrets are resolved, and no message or report ever holds a secret's value.
 
 mod admin;
+mod auth;
 mod base_url;
 mod catalog;
 mod catalog_row;
@@ -18,6 +19,7 @@ mod duration;
 mod failover;
 mod file;
 mod headers;
+mod jwt;
 mod key;
 mod kind;
 mod listener;
@@ -55,7 +57,8 @@ mod rules_tests;
 #[cfg(test)]
 mod secrecy_tests;
 
-pub use admin::Admin;
+pub use admin::{Admin, Webhook};
+pub use auth::Auth;
 pub use base_url::BaseUrl;
 pub use catalog::CatalogSettings;
 pub use counting::{CountMode, Counting, Factors, Families, Vocabulary};

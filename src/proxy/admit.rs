@@ -9,7 +9,7 @@ use crate::auth;
 use crate::dialect::paths::{self, Hit, PathError};
 use crate::framing::strict_head;
 use crate::limits::Reservation;
-use crate::runtime::{DrainPhase, Edge};
+use crate::runtime::{DrainPhase, Edge, IdentitySource};
 use crate::types::{Dialect, Endpoint, Reason, Reject};
 use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 use pingora_core::protocols::http::ServerSession;
@@ -158,7 +158,8 @@ fn authenticate(
     let field = |name: &str| values(&head.headers, name).next().and_then(|value| value.to_str().ok());
     let presented = auth::presented(field, head.uri.query())?.unwrap_or_default();
     let identities = edge.identities();
-    let principal = ctx.runtime.keys.authenticate(&identities, &presented, edge.wall.unix_ms())?;
+    let proved = ctx.runtime.keys.authenticate(&identities, &presented, edge.wall.unix_ms());
+    let principal = proved.map_err(|error| unknown(edge, &presented, error))?;
     principal.admit_call(endpoint, ctx.record.client)?;
     let now = edge.now();
     let reservation = match principal.index {
@@ -169,6 +170,17 @@ fn authenticate(
     let has_limits = told.requests.is_some() || told.tokens.is_some();
     ctx.caller = Some(Caller { principal, has_limits, reservation });
     Ok(())
+}
+
+/// A virtual key is not wrong because nothing is known of any: its holder is to try again, and not to
+/// look for a mistake of its own.
+fn unknown(edge: &Edge, presented: &str, error: auth::AuthError) -> Reject {
+    let is_virtual = auth::token::public_id(auth::TokenKind::Key, presented).is_some();
+    if is_virtual && edge.identity_source() == IdentitySource::Missing {
+        return Reject::new(Reason::StoreUnavailable, "keys cannot be checked yet; try again")
+            .with_retry_after(std::time::Duration::from_secs(2));
+    }
+    error.into()
 }
 
 /// The values of a field. A walk over the few fields of a head is cheaper than a look-up by a name

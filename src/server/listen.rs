@@ -69,6 +69,13 @@ pub(super) fn add_services(
     server.add_service(service);
     let mut admin = Service::new("admin".to_owned(), HttpServer::new_app(AdminPlane::new(edge.clone())));
     admin.threads = Some(1);
-    admin.add_tcp(&settings.admin.to_string());
+    match &settings.admin_tls {
+        None => admin.add_tcp(&settings.admin.to_string()),
+        Some(certificate) => {
+            let Ok(mut acceptor) = TlsSettings::intermediate("", "") else { return };
+            acceptor.set_cert_resolver(certificate.clone());
+            admin.add_listener(ListenerConfig::tcp(settings.admin.to_string()).tls(acceptor));
+        }
+    }
     server.add_service(admin);
 }

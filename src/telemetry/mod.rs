@@ -7,6 +7,7 @@
 pub mod access_log;
 pub mod clock;
 pub mod entry;
+pub mod events;
 pub mod families;
 pub mod histogram;
 pub mod labels;
@@ -30,6 +31,7 @@ mod metrics_tests;
 pub use access_log::{AccessLog, LogCounters};
 pub use clock::{SystemClock, WallClock};
 pub use entry::{Entry, FailedAttempt};
+pub use events::{Event, Events};
 pub use histogram::{AtomicHistogram, LocalHistogram};
 pub use labels::{AttemptOutcome, CountKind, ReloadResult, StatusClass, TokenClass};
 pub use metrics::{CONTENT_TYPE as METRICS_CONTENT_TYPE, GaugeGuard, Metrics};

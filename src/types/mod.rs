@@ -9,6 +9,7 @@ pub mod failure;
 pub mod ids;
 pub mod money;
 pub mod protocol;
+pub mod public_ip;
 pub mod reject;
 pub mod secret;
 pub mod usage;

@@ -58,12 +58,13 @@ pub enum Reason {
     StreamFailed,
     // Us.
     Draining,
+    StoreUnavailable,
     Internal,
 }
 
 impl Reason {
     /// Every reason, for tests and for documentation.
-    pub const ALL: [Reason; 30] = [
+    pub const ALL: [Reason; 31] = [
         Reason::InvalidRequest,
         Reason::InvalidJson,
         Reason::DuplicateField,
@@ -93,6 +94,7 @@ impl Reason {
         Reason::UpstreamTruncated,
         Reason::StreamFailed,
         Reason::Draining,
+        Reason::StoreUnavailable,
         Reason::Internal,
     ];
 
@@ -128,6 +130,7 @@ impl Reason {
             Reason::UpstreamTruncated => "upstream_truncated",
             Reason::StreamFailed => "stream_failed",
             Reason::Draining => "draining",
+            Reason::StoreUnavailable => "store_unavailable",
             Reason::Internal => "internal_error",
         }
     }
@@ -157,7 +160,7 @@ impl Reason {
             | Reason::UpstreamError
             | Reason::UpstreamTruncated
             | Reason::StreamFailed => 502,
-            Reason::NoTarget | Reason::AllCooling | Reason::Draining => 503,
+            Reason::NoTarget | Reason::AllCooling | Reason::Draining | Reason::StoreUnavailable => 503,
             Reason::UpstreamTimeout => 504,
             Reason::Internal => 500,
         }

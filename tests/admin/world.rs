@@ -1,0 +1,182 @@
+//! A gateway's admin API over a store, called without sockets.
+
+use super::memory::Memory;
+use http::{Method, Request, StatusCode};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tidegate::admin;
+use tidegate::auth::Directory;
+use tidegate::runtime::Edge;
+use tidegate::store::Store;
+use tower::ServiceExt;
+
+pub const OWNER: &str = "owner-token-of-the-tests";
+
+pub struct World {
+    pub edge: Arc<Edge>,
+    pub store: Arc<Memory>,
+    router: axum::Router,
+}
+
+/// An answer, read.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: http::HeaderMap,
+    pub body: Value,
+    pub text: String,
+}
+
+pub fn config() -> tidegate::config::Config {
+    let text = r#"
+[admin]
+token = "env:ADMIN"
+[auth]
+pepper = "env:PEPPER"
+[providers.p]
+kind = "openai-compatible"
+base_url = "http://127.0.0.1:1/v1"
+api_key = "env:CANARY_PROVIDER"
+[models.gpt-5]
+targets = [{ provider = "p" }]
+[keys.static]
+secret = "env:STATIC"
+"#;
+    let env = |name: &str| {
+        Some(match name {
+            "ADMIN" => OWNER.to_owned(),
+            "PEPPER" => "pepper-of-the-tests-which-is-long-enough".to_owned(),
+            other => format!("canary-{other}-value"),
+        })
+    };
+    tidegate::config::parse("test", text, &env).unwrap_or_else(|report| panic!("{report}"))
+}
+
+impl World {
+    pub fn new() -> Self {
+        let store = Arc::new(Memory::default());
+        let edge = tidegate::assemble::edge_with(&config(), Some(store.clone() as Arc<dyn Store>)).unwrap();
+        let router = admin::router(&edge);
+        Self { edge, store, router }
+    }
+
+    /// Puts what the store has into the snapshot, as the job does.
+    pub async fn refresh(&self) {
+        let changes = self.store.changes(0).await.unwrap();
+        let mut directory = Directory::new();
+        // Each snapshot of a process has a generation of its own; one directory per process makes them.
+        let _ = directory.apply(changes.objects, &changes.deleted, changes.sequence);
+        self.edge.swap_identities(directory.snapshot());
+    }
+
+    pub async fn send(&self, request: Request<axum::body::Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let body = serde_json::from_str(&text).unwrap_or_default();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body, text }
+    }
+
+    pub async fn ask(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: Value,
+        more: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("/admin/v1/{path}"))
+            .header("host", "127.0.0.1:9090")
+            .header("authorization", format!("Bearer {token}"));
+        for (name, value) in more {
+            request = request.header(*name, *value);
+        }
+        let body = if body.is_null() {
+            axum::body::Body::empty()
+        } else {
+            request = request.header("content-type", "application/json");
+            axum::body::Body::from(body.to_string())
+        };
+        self.send(request.body(body).unwrap()).await
+    }
+
+    pub async fn get(&self, token: &str, path: &str) -> Answer {
+        self.ask(token, Method::GET, path, Value::Null, &[]).await
+    }
+
+    pub async fn post(&self, token: &str, path: &str, body: Value) -> Answer {
+        self.ask(token, Method::POST, path, body, &[]).await
+    }
+
+    pub async fn patch(&self, token: &str, path: &str, body: Value) -> Answer {
+        self.ask(token, Method::PATCH, path, body, &[("if-match", "*")]).await
+    }
+
+    pub async fn delete(&self, token: &str, path: &str) -> Answer {
+        self.ask(token, Method::DELETE, path, Value::Null, &[("if-match", "*")]).await
+    }
+
+    /// Makes a thing as the owner and gives its id.
+    pub async fn make(&self, path: &str, body: Value) -> String {
+        let answer = self.post(OWNER, path, body).await;
+        assert_eq!(answer.status, 201, "{path}: {}", answer.text);
+        answer.body["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A tenant with a team, an app and a key.
+    pub async fn tenant(&self, name: &str) -> Tenant {
+        let tenant = self.make("tenants", json!({ "name": name })).await;
+        let team = self.make("teams", json!({ "name": "core", "tenant": tenant })).await;
+        let app = self.make("apps", json!({ "name": "bot", "team": team })).await;
+        let key = self.post(OWNER, "keys", json!({ "name": "ci", "app": app })).await;
+        let plan = self
+            .make(
+                "plans",
+                json!({ "name": "gold", "tenant": tenant, "policy": { "models": ["big-*"] }, "needs_approval": true }),
+            )
+            .await;
+        let text = |field: &str| key.body[field].as_str().unwrap().to_owned();
+        Tenant { key: text("id"), secret: text("secret"), tenant, team, app, plan }
+    }
+
+    /// A user's token.
+    pub async fn user(&self, role: &str, tenant: Option<&str>, teams: &[&str]) -> String {
+        let name = format!("{role}-{}", self.store.count());
+        let mut body = json!({ "name": name, "role": role, "teams": teams });
+        body["tenant"] = tenant.into();
+        let answer = self.post(OWNER, "users", body).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        self.refresh().await;
+        answer.body["token"].as_str().unwrap().to_owned()
+    }
+}
+
+pub struct Tenant {
+    pub tenant: String,
+    pub team: String,
+    pub app: String,
+    pub key: String,
+    pub secret: String,
+    pub plan: String,
+}
+
+impl Answer {
+    pub fn is(&self, status: u16) -> &Self {
+        assert_eq!(self.status, status, "{}", self.text);
+        if status >= 400 {
+            assert_eq!(self.headers["content-type"], "application/problem+json");
+            assert_eq!(self.body["status"], status);
+            let title = StatusCode::from_u16(status).unwrap().canonical_reason().unwrap();
+            assert_eq!(self.body["title"], title);
+        }
+        assert_eq!(self.headers["cache-control"], "no-store");
+        self
+    }
+
+    pub fn etag(&self) -> &str {
+        self.headers["etag"].to_str().unwrap()
+    }
+}
