@@ -163,7 +163,7 @@ pub struct Edge {
     identities: ArcSwap<Identities>,
     source: AtomicU8,
     /// None where the configuration has none.
-    pub store: Option<Arc<dyn Store>>,
+    store: Option<Arc<dyn Store>>,
     /// What happened and is to be told.
     pub events: Events,
     pub clock: SystemClock,
@@ -274,6 +274,10 @@ impl Edge {
     /// Puts the next configuration in force. Requests under way keep theirs.
     pub fn swap(&self, next: Runtime) {
         self.runtime.store(Arc::new(next));
+    }
+
+    pub fn store(&self) -> Option<&Arc<dyn Store>> {
+        self.store.as_ref()
     }
 
     /// Who the store knows.

@@ -4,7 +4,7 @@
 use super::call::{Answer, Call};
 use super::problem::Problem;
 use super::routes::{Needs, Route, Verb, routes};
-use super::{objects, openapi, reads, secrets, strict, subscriptions};
+use super::{objects, openapi, reads, secrets, strict, subscriptions, usage};
 use crate::auth::AuthError;
 use crate::govern::Actor;
 use crate::runtime::Edge;
@@ -164,6 +164,7 @@ async fn run(call: &Call, verb: Verb) -> Result<Answer, Problem> {
         Verb::WriteFile(kind) => reads::write_of_file(call, kind),
         Verb::Me => Ok(reads::me(call)),
         Verb::Audit => reads::audit(call).await,
+        Verb::Usage => usage::usage(call).await,
         Verb::Config => Ok(reads::config(call)),
         Verb::Health => Ok(reads::health(call).await),
         Verb::OpenApi => Ok(Answer::ok(openapi::document())),

@@ -66,7 +66,7 @@ impl Call {
     /// 503 where this installation has none.
     pub fn store(&self) -> Result<&Arc<dyn Store>, Problem> {
         let missing = || Problem::unavailable("there is no store: add [store] to the configuration");
-        self.edge.store.as_ref().ok_or_else(missing)
+        self.edge.store().ok_or_else(missing)
     }
 
     /// The body as an object; an absent body where nothing is needed is an empty one.

@@ -13,6 +13,7 @@ pub mod routes;
 mod secrets;
 mod strict;
 mod subscriptions;
+mod usage;
 mod view;
 
 use crate::runtime::{DrainPhase, Edge, IdentitySource};

@@ -8,6 +8,7 @@ use super::fields::{
 use super::problem::{Fault, Problem};
 use super::routes::{Needs, Route, Verb, routes};
 use crate::govern::{Kind, Policy};
+use crate::store::Dimension;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -77,7 +78,7 @@ fn schemas() -> Map<String, Value> {
     schemas.insert("FileObject".to_owned(), file_object());
     schemas.insert("FileObjectPage".to_owned(), page("#/components/schemas/FileObject"));
     let free = json!({ "type": "object" });
-    schemas.insert("AuditPage".to_owned(), page_of(free));
+    schemas.insert("RowPage".to_owned(), page_of(free));
     schemas
 }
 
@@ -267,6 +268,17 @@ fn parameters(route: &Route) -> Vec<Value> {
             query("cursor", json!({ "type": "string", "pattern": "^[1-9][0-9]{0,17}$" }));
             query("tenant", json!({ "type": "string" }));
         }
+        Verb::Usage => {
+            query("from_ms", json!({ "type": "integer", "minimum": 0 }));
+            query("to_ms", json!({ "type": "integer", "minimum": 0 }));
+            query("bucket", json!({ "type": "string", "enum": ["minute", "hour", "day"] }));
+            query("group_by", json!({ "type": "string", "description": "Dimensions, parted by commas." }));
+            query("limit", json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 }));
+            query("cursor", json!({ "type": "string" }));
+            for dimension in Dimension::ALL {
+                query(dimension.as_str(), json!({ "type": "string" }));
+            }
+        }
         _ => {}
     }
     let if_match = json!({ "type": "string", "description": "The ETag that was read, or *." });
@@ -289,7 +301,7 @@ const fn is_write(verb: Verb) -> bool {
         Verb::Create(_) | Verb::Change(_) | Verb::Delete(_) => true,
         Verb::RotateKey | Verb::RotateToken | Verb::Decide(_) => true,
         Verb::List(_) | Verb::Get(_) | Verb::ListFile(_) | Verb::GetFile(_) | Verb::WriteFile(_) => false,
-        Verb::Me | Verb::Audit | Verb::Config | Verb::Health | Verb::OpenApi => false,
+        Verb::Me | Verb::Audit | Verb::Usage | Verb::Config | Verb::Health | Verb::OpenApi => false,
     }
 }
 
@@ -315,7 +327,7 @@ fn responses(route: &Route) -> Value {
         Verb::ListFile(_) => ("200", Some("FileObjectPage".to_owned())),
         Verb::GetFile(_) => ("200", Some("FileObject".to_owned())),
         Verb::WriteFile(_) => ("409", Some("Problem".to_owned())),
-        Verb::Audit => ("200", Some("AuditPage".to_owned())),
+        Verb::Audit | Verb::Usage => ("200", Some("RowPage".to_owned())),
         Verb::Me | Verb::Config | Verb::Health | Verb::OpenApi => ("200", None),
     };
     let mut responses = Map::new();

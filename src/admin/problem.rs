@@ -92,7 +92,7 @@ impl From<StoreError> for Problem {
             StoreError::KeyReused => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", error.to_string())
             }
-            StoreError::TooMuch(_) => Self::invalid("", error.to_string()),
+            StoreError::TooMuch(_) | StoreError::Malformed(_) => Self::invalid("", error.to_string()),
             StoreError::Unavailable(cause) => {
                 log::error!("the store is not available: {cause}");
                 Self::unavailable("the store is not available; try again")

@@ -69,7 +69,7 @@ pub fn config(call: &Call) -> Answer {
 
 pub async fn health(call: &Call) -> Answer {
     let identities = call.edge.identities().clone();
-    let store = match &call.edge.store {
+    let store = match call.edge.store() {
         None => "absent",
         Some(store) if store.ping().await.is_ok() => "available",
         Some(_) => "unavailable",

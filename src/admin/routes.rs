@@ -45,6 +45,7 @@ pub enum Verb {
     WriteFile(Kind),
     Me,
     Audit,
+    Usage,
     Config,
     Health,
     OpenApi,
@@ -114,6 +115,12 @@ pub fn routes() -> Vec<Route> {
     routes.extend([
         get("me", Verb::Me, Needs::Actor, "Who this credential is, and what it may do"),
         get("audit", Verb::Audit, Needs::Permission(Permission::ReadAudit), "Who did what, newest first"),
+        get(
+            "usage",
+            Verb::Usage,
+            Needs::Permission(Permission::ReadUsage),
+            "What was called and what it cost, summed",
+        ),
         get("config", Verb::Config, Needs::Permission(Permission::ReadConfig), "The configuration in force"),
         get(
             "health",

@@ -34,7 +34,7 @@ pub struct Keeper {
 
 /// Runs until the process ends. Does nothing without a store.
 pub async fn keep(edge: Arc<Edge>, copy: PathBuf, mut shutdown: ShutdownWatch) {
-    let Some(store) = edge.store.clone() else { return };
+    let Some(store) = edge.store().cloned() else { return };
     let mut keeper = Keeper::new(edge, store, copy);
     tokio::select! {
         () = keeper.run() => {}
@@ -175,7 +175,11 @@ async fn take_changes(store: &dyn Store, directory: &mut Directory) -> Result<bo
     loop {
         let since = directory.sequence();
         let changes = store.changes(since).await?;
-        has_any |= since == 0 || changes.sequence > since;
+        if changes.is_restart && since != 0 {
+            // Another history: a backup was put back. What is known is of no use with its numbers.
+            *directory = Directory::new().after(directory);
+        }
+        has_any |= changes.is_restart || changes.sequence > since;
         let faults = directory.apply(changes.objects, &changes.deleted, changes.sequence);
         tell(&faults);
         if !changes.has_more {

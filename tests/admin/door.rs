@@ -16,7 +16,7 @@ fn request(host: Option<&str>, token: &str) -> Request<Body> {
 
 #[tokio::test]
 async fn a_page_that_rebinds_its_name_gets_nothing() {
-    let world = World::new();
+    let world = World::new().await;
     for host in [Some("evil.example"), Some("127.0.0.1.evil.example:9090"), Some(""), None] {
         let answer = world.send(request(host, OWNER)).await;
         assert_eq!(answer.is(421).body["code"], "unknown_host", "{host:?}");
@@ -28,7 +28,7 @@ async fn a_page_that_rebinds_its_name_gets_nothing() {
 
 #[tokio::test]
 async fn there_is_no_cors_and_nothing_is_cached() {
-    let world = World::new();
+    let world = World::new().await;
     let mut preflight = request(Some("localhost"), OWNER);
     *preflight.method_mut() = Method::OPTIONS;
     preflight.headers_mut().insert("origin", "https://evil.example".parse().unwrap());
@@ -40,7 +40,7 @@ async fn there_is_no_cors_and_nothing_is_cached() {
 
 #[tokio::test]
 async fn two_credentials_are_none() {
-    let world = World::new();
+    let world = World::new().await;
     let mut twice = request(Some("localhost"), OWNER);
     twice.headers_mut().append("authorization", "Bearer other".parse().unwrap());
     world.send(twice).await.is(401);
@@ -48,7 +48,7 @@ async fn two_credentials_are_none() {
 
 #[tokio::test]
 async fn bodies_are_bounded_json_with_known_members_only() {
-    let world = World::new();
+    let world = World::new().await;
     let long = "x".repeat(1024 * 1024);
     world.post(OWNER, "tenants", json!({ "name": long })).await.is(413);
     let text = |body: &'static str, kind: &str| {
@@ -67,13 +67,12 @@ async fn bodies_are_bounded_json_with_known_members_only() {
     let answer =
         world.post(OWNER, "tenants", json!({ "name": "a", "policy": { "limits": [{ "unit": "x" }] } })).await;
     assert_eq!(answer.is(400).body["errors"][0]["path"], "policy.limits[0].unit");
-    assert_eq!(world.store.count(), 0);
+    assert_eq!(world.objects().await, []);
 }
 
 #[tokio::test]
 async fn without_a_store_or_while_it_is_away_the_answer_is_503() {
-    let world = World::new();
-    world.store.is_away.store(true, std::sync::atomic::Ordering::SeqCst);
+    let world = World::away().await;
     world.get(OWNER, "tenants").await.is(503);
     world.post(OWNER, "tenants", json!({ "name": "a" })).await.is(503);
     assert_eq!(world.get(OWNER, "health").await.is(200).body["store"], "unavailable");
@@ -81,7 +80,7 @@ async fn without_a_store_or_while_it_is_away_the_answer_is_503() {
 
 #[tokio::test]
 async fn reads_of_the_configuration_hold_no_secret() {
-    let world = World::new();
+    let world = World::new().await;
     for path in
         ["config", "providers", "providers/p", "models", "models/gpt-5", "health", "me", "openapi.json"]
     {

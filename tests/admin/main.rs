@@ -10,7 +10,6 @@
 mod door;
 mod hostile;
 mod matrix;
-mod memory;
 mod objects;
 mod subscriptions;
 mod world;

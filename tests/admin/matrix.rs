@@ -54,7 +54,7 @@ struct Stage {
 }
 
 async fn stage() -> Stage {
-    let world = World::new();
+    let world = World::new().await;
     let own = world.tenant("own").await;
     let user =
         world.make("users", json!({ "name": "victim", "tenant": own.tenant, "role": "auditor" })).await;
@@ -119,12 +119,14 @@ async fn an_owner_of_one_tenant_finds_nothing_of_another() {
     let stage = stage().await;
     let other = stage.world.tenant("other").await;
     let owner = stage.world.user("owner", Some(&other.tenant), &[]).await;
-    let before = stage.world.store.dump();
+    let before = stage.world.dump().await;
     for route in routes() {
         let status = stage.call(&route, &owner, 7).await;
         let is_of_file = matches!(route.verb, Verb::ListFile(_) | Verb::GetFile(_) | Verb::WriteFile(_));
-        let is_own =
-            matches!(route.verb, Verb::Me | Verb::Audit | Verb::Config | Verb::Health | Verb::OpenApi);
+        let is_own = matches!(
+            route.verb,
+            Verb::Me | Verb::Audit | Verb::Usage | Verb::Config | Verb::Health | Verb::OpenApi
+        );
         let expected: &[u16] = match route.verb {
             _ if is_own => &[200],
             Verb::List(_) => &[200],
@@ -142,7 +144,7 @@ async fn an_owner_of_one_tenant_finds_nothing_of_another() {
             assert!(!text.contains(&id) && !text.contains(&stage.own.tenant), "{path}: {text}");
         }
     }
-    assert_eq!(stage.world.store.dump(), before);
+    assert_eq!(stage.world.dump().await, before);
     let audit = stage.world.get(&owner, "audit").await.text;
     assert!(!audit.contains(&stage.own.tenant));
     assert!(stage.world.get(OWNER, "audit").await.text.contains(&stage.own.tenant));

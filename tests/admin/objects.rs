@@ -7,7 +7,7 @@ use tidegate::auth::AuthError;
 
 #[tokio::test]
 async fn a_secret_is_shown_once_and_kept_nowhere() {
-    let world = World::new();
+    let world = World::new().await;
     let tenant = world.tenant("acme").await;
     assert!(tenant.secret.starts_with("tg-"));
     let (public, secret) = tenant.secret[3..].split_once('-').unwrap();
@@ -15,12 +15,12 @@ async fn a_secret_is_shown_once_and_kept_nowhere() {
     let again = world.get(OWNER, &format!("keys/{}", tenant.key)).await;
     assert_eq!(again.is(200).body.get("secret"), None);
     for text in
-        [world.store.dump(), world.store.audit_text(), again.text, world.get(OWNER, "keys").await.text]
+        [world.dump().await, world.audit_text().await, again.text, world.get(OWNER, "keys").await.text]
     {
         assert!(!text.contains(secret));
     }
     assert!(
-        !world.store.audit_text().contains("\"hash\": String(\"") || world.store.audit_text().contains("***")
+        !world.audit_text().await.contains("\"hash\": String(\"") || world.audit_text().await.contains("***")
     );
     world.refresh().await;
     let caller = world.edge.runtime().keys.authenticate(&world.edge.identities(), &tenant.secret, 0);
@@ -29,7 +29,7 @@ async fn a_secret_is_shown_once_and_kept_nowhere() {
 
 #[tokio::test]
 async fn rotation_gives_a_new_secret_and_the_old_one_its_grace() {
-    let world = World::new();
+    let world = World::new().await;
     let tenant = world.tenant("acme").await;
     let path = format!("keys/{}/rotate", tenant.key);
     let answer = world.post(OWNER, &path, json!({ "grace_seconds": 60 })).await;
@@ -55,7 +55,7 @@ async fn rotation_gives_a_new_secret_and_the_old_one_its_grace() {
 
 #[tokio::test]
 async fn a_write_names_the_version_it_means() {
-    let world = World::new();
+    let world = World::new().await;
     let id = world.make("tenants", json!({ "name": "acme" })).await;
     let path = format!("tenants/{id}");
     let first = world.get(OWNER, &path).await;
@@ -81,7 +81,7 @@ async fn a_write_names_the_version_it_means() {
 
 #[tokio::test]
 async fn a_change_keeps_what_it_does_not_name_and_null_takes_away() {
-    let world = World::new();
+    let world = World::new().await;
     let tenant = world.tenant("acme").await;
     let path = format!("keys/{}", tenant.key);
     let set = json!({ "expires_ms": 5, "policy": { "models": ["gpt-5"] }, "tags": { "a": "b" } });
@@ -94,9 +94,9 @@ async fn a_change_keeps_what_it_does_not_name_and_null_takes_away() {
 
 #[tokio::test]
 async fn what_is_not_a_field_cannot_be_set() {
-    let world = World::new();
+    let world = World::new().await;
     let tenant = world.tenant("acme").await;
-    let before = world.store.dump();
+    let before = world.dump().await;
     for (path, member) in [
         (format!("keys/{}", tenant.key), json!({ "hash": "0".repeat(64) })),
         (format!("keys/{}", tenant.key), json!({ "previous_hash": "0".repeat(64) })),
@@ -117,20 +117,20 @@ async fn what_is_not_a_field_cannot_be_set() {
     let user =
         json!({ "name": "u", "role": "developer", "tenant": tenant.tenant, "token_hash": "0".repeat(64) });
     world.post(OWNER, "users", user).await.is(400);
-    assert_eq!(world.store.dump(), before);
+    assert_eq!(world.dump().await, before);
 }
 
 #[tokio::test]
 async fn a_request_sent_twice_with_one_key_happens_once() {
-    let world = World::new();
+    let world = World::new().await;
     let tenant = world.tenant("acme").await;
     let key = [("idempotency-key", "one")];
     let body = json!({ "name": "again", "app": tenant.app });
     let first = world.ask(OWNER, Method::POST, "keys", body.clone(), &key).await;
-    let count = world.store.count();
+    let count = world.objects().await.len();
     let second = world.ask(OWNER, Method::POST, "keys", body.clone(), &key).await;
     assert_eq!(
-        (second.is(201).body["id"].clone(), world.store.count()),
+        (second.is(201).body["id"].clone(), world.objects().await.len()),
         (first.is(201).body["id"].clone(), count)
     );
     assert_eq!(second.headers["idempotency-replayed"], "true");
@@ -144,7 +144,7 @@ async fn a_request_sent_twice_with_one_key_happens_once() {
 
 #[tokio::test]
 async fn pages_come_to_the_whole_without_repeats() {
-    let world = World::new();
+    let world = World::new().await;
     for number in 0..7 {
         world.make("tenants", json!({ "name": format!("t{number}") })).await;
     }
@@ -168,7 +168,7 @@ async fn pages_come_to_the_whole_without_repeats() {
 
 #[tokio::test]
 async fn names_are_unique_where_they_lie_and_full_things_stay() {
-    let world = World::new();
+    let world = World::new().await;
     let tenant = world.tenant("acme").await;
     world.post(OWNER, "tenants", json!({ "name": "acme" })).await.is(409);
     world.delete(OWNER, &format!("tenants/{}", tenant.tenant)).await.is(409);
@@ -180,7 +180,7 @@ async fn names_are_unique_where_they_lie_and_full_things_stay() {
 
 #[tokio::test]
 async fn a_developer_works_in_its_teams_and_only_tightens() {
-    let world = World::new();
+    let world = World::new().await;
     let tenant = world.tenant("acme").await;
     let other_team = world.make("teams", json!({ "name": "ops", "tenant": tenant.tenant })).await;
     let other_app = world.make("apps", json!({ "name": "bot", "team": other_team })).await;
@@ -203,7 +203,7 @@ async fn a_developer_works_in_its_teams_and_only_tightens() {
 
 #[tokio::test]
 async fn billing_sets_budgets_and_nothing_else() {
-    let world = World::new();
+    let world = World::new().await;
     let tenant = world.tenant("acme").await;
     let billing = world.user("billing", Some(&tenant.tenant), &[]).await;
     let team = format!("teams/{}", tenant.team);
@@ -220,7 +220,7 @@ async fn billing_sets_budgets_and_nothing_else() {
 
 #[tokio::test]
 async fn nobody_gives_a_role_above_their_own() {
-    let world = World::new();
+    let world = World::new().await;
     let tenant = world.tenant("acme").await;
     let admin = world.user("admin", Some(&tenant.tenant), &[]).await;
     let new = |role: &str| json!({ "name": format!("new-{role}"), "role": role, "tenant": tenant.tenant });
@@ -239,7 +239,7 @@ async fn nobody_gives_a_role_above_their_own() {
 
 #[tokio::test]
 async fn every_change_is_in_the_audit_log_with_who_and_what() {
-    let world = World::new();
+    let world = World::new().await;
     let tenant = world.tenant("acme").await;
     world.patch(OWNER, &format!("keys/{}", tenant.key), json!({ "status": "blocked" })).await.is(200);
     let audit = world.get(OWNER, "audit?limit=1").await;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 #[tokio::test]
 async fn a_request_is_approved_and_revoked_and_each_step_is_told() {
-    let world = World::new();
+    let world = World::new().await;
     let tenant = world.tenant("acme").await;
     let dev = world.user("developer", Some(&tenant.tenant), &[]).await;
     let may_call = |world: &World| {
@@ -47,7 +47,7 @@ async fn a_request_is_approved_and_revoked_and_each_step_is_told() {
 
 #[tokio::test]
 async fn a_plan_that_needs_no_approval_opens_at_once_and_once() {
-    let world = World::new();
+    let world = World::new().await;
     let tenant = world.tenant("acme").await;
     let open = json!({ "name": "free", "tenant": tenant.tenant, "policy": { "models": ["small"] } });
     let plan = world.make("plans", open).await;

@@ -1,20 +1,21 @@
 //! A gateway's admin API over a store, called without sockets.
 
-use super::memory::Memory;
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tidegate::admin;
 use tidegate::auth::Directory;
+use tidegate::govern::{Kind, Object};
 use tidegate::runtime::Edge;
-use tidegate::store::Store;
+use tidegate::store::{ListQuery, Options, PAGE_MAX, Store, StoreUrl};
 use tower::ServiceExt;
 
 pub const OWNER: &str = "owner-token-of-the-tests";
 
 pub struct World {
     pub edge: Arc<Edge>,
-    pub store: Arc<Memory>,
+    pub store: Arc<dyn Store>,
+    _folder: Folder,
     router: axum::Router,
 }
 
@@ -52,12 +53,64 @@ secret = "env:STATIC"
     tidegate::config::parse("test", text, &env).unwrap_or_else(|report| panic!("{report}"))
 }
 
+/// A folder that goes with its world.
+pub struct Folder(pub std::path::PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        static SERIAL: AtomicU32 = AtomicU32::new(0);
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("tidegate-admin-{}-{serial}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 impl World {
-    pub fn new() -> Self {
-        let store = Arc::new(Memory::default());
-        let edge = tidegate::assemble::edge_with(&config(), Some(store.clone() as Arc<dyn Store>)).unwrap();
+    /// Over a store of its own, in a file.
+    pub async fn new() -> Self {
+        let folder = Folder::new();
+        let url = StoreUrl::Sqlite(folder.0.join("store.db"));
+        Self::over(&url, folder).await
+    }
+
+    /// Over a store that nobody reaches.
+    pub async fn away() -> Self {
+        let url = StoreUrl::parse("postgres://nobody@127.0.0.1:1/none").unwrap();
+        Self::over(&url, Folder::new()).await
+    }
+
+    async fn over(url: &StoreUrl, folder: Folder) -> Self {
+        let options = Options { may_be_away: true, ..Options::default() };
+        let (store, _bank) = tidegate::store::open(url, &options).await.unwrap();
+        let edge = tidegate::assemble::edge_with(&config(), Some(store.clone())).unwrap();
         let router = admin::router(&edge);
-        Self { edge, store, router }
+        Self { edge, store, router, _folder: folder }
+    }
+
+    /// Everything in the store, to be looked through for what must not be there, and to be compared.
+    pub async fn objects(&self) -> Vec<Object> {
+        let mut all = Vec::new();
+        for kind in Kind::ALL {
+            let query = ListQuery { kind: Some(kind), limit: PAGE_MAX, ..ListQuery::default() };
+            all.extend(self.store.list(&query).await.unwrap());
+        }
+        all
+    }
+
+    pub async fn dump(&self) -> String {
+        format!("{:?}", self.objects().await)
+    }
+
+    pub async fn audit_text(&self) -> String {
+        format!("{:?}", self.store.audit(None, None, PAGE_MAX).await.unwrap())
     }
 
     /// Puts what the store has into the snapshot, as the job does.
@@ -144,7 +197,7 @@ impl World {
 
     /// A user's token.
     pub async fn user(&self, role: &str, tenant: Option<&str>, teams: &[&str]) -> String {
-        let name = format!("{role}-{}", self.store.count());
+        let name = format!("{role}-{}", self.objects().await.len());
         let mut body = json!({ "name": name, "role": role, "teams": teams });
         body["tenant"] = tenant.into();
         let answer = self.post(OWNER, "users", body).await;
