@@ -15,7 +15,6 @@ use crate::runtime::{
     Provider, Runtime, Timeouts, Way,
 };
 use crate::server::{Certificate, CertificateError, Settings, TlsListener};
-use crate::store::Store;
 use crate::telemetry::{AccessLog, LogSink, Metrics, SystemClock, WallClock};
 use crate::types::{Protocol, Secret};
 use crate::upstream::dns::Addresses;
@@ -25,6 +24,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
+
+mod keeping;
 
 /// Lines the access log may hold before it drops some.
 const LOG_BUFFER_BYTES: usize = 8 * 1024 * 1024;
@@ -52,6 +53,10 @@ pub enum AssembleError {
     Metrics(#[from] prometheus::Error),
     #[error("access log: {0}")]
     AccessLog(std::io::Error),
+    #[error("store: {0}")]
+    Store(String),
+    #[error("the ledger's spool cannot be used: {0}")]
+    Spool(std::io::Error),
 }
 
 /// The process's edge, serving `config`.
@@ -59,14 +64,6 @@ pub enum AssembleError {
 /// # Errors
 /// Whatever the file could not show: a key file that fits no certificate, a header that is none.
 pub fn edge(config: &Config) -> Result<Arc<Edge>, AssembleError> {
-    edge_with(config, None)
-}
-
-/// Like [`edge`], over a store that is open already.
-///
-/// # Errors
-/// As [`edge`].
-pub fn edge_with(config: &Config, store: Option<Arc<dyn Store>>) -> Result<Arc<Edge>, AssembleError> {
     let metrics = Arc::new(Metrics::new()?);
     let sink = match &config.log.access {
         config::AccessTo::Stdout => LogSink::Stdout,
@@ -81,6 +78,7 @@ pub fn edge_with(config: &Config, store: Option<Arc<dyn Store>>) -> Result<Arc<E
     warm(config, &runtime.counter);
     metrics.config_generation.set(1);
     let seed = random_seed();
+    let keeping = keeping::keeping(config, &metrics, seed)?;
     Ok(Arc::new(Edge::new(
         runtime,
         EdgeParts {
@@ -92,9 +90,17 @@ pub fn edge_with(config: &Config, store: Option<Arc<dyn Store>>) -> Result<Arc<E
             flood: FloodGate::new(FLOOD_PER_SECOND),
             pins: Pins::new(PINNED_RESPONSES),
             transports,
-            store,
+            keeping,
         },
     )))
+}
+
+/// The store of a configuration, which must be there.
+///
+/// # Errors
+/// [`AssembleError::Store`].
+pub fn open_store(settings: &config::Store) -> Result<crate::store::Opened, AssembleError> {
+    keeping::open(settings, false)
 }
 
 /// A credential without its scheme: providers echo the key alone.

@@ -10,7 +10,7 @@ use crate::chat;
 use crate::limits::{FloodGate, Limits};
 use crate::meter::{Counter, Family};
 use crate::routing::{Balance, CooldownSet, FailoverPolicy, ModelTable, Pins, Target};
-use crate::store::Store;
+use crate::store::{Bank, Store, ledger::Ledger};
 use crate::telemetry::{AccessLog, Events, Metrics, ProviderMetrics, SystemClock, WallClock};
 use crate::types::ids::RequestIds;
 use crate::types::{Clock, Endpoint, Protocol, Ticks};
@@ -162,8 +162,6 @@ pub struct Edge {
     /// own, and neither change can undo the other.
     identities: ArcSwap<Identities>,
     source: AtomicU8,
-    /// None where the configuration has none.
-    store: Option<Arc<dyn Store>>,
     /// What happened and is to be told.
     pub events: Events,
     pub clock: SystemClock,
@@ -175,7 +173,16 @@ pub struct Edge {
     pub flood: FloodGate,
     pub pins: Pins,
     pub transports: Transports,
+    /// None without a store: nothing outlives the process.
+    pub keeping: Option<Keeping>,
     pub drain: Drain,
+}
+
+/// What outlives the process, and how it gets there. No request waits for it.
+pub struct Keeping {
+    pub store: Arc<dyn Store>,
+    pub bank: Arc<dyn Bank>,
+    pub ledger: Ledger,
 }
 
 /// What an edge is made of.
@@ -189,7 +196,7 @@ pub struct EdgeParts {
     pub flood: FloodGate,
     pub pins: Pins,
     pub transports: Transports,
-    pub store: Option<Arc<dyn Store>>,
+    pub keeping: Option<Keeping>,
 }
 
 /// Random numbers for balancing and jitter. Not for secrets.
@@ -247,11 +254,10 @@ impl Edge {
         Self {
             runtime: ArcSwap::from_pointee(runtime),
             identities: ArcSwap::default(),
-            source: AtomicU8::new(match parts.store {
+            source: AtomicU8::new(match parts.keeping {
                 Some(_) => IdentitySource::Missing,
                 None => IdentitySource::Nothing,
             } as u8),
-            store: parts.store,
             events: Events::default(),
             clock: parts.clock,
             wall: parts.wall,
@@ -262,6 +268,7 @@ impl Edge {
             flood: parts.flood,
             pins: parts.pins,
             transports: parts.transports,
+            keeping: parts.keeping,
             drain: Drain { phase: tokio::sync::watch::Sender::new(DrainPhase::Serving) },
         }
     }
@@ -277,7 +284,7 @@ impl Edge {
     }
 
     pub fn store(&self) -> Option<&Arc<dyn Store>> {
-        self.store.as_ref()
+        self.keeping.as_ref().map(|keeping| &keeping.store)
     }
 
     /// Who the store knows.

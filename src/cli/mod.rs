@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod admin;
+mod audit;
 mod check;
 mod count;
 mod facts;
@@ -66,6 +67,8 @@ enum Command {
     Subscriptions(admin::Things),
     /// What was called, and what it cost.
     Usage(admin::Usage),
+    /// Check the audit log.
+    Audit(audit::Audit),
     /// Print the version.
     Version,
 }
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Plans(things) => things.run(admin::Noun::Plans),
         Command::Subscriptions(things) => things.run(admin::Noun::Subscriptions),
         Command::Usage(usage) => usage.run(),
+        Command::Audit(command) => command.run(),
         Command::Version => {
             println!("tidegate {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS

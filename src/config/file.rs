@@ -6,6 +6,7 @@ use super::catalog::CatalogSettings;
 use super::collector::Collector;
 use super::counting::Counting;
 use super::key::Key;
+use super::ledger::Ledger;
 use super::log::Log;
 use super::model::Model;
 use super::pattern::ModelPattern;
@@ -13,6 +14,7 @@ use super::provider::Provider;
 use super::reader::Reader;
 use super::report::Report;
 use super::server::Server;
+use super::store::Store;
 use super::syntax;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -31,6 +33,10 @@ pub struct Config {
     pub counting: Counting,
     pub catalog: CatalogSettings,
     pub log: Log,
+    /// None: nothing is kept.
+    pub store: Option<Store>,
+    /// Written where there is a store.
+    pub ledger: Ledger,
     pub providers: BTreeMap<String, Provider>,
     /// By the name in the file, which may be a pattern.
     pub models: BTreeMap<String, Model>,
@@ -132,6 +138,14 @@ pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Res
     let counting = root.or("counting", Counting::default(), Counting::read);
     let catalog = root.or("catalog", CatalogSettings::default(), CatalogSettings::read);
     let log = root.or("log", Log::default(), Log::read);
+    let has_store = root.has("store");
+    let store = root.take("store", Store::read);
+    let ledger = root.or("ledger", Ledger::default(), |value, collector| {
+        if !has_store {
+            value.fail_head(collector, "a ledger needs a store", Some("add [store] with its `url`"));
+        }
+        Ledger::read(value, collector)
+    });
     let written = root.take("providers", Provider::read_all);
     let providers = if root.has("providers") { written } else { Some(BTreeMap::new()) };
     let known = providers.as_ref();
@@ -150,6 +164,8 @@ pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Res
         counting,
         catalog,
         log,
+        store,
+        ledger,
         providers: providers.into_iter().filter_map(|(name, read)| Some((name, read?))).collect(),
         models: models.unwrap_or_default(),
         keys: keys.unwrap_or_default(),
@@ -157,8 +173,7 @@ pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Res
 }
 
 fn refuse_later_sections(root: &mut Reader<'_, '_, '_>) {
-    let help = "leave it out: this node keeps its limits in memory and its keys in this file";
-    root.refuse("store", "`store` is not in this release", Some(help));
+    let help = "leave it out: this node keeps its limits in memory";
     root.refuse("cluster", "`cluster` is not in this release", Some(help));
 }
 
@@ -170,7 +185,12 @@ fn require_some(root: &mut Reader<'_, '_, '_>) {
         ("models", "no model: nothing could be called", "add [models.NAME] with its `targets`"),
         ("keys", "no key: nobody could call", "add [keys.NAME] with its `secret`"),
     ];
+    // Keys of the store are keys too.
+    let has_others = root.has("store") && root.has("auth");
     for (key, message, help) in wanted {
+        if key == "keys" && has_others {
+            continue;
+        }
         if root.is_empty_at(key) {
             root.fail(message, Some(help));
         }

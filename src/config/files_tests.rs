@@ -88,7 +88,7 @@ fn full_toml_mentions_every_key_the_readers_ask_for() {
     let asked: BTreeSet<String> = collector.asked.iter().map(|(path, key)| schema(path, key)).collect();
     let mut written = BTreeSet::new();
     mentioned(DeTable::parse(&text).unwrap().get_ref(), "", &mut written);
-    let refused = ["store", "cluster", "keys.*.budget"];
+    let refused = ["cluster", "keys.*.budget"];
     let missing: Vec<&String> =
         asked.difference(&written).filter(|key| !refused.contains(&key.as_str())).collect();
     assert_eq!(missing, Vec::<&String>::new());
@@ -116,6 +116,10 @@ fn full_toml_states_the_true_defaults() {
     assert_eq!(Server { tls: Vec::new(), ..config.server }, Server::default());
     assert_eq!(config.counting, super::Counting::default());
     assert_eq!(config.log, super::Log::default());
+    let store = config.store.unwrap();
+    assert_eq!((store.timeout.as_secs(), store.connections), (5, 8));
+    let plain = super::ledger::Ledger { clickhouse: None, ..config.ledger };
+    assert_eq!(plain, super::Ledger::default());
     assert_eq!(config.admin.listen, super::Admin::default().listen);
     let model: &Model = &config.models["gpt-5"];
     let implicit = &config.models["claude-*"];

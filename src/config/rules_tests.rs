@@ -114,7 +114,6 @@ fn strategies_of_later_releases_are_known_and_refused() {
         let message = model_with(&format!("balance = \"{balance}\""));
         assert_eq!(message, format!("`{balance}` comes with the routing release"));
     }
-    assert_eq!(said("[store]\nurl = \"x\""), "`store` is not in this release");
     assert_eq!(said("[cluster]\nurl = \"x\""), "`cluster` is not in this release");
     assert_eq!(
         key("secret = \"env:Z\"\nbudget = { usd = \"1\", per = \"day\" }"),

@@ -1,9 +1,9 @@
-//! The end of every request, whatever it came to: settled, counted, logged. The only place where
+//! The end of every request, whatever it came to: settled, counted, logged, kept. The only place where
 //! that happens.
 
 use super::connection::edge_stream;
 use super::context::Ctx;
-use super::cost;
+use super::{cost, row};
 use crate::catalog::Cost;
 use crate::runtime::Edge;
 use crate::telemetry::{Entry, FailedAttempt, StatusClass};
@@ -20,6 +20,7 @@ pub fn finish(edge: &Edge, stream: Option<&Stream>, ctx: &mut Ctx) {
     settle(edge, ctx);
     count(edge, ctx);
     log(edge, ctx);
+    keep(edge, ctx);
 }
 
 /// Corrects the estimate to the truth. A call that never reached an upstream used no tokens.
@@ -54,6 +55,13 @@ fn count(edge: &Edge, ctx: &Ctx) {
         Some(Cost::Priced { money, .. }) => metrics.cost.inc_by(money.pico()),
         Some(Cost::Unpriced(why)) => metrics.unpriced.inc(why),
         None => {}
+    }
+}
+
+/// A row of the ledger, for a caller that is known: others could fill it.
+fn keep(edge: &Edge, ctx: &Ctx) {
+    if let (Some(keeping), Some(caller)) = (&edge.keeping, &ctx.caller) {
+        keeping.ledger.record(row::of(edge, caller, ctx));
     }
 }
 

@@ -11,6 +11,7 @@ mod forward;
 mod front;
 mod local;
 mod phases;
+mod row;
 
 pub use front::Front;
 pub use phases::Gateway;

@@ -32,10 +32,6 @@ impl Side {
         &self.handle
     }
 
-    pub fn timeout(&self) -> Duration {
-        self.timeout
-    }
-
     /// Does `work` there, for at most `times` the timeout.
     pub async fn run<T: Send + 'static>(
         &self,

@@ -26,7 +26,7 @@ use async_trait::async_trait;
 pub use bank::{ASKS_MAX, Account, Bank, Grant, Withdrawal};
 pub use calls::{CallPage, CallQuery};
 pub use error::StoreError;
-pub use open::open;
+pub use open::{Opened, open};
 pub use options::{Options, OptionsError, StoreUrl};
 pub use usage::{Bucket, Dimension, Pruned, Retention, Sums, UsagePage, UsageQuery, UsageRow};
 

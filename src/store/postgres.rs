@@ -50,6 +50,8 @@ pub(super) fn places(url: &Secret, options: &Options) -> Result<Places, StoreErr
         ("statement_timeout", limit.as_str()),
         ("lock_timeout", limit.as_str()),
         ("idle_in_transaction_session_timeout", idle.as_str()),
+        // Compiling a query takes longer than any of ours runs.
+        ("jit", "off"),
     ]);
     Ok(Places { connect, timeout: options.timeout, connections: options.connections.clamp(2, 64) })
 }

@@ -12,6 +12,7 @@ use super::access_log::LogCounters;
 use super::families::{CounterGrid, CounterRow, HistogramRow, Registrar};
 use super::histogram::{AtomicHistogram, INTER_TOKEN, OVERHEAD, REQUEST, WAIT};
 use super::labels::{CountKind, ReloadResult, StatusClass, TokenClass};
+use super::ledger::LedgerMetrics;
 use super::process::ProcessCollector;
 use super::provider::{ProviderMetrics, Providers};
 use crate::catalog::Unpriced;
@@ -54,6 +55,7 @@ pub struct Metrics {
     pub config_reloads: CounterRow<ReloadResult>,
     /// Rises by one with each configuration applied.
     pub config_generation: IntGauge,
+    pub ledger: LedgerMetrics,
     access_log: LogCounters,
 }
 
@@ -107,6 +109,7 @@ impl Metrics {
             keepalives_sent: r.counter("keepalives_sent_total", "Keepalive comments sent between events.")?,
             config_reloads: r.row("config_reloads_total", "Configuration reloads, by result.")?,
             config_generation: r.gauge("config_generation", "Configurations applied since the start.")?,
+            ledger: LedgerMetrics::register(&r)?,
             access_log: LogCounters {
                 lines: r.counter("access_log_lines_total", "Access log lines written to the sink.")?,
                 dropped: r

@@ -7,7 +7,7 @@ use tidegate::admin;
 use tidegate::auth::Directory;
 use tidegate::govern::{Kind, Object};
 use tidegate::runtime::Edge;
-use tidegate::store::{ListQuery, Options, PAGE_MAX, Store, StoreUrl};
+use tidegate::store::{ListQuery, PAGE_MAX, Store};
 use tower::ServiceExt;
 
 pub const OWNER: &str = "owner-token-of-the-tests";
@@ -28,8 +28,13 @@ pub struct Answer {
     pub text: String,
 }
 
-pub fn config() -> tidegate::config::Config {
-    let text = r#"
+fn config(url: &str, folder: &str) -> tidegate::config::Config {
+    let text = format!(
+        r#"
+[store]
+url = "{url}"
+[ledger]
+spool = "{folder}/spool"
 [admin]
 token = "env:ADMIN"
 [auth]
@@ -39,10 +44,11 @@ kind = "openai-compatible"
 base_url = "http://127.0.0.1:1/v1"
 api_key = "env:CANARY_PROVIDER"
 [models.gpt-5]
-targets = [{ provider = "p" }]
+targets = [{{ provider = "p" }}]
 [keys.static]
 secret = "env:STATIC"
-"#;
+"#
+    );
     let env = |name: &str| {
         Some(match name {
             "ADMIN" => OWNER.to_owned(),
@@ -50,7 +56,7 @@ secret = "env:STATIC"
             other => format!("canary-{other}-value"),
         })
     };
-    tidegate::config::parse("test", text, &env).unwrap_or_else(|report| panic!("{report}"))
+    tidegate::config::parse("test", &text, &env).unwrap_or_else(|report| panic!("{report}"))
 }
 
 /// A folder that goes with its world.
@@ -77,20 +83,21 @@ impl World {
     /// Over a store of its own, in a file.
     pub async fn new() -> Self {
         let folder = Folder::new();
-        let url = StoreUrl::Sqlite(folder.0.join("store.db"));
+        let url = format!("sqlite:{}/store.db", folder.0.display());
         Self::over(&url, folder).await
     }
 
     /// Over a store that nobody reaches.
     pub async fn away() -> Self {
-        let url = StoreUrl::parse("postgres://nobody@127.0.0.1:1/none").unwrap();
-        Self::over(&url, Folder::new()).await
+        Self::over("postgres://nobody@127.0.0.1:1/none", Folder::new()).await
     }
 
-    async fn over(url: &StoreUrl, folder: Folder) -> Self {
-        let options = Options { may_be_away: true, ..Options::default() };
-        let (store, _bank) = tidegate::store::open(url, &options).await.unwrap();
-        let edge = tidegate::assemble::edge_with(&config(), Some(store.clone())).unwrap();
+    async fn over(url: &str, folder: Folder) -> Self {
+        let config = config(url, &folder.0.display().to_string());
+        // It waits for the store on a runtime of its own.
+        let edge =
+            tokio::task::spawn_blocking(move || tidegate::assemble::edge(&config).unwrap()).await.unwrap();
+        let store = edge.store().unwrap().clone();
         let router = admin::router(&edge);
         Self { edge, store, router, _folder: folder }
     }

@@ -286,8 +286,7 @@ impl Fields {
     fn body(&self, noun: Noun, client: &Client) -> Result<Map<String, Value>, String> {
         let mut body = Map::new();
         let mut policy = Map::new();
-        let mut put =
-            |map: &mut Map<String, Value>, name: &str, value: Value| map.insert(name.to_owned(), value);
+        let put = |map: &mut Map<String, Value>, name: &str, value: Value| map.insert(name.to_owned(), value);
         if !self.models.is_empty() {
             put(&mut policy, "models", json!(self.models));
         }

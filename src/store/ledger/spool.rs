@@ -59,7 +59,8 @@ impl Spool {
         Ok(spool)
     }
 
-    pub fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
 

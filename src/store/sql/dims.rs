@@ -5,20 +5,26 @@ use super::Inner;
 use crate::govern::Call;
 use crate::store::StoreError;
 use crate::store::usage::{Dimension, LEVEL_WHOLE, LEVELS, MODELS_PER_KEY_MAX};
-use sqlx::{Pool, QueryBuilder};
+use sqlx::{Pool, QueryBuilder, Row};
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Numbers remembered. Beyond, all are forgotten and looked up again.
 const CACHE_MAX: usize = 100_000;
 /// A dimension's text in bytes at most; what is longer is cut.
 const TEXT_BYTES_MAX: usize = 256;
+/// Of them in one statement.
+const CHUNK: usize = 200;
+const COLUMNS: &str = "level, tenant, team, app, key, model, provider";
 /// Stands for the models of a key that has named too many.
 const OTHER: &str = "(other)";
 
 /// Tenant, team, app, key, model, provider, as in [`Dimension::ALL`].
 pub(super) type Dims = [Arc<str>; 6];
+
+/// What a number stands for: a level, and what it tells apart.
+type Numbered = (i64, Dims);
 
 /// The numbers of one [`Dims`] on each of [`LEVELS`].
 pub(super) type Ids = [i64; 6];
@@ -70,41 +76,114 @@ pub(super) async fn resolve(inner: &Inner, wanted: Vec<Dims>) -> Result<HashMap<
             }
         }
     }
-    for dims in missing {
-        let ids = look_up(&inner.writes, &dims).await?;
-        inner.dims.keep(dims.clone(), ids);
-        found.insert(dims, ids);
+    if missing.is_empty() {
+        return Ok(found);
+    }
+    let kept = bounded(&inner.writes, &missing).await?;
+    let ids = number_all(&inner.writes, &kept).await?;
+    for (dims, kept) in missing.into_iter().zip(&kept) {
+        let of_level = |level: i64| ids.get(&(level, at_level(kept, level))).copied();
+        let mut own = Ids::default();
+        for (level, id) in (0i64..).zip(&mut own) {
+            let made = of_level(level);
+            *id =
+                made.ok_or_else(|| StoreError::Unusable("what was just written is not there".to_owned()))?;
+        }
+        inner.dims.keep(dims.clone(), own);
+        found.insert(dims, own);
     }
     Ok(found)
 }
 
-/// Committed for itself: a number that is then not used does no harm.
-async fn look_up(pool: &Pool<Db>, dims: &Dims) -> Result<Ids, StoreError> {
-    let mut dims = dims.clone();
-    let mut known = select(pool, LEVEL_WHOLE, &dims).await?;
-    if known.is_none() && is_full(pool, &dims).await? {
-        let [_, _, _, _, model, _] = &mut dims;
-        *model = Arc::from(OTHER);
-        known = select(pool, LEVEL_WHOLE, &dims).await?;
-    }
-    let mut ids = Ids::default();
-    for (level, id) in (0i64..).zip(&mut ids) {
-        *id = match known.filter(|_| level == LEVEL_WHOLE) {
-            Some(known) => known,
-            None => insert(pool, level, &at_level(&dims, level)).await?,
+/// What each of `missing` is counted under: with another model, where its key has named too many. Two
+/// nodes that count at once may go beyond the bound, by what they have in one batch.
+async fn bounded(pool: &Pool<Db>, missing: &[Dims]) -> Result<Vec<Dims>, StoreError> {
+    let whole: Vec<Numbered> = missing.iter().map(|dims| (LEVEL_WHOLE, dims.clone())).collect();
+    let known = select(pool, &whole).await?;
+    let mut room: HashMap<(Arc<str>, Arc<str>), i64> = HashMap::new();
+    let mut kept = Vec::with_capacity(missing.len());
+    for place in whole {
+        if known.contains_key(&place) {
+            kept.push(place.1);
+            continue;
+        }
+        let (_, mut dims) = place;
+        let [tenant, _, _, key, model, _] = &mut dims;
+        if model.is_empty() {
+            kept.push(dims);
+            continue;
+        }
+        let whose = (tenant.clone(), key.clone());
+        let left = match room.get(&whose) {
+            Some(left) => *left,
+            None => MODELS_PER_KEY_MAX - count(pool, tenant, key).await?,
         };
+        room.insert(whose, left - 1);
+        if left <= 0 {
+            *model = Arc::from(OTHER);
+        }
+        kept.push(dims);
     }
-    Ok(ids)
+    Ok(kept)
 }
 
-/// Whether the key has as many models as are kept apart.
-async fn is_full(pool: &Pool<Db>, dims: &Dims) -> Result<bool, StoreError> {
-    let [tenant, _, _, key, _, _] = dims;
-    let count =
-        sqlx::query_scalar("SELECT COUNT(*) FROM usage_dims WHERE level = $1 AND key = $2 AND tenant = $3");
-    let count: i64 =
-        count.bind(LEVEL_WHOLE).bind(key.to_string()).bind(tenant.to_string()).fetch_one(pool).await?;
-    Ok(count >= MODELS_PER_KEY_MAX)
+/// How many models a key is known with; at several providers, as many times.
+async fn count(pool: &Pool<Db>, tenant: &str, key: &str) -> Result<i64, StoreError> {
+    let count = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM usage_dims WHERE level = $1 AND key = $2 AND tenant = $3 AND model <> ''",
+    );
+    Ok(count.bind(LEVEL_WHOLE).bind(key.to_owned()).bind(tenant.to_owned()).fetch_one(pool).await?)
+}
+
+/// On all levels. Committed for itself: a number that is then not used does no harm.
+async fn number_all(pool: &Pool<Db>, kept: &[Dims]) -> Result<HashMap<Numbered, i64>, StoreError> {
+    let levels = 0..=LEVEL_WHOLE;
+    let places = kept.iter().flat_map(|dims| levels.clone().map(move |level| (level, at_level(dims, level))));
+    // In one order on all nodes.
+    let places: BTreeSet<Numbered> = places.collect();
+    let places: Vec<Numbered> = places.into_iter().collect();
+    let mut known = select(pool, &places).await?;
+    let new: Vec<Numbered> = places.into_iter().filter(|place| !known.contains_key(place)).collect();
+    for chunk in new.chunks(CHUNK) {
+        let mut query = QueryBuilder::<Db>::new("INSERT INTO usage_dims (");
+        query.push(COLUMNS).push(") ");
+        query.push_values(chunk, |mut row, (level, dims)| {
+            row.push_bind(*level);
+            for text in dims {
+                row.push_bind(text.to_string());
+            }
+        });
+        query.push(" ON CONFLICT DO NOTHING");
+        query.build().execute(pool).await?;
+    }
+    known.extend(select(pool, &new).await?);
+    Ok(known)
+}
+
+/// Those that are there.
+async fn select(pool: &Pool<Db>, places: &[Numbered]) -> Result<HashMap<Numbered, i64>, StoreError> {
+    let mut found = HashMap::with_capacity(places.len());
+    for chunk in places.chunks(CHUNK) {
+        let mut query = QueryBuilder::<Db>::new("SELECT id, ");
+        query.push(COLUMNS).push(" FROM usage_dims WHERE (").push(COLUMNS).push(") IN (");
+        query.push_values(chunk, |mut row, (level, dims)| {
+            row.push_bind(*level);
+            for text in dims {
+                row.push_bind(text.to_string());
+            }
+        });
+        query.push(")");
+        for row in query.build().fetch_all(pool).await? {
+            let text = |dimension: Dimension| -> Result<Arc<str>, StoreError> {
+                let text: String = row.try_get(dimension.as_str())?;
+                Ok(Arc::from(text))
+            };
+            let [tenant, team, app, key, model, provider] = Dimension::ALL.map(text);
+            let dims = [tenant?, team?, app?, key?, model?, provider?];
+            found.insert((row.try_get("level")?, dims), row.try_get("id")?);
+        }
+    }
+    Ok(found)
 }
 
 /// With '' for what this level does not tell apart.
@@ -117,33 +196,6 @@ fn at_level(dims: &Dims, level: i64) -> Dims {
         }
     }
     kept
-}
-
-async fn insert(pool: &Pool<Db>, level: i64, dims: &Dims) -> Result<i64, StoreError> {
-    if let Some(id) = select(pool, level, dims).await? {
-        return Ok(id);
-    }
-    let mut query = QueryBuilder::<Db>::new(
-        "INSERT INTO usage_dims (level, tenant, team, app, key, model, provider) VALUES (",
-    );
-    let mut values = query.separated(", ");
-    values.push_bind(level);
-    for text in dims {
-        values.push_bind(text.to_string());
-    }
-    query.push(") ON CONFLICT DO NOTHING");
-    query.build().execute(pool).await?;
-    let made = select(pool, level, dims).await?;
-    made.ok_or_else(|| StoreError::Unusable("what was just written is not there".to_owned()))
-}
-
-async fn select(pool: &Pool<Db>, level: i64, dims: &Dims) -> Result<Option<i64>, StoreError> {
-    let mut query = QueryBuilder::<Db>::new("SELECT id FROM usage_dims WHERE level = ");
-    query.push_bind(level);
-    for (dimension, text) in Dimension::ALL.into_iter().zip(dims) {
-        query.push(" AND ").push(dimension.as_str()).push(" = ").push_bind(text.to_string());
-    }
-    Ok(query.build_query_scalar().fetch_optional(pool).await?)
 }
 
 /// `FROM usage_dims` of those that `filters` let through, on one level.
