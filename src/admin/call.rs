@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
+/// Versions begin with 1.
+const NO_VERSION: u64 = 0;
 /// A longer idempotency key is refused.
 const IDEMPOTENCY_BYTES_MAX: usize = 128;
 
@@ -112,6 +114,15 @@ impl Call {
             None => {
                 Err(Problem::new(StatusCode::PRECONDITION_FAILED, "changed_meanwhile", "no such version"))
             }
+        }
+    }
+
+    /// The version a change of `before` is to find in the store. What is written was made from `before`:
+    /// where the client meant another version, none fits, and only an answer given before comes again.
+    pub fn expected(before: &Object, if_match: Option<IfMatch>) -> Option<u64> {
+        match if_match {
+            Some(IfMatch::Version(version)) if version != before.version => Some(NO_VERSION),
+            Some(IfMatch::Version(_) | IfMatch::Any) | None => Some(before.version),
         }
     }
 

@@ -24,13 +24,17 @@ use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use pingora_core::apps::http_app::ServeHttp;
+use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
+use pingora_core::server::ShutdownWatch;
+use pingora_http::ResponseHeader;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tower::ServiceExt;
 
+/// A connection on which nothing happens is closed.
+const IDLE: Duration = Duration::from_secs(60);
 /// For the whole body of a request.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -136,9 +140,8 @@ async fn read_body(session: &mut ServerSession) -> Option<Bytes> {
     Some(body.into())
 }
 
-#[async_trait]
-impl ServeHttp for AdminPlane {
-    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+impl AdminPlane {
+    async fn respond(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
         let head = session.req_header();
         let mut response = if head.uri.path().starts_with("/admin/") {
             self.call_api(session).await
@@ -154,5 +157,32 @@ impl ServeHttp for AdminPlane {
             response.headers_mut().insert(header::CONTENT_LENGTH, length);
         }
         response
+    }
+}
+
+/// Not Pingora's `ServeHttp`: that logs a head it cannot read as it came, credentials included.
+#[async_trait]
+impl HttpServerApp for AdminPlane {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        mut session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        session.set_read_timeout(Some(IDLE));
+        session.set_write_timeout(Some(IDLE));
+        if !matches!(session.read_request().await, Ok(true)) {
+            return None;
+        }
+        session.set_keepalive(if *shutdown.borrow() { None } else { Some(IDLE.as_secs()) });
+        let is_head = session.req_header().method == Method::HEAD;
+        let (parts, body) = self.respond(&mut session).await.into_parts();
+        let head: ResponseHeader = parts.into();
+        session.write_response_header(Box::new(head)).await.ok()?;
+        if !body.is_empty() && !is_head {
+            session.write_response_body(body.into(), true).await.ok()?;
+        }
+        let settings = HttpPersistentSettings::for_session(&session);
+        let reusable = session.finish().await.ok()??;
+        Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
     }
 }

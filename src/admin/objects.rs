@@ -35,6 +35,11 @@ pub async fn list(call: &Call, kind: Kind) -> Result<Answer, Problem> {
         Some(Ok(bytes)) => Some(String::from_utf8(bytes).map_err(|_| Problem::invalid("cursor", "is none"))?),
         Some(Err(_)) => return Err(Problem::invalid("cursor", "is none")),
     };
+    let of_other =
+        |own: &crate::govern::TenantId| query.get("tenant").is_some_and(|asked| asked != own.as_str());
+    if call.actor.tenant.as_ref().is_some_and(of_other) {
+        return Err(Problem::missing("tenant"));
+    }
     let own = call.actor.tenant.as_ref().map(|tenant| tenant.as_str().to_owned());
     // What belongs to the installation is there for all, so a tenant's plans cannot be asked for alone.
     let is_shared = kind == Kind::Plan;
@@ -199,18 +204,13 @@ fn kept<T: serde::de::DeserializeOwned>(before: Option<&Object>) -> Result<Optio
 /// 428, 412, what is wrong with the request, why not, or the store's.
 pub async fn change(call: &Call, kind: Kind) -> Result<Answer, Problem> {
     let before = call.find(kind, &call.id).await?;
-    let expected = match call.if_match()? {
-        IfMatch::Version(version) => Some(version),
-        IfMatch::Any => None,
-    };
+    let expected = Call::expected(&before, Some(call.if_match()?));
     let set = strict::merge(fields::settable(&before), call.object()?);
     let (name, body) = body(call, kind, set, Some(&before))?;
     let after = Object { name, body, version: before.version + 1, updated_ms: call.now_ms, ..before.clone() };
     let team = call.team_of(&before).await?;
     may_change(call, &before, &after, place(&before, team.as_deref()))?;
     let audit = call.audit(format!("{}.update", kind.as_str()), Some(&before), Some(&after));
-    // What the client meant to change must be what was read here, or the answer would not be true.
-    let expected = Some(expected.unwrap_or(before.version));
     let answer = Answer::ok(view::shown(&after)).with_version(after.version);
     call.commit(Write::Update { object: after, expected }, audit, answer).await
 }

@@ -86,8 +86,9 @@ impl From<StoreError> for Problem {
         match &error {
             StoreError::Missing { kind } => Self::missing(kind),
             StoreError::Exists { .. } | StoreError::NotEmpty { .. } => Self::conflict(error.to_string()),
-            StoreError::Conflict { .. } => {
-                Self::new(StatusCode::PRECONDITION_FAILED, "changed_meanwhile", error.to_string())
+            StoreError::Conflict { actual, .. } => {
+                let detail = format!("changed by somebody else meanwhile: version {actual} is there");
+                Self::new(StatusCode::PRECONDITION_FAILED, "changed_meanwhile", detail)
             }
             StoreError::KeyReused => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", error.to_string())

@@ -1,6 +1,6 @@
 //! Secrets of keys and users: made, shown once, replaced.
 
-use super::call::{Answer, Call, IfMatch, place};
+use super::call::{Answer, Call, place};
 use super::fields::{RotateFields, json};
 use super::problem::Problem;
 use super::{strict, view};
@@ -131,14 +131,11 @@ async fn replace(
 ) -> Result<Answer, Problem> {
     let team = call.team_of(&before).await?;
     call.actor.may_on(permission, place(&before, team.as_deref()))?;
-    let expected = match call.if_match_or_none()? {
-        Some(IfMatch::Version(version)) => version,
-        Some(IfMatch::Any) | None => before.version,
-    };
+    let expected = Call::expected(&before, call.if_match_or_none()?);
     let after = Object { body, version: before.version + 1, updated_ms: call.now_ms, ..before.clone() };
     let audit = call.audit(action.to_owned(), Some(&before), Some(&after));
     let answer = Answer::ok(view::shown(&after)).with_version(after.version);
-    let write = Write::Update { object: after, expected: Some(expected) };
+    let write = Write::Update { object: after, expected };
     let mut answer = call.commit(write, audit, answer).await?;
     show_once(&mut answer, Some(secret));
     Ok(answer)

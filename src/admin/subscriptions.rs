@@ -1,6 +1,6 @@
 //! Subscriptions: asked for by an app, decided by an admin.
 
-use super::call::{Answer, Call, IfMatch, place};
+use super::call::{Answer, Call, place};
 use super::check::Checks;
 use super::fields::{DecisionFields, SubscriptionFields, json};
 use super::problem::Problem;
@@ -89,15 +89,12 @@ pub async fn decide(call: &Call, decision: Decision) -> Result<Answer, Problem> 
         decided_by: Some(call.actor.name.clone()),
         plan: was.plan,
     });
-    let expected = match call.if_match_or_none()? {
-        Some(IfMatch::Version(version)) => version,
-        Some(IfMatch::Any) | None => before.version,
-    };
+    let expected = Call::expected(&before, call.if_match_or_none()?);
     let after = Object { body, version: before.version + 1, updated_ms: call.now_ms, ..before.clone() };
     let audit = call.audit(action.0.to_owned(), Some(&before), Some(&after));
     let answer = Answer::ok(view::shown(&after)).with_version(after.version);
     let told = view::shown(&after);
-    let write = Write::Update { object: after, expected: Some(expected) };
+    let write = Write::Update { object: after, expected };
     let answer = call.commit(write, audit, answer).await?;
     tell(call, action.1, told, &answer);
     Ok(answer)

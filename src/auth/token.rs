@@ -63,7 +63,7 @@ pub fn mint(kind: TokenKind) -> Result<Minted, NoRandom> {
 pub fn remint(kind: TokenKind, public: &str) -> Result<Secret, NoRandom> {
     let body = format!("{}{public}-{}", kind.prefix(), digits(SECRET_DIGITS)?);
     let check = check_digits(&body);
-    Ok(Secret::new(body + &check))
+    Ok(Secret::new(body.chars().chain(check.map(char::from)).collect::<String>()))
 }
 
 /// Random digits, for ids.
@@ -96,11 +96,11 @@ pub fn public_id(kind: TokenKind, text: &str) -> Option<&str> {
         return None;
     }
     let (body, check) = text.split_at_checked(text.len() - CHECK_DIGITS)?;
-    (check_digits(body) == check).then_some(public)
+    (check_digits(body) == check.as_bytes()).then_some(public)
 }
 
 /// CRC-32 in base 62, the highest digit first.
-fn check_digits(body: &str) -> String {
+fn check_digits(body: &str) -> [u8; CHECK_DIGITS] {
     let mut crc = flate2::Crc::new();
     crc.update(body.as_bytes());
     let mut rest = crc.sum();
@@ -109,7 +109,7 @@ fn check_digits(body: &str) -> String {
         *place = DIGITS.get((rest % 62) as usize).copied().unwrap_or(b'0');
         rest /= 62;
     }
-    digits.iter().map(|digit| char::from(*digit)).collect()
+    digits
 }
 
 #[cfg(test)]

@@ -80,7 +80,6 @@ fn path(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<PathBuf> {
 mod tests {
     use super::super::mistakes_tests::{said, with};
     use super::super::parse;
-    use super::*;
 
     #[test]
     fn one_pepper_or_several_are_read_the_newest_first() {

@@ -13,13 +13,14 @@ use std::time::Duration;
 pub fn of(edge: &Edge, caller: &Caller, ctx: &Ctx) -> Call {
     let record = &ctx.record;
     let provider = record.provider.and_then(|index| ctx.runtime.providers.get(index));
+    let app = caller.principal.app.as_deref();
     let duration = edge.now().since(ctx.started);
     Call {
         id: ctx.id,
         at_ms: edge.wall.unix_ms().saturating_sub(u64::from(millis(duration))),
-        tenant: None,
-        team: None,
-        app: None,
+        tenant: app.map(|app| app.tenant.clone()),
+        team: app.map(|app| app.team.clone()),
+        app: app.map(|app| app.app.clone()),
         key: Arc::from(&*caller.principal.key_id),
         model: record.model.as_deref().map(Arc::from),
         endpoint: Cow::Borrowed(record.endpoint.unwrap_or(Endpoint::Opaque).as_str()),

@@ -9,6 +9,7 @@
 
 mod door;
 mod hostile;
+mod keeping;
 mod matrix;
 mod objects;
 mod subscriptions;

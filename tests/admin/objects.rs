@@ -143,6 +143,22 @@ async fn a_request_sent_twice_with_one_key_happens_once() {
 }
 
 #[tokio::test]
+async fn a_change_sent_twice_with_one_key_is_answered_twice_and_made_once() {
+    let world = World::new().await;
+    let id = world.make("tenants", json!({ "name": "acme" })).await;
+    let headers = [("idempotency-key", "one"), ("if-match", "\"1\"")];
+    let path = format!("tenants/{id}");
+    let send = || world.ask(OWNER, Method::PATCH, &path, json!({ "name": "other" }), &headers);
+    assert_eq!(send().await.is(200).body["version"], 2);
+    let again = send().await;
+    assert_eq!(
+        (again.is(200).body["version"].clone(), &again.headers["idempotency-replayed"]),
+        (json!(2), &"true".parse().unwrap())
+    );
+    assert_eq!(world.get(OWNER, &path).await.body["version"], 2);
+}
+
+#[tokio::test]
 async fn pages_come_to_the_whole_without_repeats() {
     let world = World::new().await;
     for number in 0..7 {

@@ -63,7 +63,7 @@ secret = "env:STATIC"
 pub struct Folder(pub std::path::PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub fn new() -> Self {
         use std::sync::atomic::{AtomicU32, Ordering};
         static SERIAL: AtomicU32 = AtomicU32::new(0);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
