@@ -168,7 +168,7 @@ impl Directory {
     }
 
     fn user_entries(&self) -> HashMap<Box<str>, UserEntry> {
-        let entry = |(public, node): (&Box<str>, &UserNode)| {
+        let entry = |public: &str, node: &UserNode| {
             let (tenant, user) = (node.tenant.as_deref(), &node.user);
             let is_blocked =
                 |tenant| self.tenants.get(tenant).is_none_or(|node| node.status != Status::Active);
@@ -183,8 +183,8 @@ impl Directory {
                 is_active: user.status == Status::Active && !tenant.is_some_and(is_blocked),
                 actor: Arc::new(actor),
             };
-            (public.clone(), entry)
+            (public.into(), entry)
         };
-        self.users.iter().map(entry).collect()
+        self.users.iter().map(|(public, node)| entry(public, node)).collect()
     }
 }

@@ -74,7 +74,8 @@ impl Admin {
             webhooks: reader
                 .or("webhooks", Vec::new(), |v, c| v.list(c, "tables `[[admin.webhooks]]`", Webhook::read)),
         };
-        if !admin.listen.ip().is_loopback() && !(reader.has("tls") && reader.has("token")) {
+        let is_guarded = reader.has("tls") && reader.has("token");
+        if !admin.listen.ip().is_loopback() && !is_guarded {
             let message = format!(
                 "the admin listener is not on a loopback address ({}), and lacks TLS or a token",
                 admin.listen.ip()

@@ -45,7 +45,7 @@ struct At {
 #[derive(Subcommand)]
 enum Verb {
     /// Show all, or those of one tenant, team or app.
-    List(Fields),
+    List(Box<Fields>),
     /// Show one, by id or name.
     Get { id: String },
     /// Make one. A key's secret or a user's token is shown this once.
