@@ -97,7 +97,7 @@ async fn every_route_lets_in_the_roles_its_permission_names_and_no_other() {
             assert_eq!(is_in, expected, "{role:?} {} {}: {status}", route.method, route.path);
             marks.push(if is_in { "oadub".chars().nth(at).unwrap() } else { '.' });
         }
-        printed.push_str(&format!("{:<7}{:<42}{marks}\n", route.method, route.path));
+        printed.push_str(&format!("{:<7}{:<42}{marks}\n", route.method.as_str(), route.path));
     }
     println!("o owner, a admin, d developer, u auditor, b billing\n{printed}");
 }
