@@ -3,9 +3,10 @@
 use crate::auth::{KeyRing, KeySpec, ModelGlobs};
 use crate::catalog::{Auth, Catalog};
 use crate::config::{self, Config};
-use crate::limits::{FloodGate, KeyLimits, Limits};
+use crate::limits::{FloodGate, Level, Limits, OnLoss, ScopeSpec, Sharing, Till, ZoneError};
 use crate::meter::{Counter, FactorTable, Factors, Family};
 use crate::proxy::connection::ConnectionLimits;
+use crate::proxy::price_bound;
 use crate::routing::{
     Balance, CooldownRules, CooldownSet, FailoverPolicy, ModelTable, Pins, StatusSet, Target,
 };
@@ -44,6 +45,8 @@ pub enum AssembleError {
     Provider { provider: String, what: String },
     #[error("keys: {0}")]
     Keys(String),
+    #[error("budgets: {0}")]
+    Budgets(#[from] ZoneError),
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
     #[error("access log: {0}")]
@@ -175,16 +178,19 @@ impl Builder<'_> {
         let (models, target_cells) = self.models(&indexes);
         let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
         let previous = self.previous;
+        let catalog = self.catalog();
         Ok(Runtime {
             generation: previous.map_or(1, |previous| previous.generation + 1),
             edge: self.edge_policy(),
             keys: self.keys()?,
-            limits: Limits::new(&self.key_limits(), previous.map(|previous| &previous.limits)),
+            limits: self.limits()?,
+            expected_output: self.config.counting.expected_output,
+            price_bound: price_bound(&catalog),
             table: ModelTable::new(&names),
             models,
             providers,
             counter: self.counter(),
-            catalog: self.catalog(),
+            catalog,
             target_cooldowns: CooldownSet::new(
                 &target_cells,
                 previous.map(|p| &p.target_cooldowns),
@@ -220,8 +226,22 @@ impl Builder<'_> {
         KeyRing::new(specs.collect()).map_err(|error| AssembleError::Keys(error.to_string()))
     }
 
-    fn key_limits(&self) -> Vec<(String, KeyLimits)> {
-        self.config.keys.iter().map(|(id, key)| (id.clone(), key_limits(&key.limits))).collect()
+    /// The scopes of static keys; each key's chain is its own scope alone.
+    fn limits(&self) -> Result<Limits, ZoneError> {
+        let previous = self.previous.map(|previous| &previous.limits);
+        let till = match previous {
+            Some(previous) => previous.till().clone(),
+            None => Arc::new(Till::new(sharing(self.config.cluster.as_ref()))),
+        };
+        let scope = |(id, key): (&String, &config::Key)| ScopeSpec {
+            name: scope_name(id),
+            level: Level::Key,
+            limits: key.limits.clone(),
+            budgets: key.budgets.clone(),
+        };
+        let scopes: Vec<ScopeSpec> = self.config.keys.iter().map(scope).collect();
+        let chains = scopes.iter().map(|scope| [&*scope.name]);
+        Limits::new(&scopes, chains, previous, till)
     }
 
     /// The facts in force: the file's own over the binary's.
@@ -453,11 +473,24 @@ fn globs(models: &[config::ModelPattern]) -> ModelGlobs {
     }))
 }
 
-fn key_limits(limits: &config::KeyLimits) -> KeyLimits {
-    KeyLimits {
-        requests_per_minute: limits.requests_per_minute.map(u64::from),
-        tokens_per_minute: limits.tokens_per_minute,
-        concurrent: limits.concurrent.map(u64::from),
+/// What is in use of a static key belongs to this name.
+fn scope_name(key: &str) -> Arc<str> {
+    format!("key/{key}").into()
+}
+
+/// How this node shares with others: through Redis, or not at all.
+fn sharing(cluster: Option<&config::Cluster>) -> Sharing {
+    let Some(cluster) = cluster else { return Sharing::default() };
+    let has_redis = cluster.url.is_some();
+    Sharing {
+        has_bank: has_redis,
+        has_leases: has_redis,
+        on_loss: match cluster.on_loss {
+            config::OnLoss::LocalShare => OnLoss::LocalShare,
+            config::OnLoss::FailClosed => OnLoss::FailClosed,
+        },
+        share: cluster.share.map(|share| (share * 1000.0).round() as u32),
+        wait: cluster.wait,
     }
 }
 

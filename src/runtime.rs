@@ -7,7 +7,7 @@
 use crate::auth::KeyRing;
 use crate::catalog::{self, Catalog};
 use crate::chat;
-use crate::limits::{FloodGate, Limits};
+use crate::limits::{FloodGate, Limits, Price};
 use crate::meter::{Counter, Family};
 use crate::routing::{Balance, CooldownSet, FailoverPolicy, ModelTable, Pins, Target};
 use crate::telemetry::{AccessLog, Metrics, ProviderMetrics, SystemClock, WallClock};
@@ -26,6 +26,10 @@ pub struct Runtime {
     pub edge: EdgePolicy,
     pub keys: KeyRing,
     pub limits: Limits,
+    /// Tokens an answer is taken to have whose request states no most.
+    pub expected_output: u64,
+    /// The largest price of the catalogue.
+    pub price_bound: Price,
     pub table: ModelTable,
     pub models: Vec<ModelPolicy>,
     pub providers: Vec<Provider>,

@@ -2,6 +2,7 @@
 
 use super::admin::Admin;
 use super::catalog::CatalogSettings;
+use super::cluster::Cluster;
 use super::collector::Collector;
 use super::counting::Counting;
 use super::key::Key;
@@ -28,6 +29,8 @@ pub struct Config {
     pub admin: Admin,
     pub counting: Counting,
     pub catalog: CatalogSettings,
+    /// None: this node is alone.
+    pub cluster: Option<Cluster>,
     pub log: Log,
     pub providers: BTreeMap<String, Provider>,
     /// By the name in the file, which may be a pattern.
@@ -128,6 +131,7 @@ pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Res
     let admin = Admin::read(&mut root);
     let counting = root.or("counting", Counting::default(), Counting::read);
     let catalog = root.or("catalog", CatalogSettings::default(), CatalogSettings::read);
+    let cluster = root.take("cluster", Cluster::read);
     let log = root.or("log", Log::default(), Log::read);
     let written = root.take("providers", Provider::read_all);
     let providers = if root.has("providers") { written } else { Some(BTreeMap::new()) };
@@ -145,6 +149,7 @@ pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Res
         admin,
         counting,
         catalog,
+        cluster,
         log,
         providers: providers.into_iter().filter_map(|(name, read)| Some((name, read?))).collect(),
         models: models.unwrap_or_default(),
@@ -155,7 +160,6 @@ pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Res
 fn refuse_later_sections(root: &mut Reader<'_, '_, '_>) {
     let help = "leave it out: this node keeps its limits in memory and its keys in this file";
     root.refuse("store", "`store` is not in this release", Some(help));
-    root.refuse("cluster", "`cluster` is not in this release", Some(help));
 }
 
 /// An empty or half-written file must not replace a good one, so a file that could not serve one

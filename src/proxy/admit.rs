@@ -5,9 +5,11 @@ use super::client;
 use super::connection::edge_stream;
 use super::context::{Caller, Ctx, Requested};
 use super::local::LocalAnswer;
+use super::patience::patiently;
 use crate::auth;
 use crate::dialect::paths::{self, Hit, PathError};
 use crate::framing::strict_head;
+use crate::limits::Chain;
 use crate::runtime::{DrainPhase, Edge};
 use crate::types::{Dialect, Endpoint, Reason, Reject};
 use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
@@ -25,7 +27,7 @@ pub enum Lane<'u> {
 ///
 /// # Errors
 /// The refusal to render.
-pub fn admit<'u>(
+pub async fn admit<'u>(
     edge: &Edge,
     session: &mut ServerSession,
     ctx: &mut Ctx,
@@ -42,7 +44,7 @@ pub fn admit<'u>(
         ctx.dialect = hit.dialect;
     }
     ctx.record.endpoint = Some(hit.endpoint);
-    authenticate(edge, session, ctx)?;
+    authenticate(edge, session, ctx).await?;
     Ok(match hit.endpoint {
         Endpoint::Models | Endpoint::ModelById => Lane::Local(LocalAnswer::models(session, hit, uri.query())),
         Endpoint::Opaque => Lane::Forward(hit),
@@ -142,7 +144,7 @@ fn is_websocket_handshake(head: &RequestHeader) -> bool {
 }
 
 /// Fails closed: whatever goes wrong, the answer is the same 401.
-fn authenticate(edge: &Edge, session: &ServerSession, ctx: &mut Ctx) -> Result<(), Reject> {
+async fn authenticate(edge: &Edge, session: &ServerSession, ctx: &mut Ctx) -> Result<(), Reject> {
     let head = session.req_header();
     for name in auth::CREDENTIAL_HEADERS {
         if values(&head.headers, name).nth(1).is_some() {
@@ -152,9 +154,17 @@ fn authenticate(edge: &Edge, session: &ServerSession, ctx: &mut Ctx) -> Result<(
     let field = |name: &str| values(&head.headers, name).next().and_then(|value| value.to_str().ok());
     let presented = auth::presented(field, head.uri.query())?.unwrap_or_default();
     let principal = ctx.runtime.keys.authenticate(&presented)?.clone();
-    let now = edge.now();
-    let reservation = ctx.runtime.limits.admit(principal.index, 0, now)?;
-    let told = reservation.snapshot(now);
+    let (limits, none) = (&ctx.runtime.limits, Chain::default());
+    let chain = limits.of_key(principal.index).unwrap_or(&none);
+    let admitted = patiently(edge, limits.till(), |may_wait| limits.admit(chain, edge.now(), may_wait)).await;
+    let reservation = match admitted {
+        Ok(reservation) => reservation,
+        Err(refusal) => {
+            ctx.told = Some(limits.snapshot(chain, edge.now()));
+            return Err(refusal.into());
+        }
+    };
+    let told = reservation.snapshot(edge.now());
     let has_limits = told.requests.is_some() || told.tokens.is_some();
     ctx.caller = Some(Caller { principal, has_limits, reservation });
     Ok(())

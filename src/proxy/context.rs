@@ -3,7 +3,7 @@
 
 use crate::auth::Principal;
 use crate::catalog::Cost;
-use crate::limits::Reservation;
+use crate::limits::{RateSnapshot, Reservation};
 use crate::proxy::forward::Forwarding;
 use crate::runtime::{Edge, Runtime};
 use crate::telemetry::GaugeGuard;
@@ -22,6 +22,8 @@ pub struct Ctx {
     /// The shape errors are owed in; refined once the endpoint is known.
     pub dialect: Dialect,
     pub caller: Option<Caller>,
+    /// What was left of the limits of a call that was refused.
+    pub told: Option<RateSnapshot>,
     pub record: Record,
     /// Set where the forward lane takes over.
     pub forwarding: Option<Forwarding>,
@@ -68,6 +70,10 @@ pub struct Record {
     pub usage: Option<Usage>,
     /// Set once the usage is final.
     pub cost: Option<Cost>,
+    /// The model that serves the call in place of the one asked for: its budget is spent.
+    pub downgraded_to: Option<String>,
+    /// The money ended before the answer did.
+    pub is_cut_by_budget: bool,
     /// Prompt tokens counted before the call.
     pub counted_input: Option<u64>,
     pub first_token: Option<Duration>,
@@ -90,10 +96,18 @@ impl Ctx {
             runtime: edge.runtime(),
             dialect: Dialect::OpenAi,
             caller: None,
+            told: None,
             record: Record::default(),
             forwarding: None,
             _in_flight: GaugeGuard::raise(&edge.metrics.requests_in_flight),
         }
+    }
+}
+
+impl Caller {
+    /// Gives everything back, the request itself included: the call is refused.
+    pub fn cancel(&mut self) {
+        std::mem::replace(&mut self.reservation, Reservation::none()).cancel();
     }
 }
 

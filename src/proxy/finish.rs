@@ -5,6 +5,7 @@ use super::connection::edge_stream;
 use super::context::Ctx;
 use super::cost;
 use crate::catalog::Cost;
+use crate::limits::Settlement;
 use crate::runtime::Edge;
 use crate::telemetry::{Entry, FailedAttempt, StatusClass};
 use crate::types::Endpoint;
@@ -22,12 +23,20 @@ pub fn finish(edge: &Edge, stream: Option<&Stream>, ctx: &mut Ctx) {
     log(edge, ctx);
 }
 
-/// Corrects the estimate to the truth. A call that never reached an upstream used no tokens.
+/// Corrects the estimates to the truth. A call that no upstream has worked for used nothing; one whose
+/// cost cannot be told is charged what was reserved.
 fn settle(edge: &Edge, ctx: &mut Ctx) {
-    let used = ctx.record.usage.map_or(0, |usage| usage.total());
-    if let Some(caller) = &mut ctx.caller {
-        caller.reservation.settle(used, edge.now());
-    }
+    let Some(caller) = &mut ctx.caller else { return };
+    let record = &ctx.record;
+    let is_answered =
+        (200..300).contains(&record.status) && record.attempts > 0 && record.reason.is_none();
+    let is_free = record.endpoint.is_some_and(|endpoint| !endpoint.is_charged());
+    let used = match (record.usage, record.cost) {
+        (Some(usage), cost) => Settlement::Used { tokens: usage.total(), cost: cost.and_then(Cost::money) },
+        (None, _) if is_answered && !is_free => Settlement::Unknown,
+        (None, _) => Settlement::Nothing,
+    };
+    caller.reservation.settle(used, edge.now());
 }
 
 fn count(edge: &Edge, ctx: &Ctx) {
@@ -49,6 +58,12 @@ fn count(edge: &Edge, ctx: &Ctx) {
     }
     if let Some(usage) = &record.usage {
         metrics.add_usage(endpoint, usage);
+    }
+    if record.is_cut_by_budget {
+        metrics.budget_cuts.inc();
+    }
+    if record.downgraded_to.is_some() {
+        metrics.downgrades.inc();
     }
     match record.cost {
         Some(Cost::Priced { money, .. }) => metrics.cost.inc_by(money.pico()),

@@ -160,7 +160,7 @@ impl Front {
         // A cheap copy: what is read from the path must outlive the session.
         let uri = down.session()?.req_header().uri.clone();
         let admitted = match down.session() {
-            Some(session) => admit::admit(edge, session, &mut ctx, &uri),
+            Some(session) => admit::admit(edge, session, &mut ctx, &uri).await,
             None => return None,
         };
         down.set_write_timeout(ctx.runtime.edge.write_timeout);

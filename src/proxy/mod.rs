@@ -10,7 +10,9 @@ mod finish;
 mod forward;
 mod front;
 mod local;
+mod patience;
 mod phases;
 
+pub use cost::price_bound;
 pub use front::Front;
 pub use phases::Gateway;

@@ -39,7 +39,7 @@ impl ProxyHttp for Gateway {
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
         // A cheap copy: what is read from the path must outlive changes to the session.
         let uri = session.req_header().uri.clone();
-        let admitted = admit::admit(&self.edge, session.as_downstream_mut(), ctx, &uri);
+        let admitted = admit::admit(&self.edge, session.as_downstream_mut(), ctx, &uri).await;
         forward::begin(&self.edge, session, ctx, admitted).await
     }
 

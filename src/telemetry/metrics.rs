@@ -44,6 +44,20 @@ pub struct Metrics {
     /// In 1e-12 dollars.
     pub cost: IntCounter,
     pub unpriced: CounterRow<Unpriced>,
+    /// Streams ended because a budget was.
+    pub budget_cuts: IntCounter,
+    /// Calls served by another model because a budget was spent.
+    pub downgrades: IntCounter,
+    /// Calls that waited to learn what they may use of something shared.
+    pub sharing_waits: IntCounter,
+    /// 1 while what is shared with other nodes cannot be reached.
+    pub sharing_lost: IntGauge,
+    /// Rounds of requests to the other nodes' meeting place that failed.
+    pub sharing_failures: IntCounter,
+    /// Calls under way that hold money or tokens of a budget.
+    pub budget_calls: IntGauge,
+    /// Budget alerts raised.
+    pub budget_alerts: IntCounter,
     pub counting: CounterRow<CountKind>,
     pub open_streams: IntGauge,
     pub requests_in_flight: IntGauge,
@@ -98,6 +112,23 @@ impl Metrics {
                 "What answered calls cost by the catalogue, in 1e-12 US dollars.",
             )?,
             unpriced: r.row("unpriced_total", "Calls whose cost is not known, by reason.")?,
+            budget_cuts: r.counter("budget_cuts_total", "Streams ended because a budget was spent.")?,
+            downgrades: r.counter(
+                "budget_downgrades_total",
+                "Calls served by another model because a budget was spent.",
+            )?,
+            sharing_waits: r.counter(
+                "sharing_waits_total",
+                "Calls that waited to learn what they may use of shared limits and budgets.",
+            )?,
+            sharing_lost: r.gauge(
+                "sharing_lost",
+                "1 while shared limits and budgets cannot be reached, 0 while they can.",
+            )?,
+            sharing_failures: r
+                .counter("sharing_failures_total", "Requests about shared limits and budgets that failed.")?,
+            budget_calls: r.gauge("budget_calls", "Calls under way that hold a part of a budget.")?,
+            budget_alerts: r.counter("budget_alerts_total", "Thresholds of budgets that were passed.")?,
             counting: r.row("counting_total", "Prompts counted, by the stage that decided.")?,
             open_streams: r.gauge("open_streams", "Streamed answers under way.")?,
             requests_in_flight: r.gauge("requests_in_flight", "Requests under way, streams included.")?,

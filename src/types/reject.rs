@@ -44,6 +44,12 @@ pub enum Reason {
     TokenLimited,
     ConcurrencyLimited,
     ConnectionFlood,
+    /// A budget has not enough left.
+    BudgetExceeded,
+    /// A budget in money is for the call, and its price is not known.
+    Unpriced,
+    /// What limits and budgets are shared through cannot be reached.
+    SharingUnavailable,
     // The way up.
     NoTarget,
     AllCooling,
@@ -60,7 +66,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for tests and for documentation.
-    pub const ALL: [Reason; 27] = [
+    pub const ALL: [Reason; 30] = [
         Reason::InvalidRequest,
         Reason::InvalidJson,
         Reason::DuplicateField,
@@ -78,6 +84,9 @@ impl Reason {
         Reason::TokenLimited,
         Reason::ConcurrencyLimited,
         Reason::ConnectionFlood,
+        Reason::BudgetExceeded,
+        Reason::Unpriced,
+        Reason::SharingUnavailable,
         Reason::NoTarget,
         Reason::AllCooling,
         Reason::UpstreamConnect,
@@ -110,6 +119,9 @@ impl Reason {
             Reason::TokenLimited => "token_limit_exceeded",
             Reason::ConcurrencyLimited => "concurrency_limit_exceeded",
             Reason::ConnectionFlood => "connection_flood",
+            Reason::BudgetExceeded => "budget_exceeded",
+            Reason::Unpriced => "unpriced",
+            Reason::SharingUnavailable => "sharing_unavailable",
             Reason::NoTarget => "no_target",
             Reason::AllCooling => "all_targets_cooling",
             Reason::UpstreamConnect => "upstream_connect",
@@ -128,7 +140,7 @@ impl Reason {
         match self {
             Reason::InvalidRequest | Reason::InvalidJson | Reason::DuplicateField => 400,
             Reason::InvalidKey => 401,
-            Reason::ModelNotAllowed => 403,
+            Reason::ModelNotAllowed | Reason::Unpriced => 403,
             Reason::NotFound | Reason::ModelNotFound => 404,
             Reason::UnsupportedMethod => 405,
             Reason::BodyTimeout => 408,
@@ -139,13 +151,14 @@ impl Reason {
             Reason::RateLimited
             | Reason::TokenLimited
             | Reason::ConcurrencyLimited
-            | Reason::ConnectionFlood => 429,
+            | Reason::ConnectionFlood
+            | Reason::BudgetExceeded => 429,
             Reason::UpstreamConnect
             | Reason::UpstreamProtocol
             | Reason::UpstreamError
             | Reason::UpstreamTruncated
             | Reason::StreamFailed => 502,
-            Reason::NoTarget | Reason::AllCooling | Reason::Draining => 503,
+            Reason::NoTarget | Reason::AllCooling | Reason::Draining | Reason::SharingUnavailable => 503,
             Reason::UpstreamTimeout => 504,
             Reason::Internal => 500,
         }

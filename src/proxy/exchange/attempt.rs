@@ -1,6 +1,7 @@
 //! One try at one target: open, send, head, and then as much of the answer as it takes to know
 //! that it is one.
 
+use super::closing::Closing;
 use super::cuts::Pieces;
 use super::downstream::Fields;
 use super::heads::{attempt_fields, translated_fields};
@@ -9,7 +10,7 @@ use super::prepare::Prepared;
 use super::talk::{Talk, Wake};
 use super::translate::{Translated, answer, endpoint_of, read_answer, stream_type, translate};
 use crate::chat::ThinkingEcho;
-use crate::dialect::codec::{self, Translator};
+use crate::dialect::codec::{self, Owed, Translator};
 use crate::dialect::tap::{BodyReading, StreamFault};
 use crate::framing::inflate::ContentCoding;
 use crate::meter::OutputCounter;
@@ -360,7 +361,7 @@ async fn stream(
         head.fields = answer_head(stream_type(prepared.endpoint, prepared.is_array));
     }
     let dropped = translated.as_ref().map(|translated| translated.dropped.clone()).unwrap_or_default();
-    let mut listener = listener(prepared, aim, coding, translated);
+    let mut listener = listener(edge, prepared, aim, coding, translated);
     let mut pieces = Vec::new();
     let mut held = 0usize;
     loop {
@@ -390,6 +391,7 @@ async fn stream(
 }
 
 fn listener(
+    edge: &Edge,
     prepared: &Prepared<'_>,
     aim: &Aim<'_>,
     coding: ContentCoding,
@@ -408,7 +410,22 @@ fn listener(
     if prepared.hides_usage(aim.provider.takes_stream_options) {
         listener.hide_usage();
     }
+    if prepared.is_budgeted {
+        listener.prepare_closing(Closing::of(prepared.endpoint, owed_in_kind(edge, prepared)));
+    }
     listener
+}
+
+/// What the end of a stream that was not translated must hold.
+fn owed_in_kind(edge: &Edge, prepared: &Prepared<'_>) -> Owed {
+    Owed {
+        model: prepared.model.clone(),
+        token: format!("{:016x}{:016x}", edge.dice.roll(), edge.dice.roll()),
+        created: edge.wall.unix_ms() / 1000,
+        wants_usage: prepared.head.as_ref().is_some_and(|head| head.client_wants_usage()),
+        is_array: prepared.is_array,
+        echo: String::new(),
+    }
 }
 
 /// A stream that says it is done before it has said anything, a finish reason included, is no answer.

@@ -4,6 +4,7 @@
 mod alarm;
 mod attempt;
 pub mod body;
+mod closing;
 mod count;
 mod cuts;
 pub mod downstream;
@@ -34,6 +35,7 @@ use crate::types::{Endpoint, FailureClass, Reason, Reject, Usage};
 use attempt::{Answer, Failure, Live, Long};
 use body::NoBody;
 use bytes::Bytes;
+use count::Turned;
 use downstream::Downstream;
 use pingora_core::protocols::http::ServerSession;
 use pins::Pinned;
@@ -58,16 +60,15 @@ pub async fn run(edge: &Arc<Edge>, down: &mut Downstream, ctx: &mut Ctx, hit: Hi
         }
     };
     let runtime = ctx.runtime.clone();
-    let (policy, pinned) = match place(edge, &runtime, ctx, &prepared) {
+    let (policy, pinned) = match placed(edge, &runtime, ctx, &mut prepared).await {
         Ok(place) => place,
         Err(reject) => return respond::refuse(edge, down, ctx, reject).await,
     };
-    if let Err(reject) = count::reserve(edge, ctx, policy, &prepared).await {
-        return respond::refuse(edge, down, ctx, reject).await;
-    }
     if let Some(answer) = count::local_answer(&runtime, ctx, policy, &prepared) {
         return respond::send_whole(edge, down, ctx, 200, &json_fields(), answer).await;
     }
+    prepared.is_budgeted = ctx.caller.as_ref().is_some_and(|caller| caller.reservation.has_budget());
+    let _budgeted = prepared.is_budgeted.then(|| GaugeGuard::raise(&edge.metrics.budget_calls));
     let total = ctx.started.plus(policy.timeouts.total);
     let track = Track { runtime: &runtime, policy, pinned, total };
     converse(edge, down, ctx, &mut prepared, &track).await;
@@ -91,6 +92,32 @@ async fn prepare<'u>(
     let prepared = read.map_err(NoBody::Rejected)?;
     ctx.record.is_stream = prepared.is_stream;
     Ok(prepared)
+}
+
+/// Finds the policy and takes what the call needs; where its budget is spent and says so, of another
+/// model.
+async fn placed<'r>(
+    edge: &Edge,
+    runtime: &'r Runtime,
+    ctx: &mut Ctx,
+    prepared: &mut Prepared<'_>,
+) -> Result<(&'r ModelPolicy, Option<Pinned>), Reject> {
+    let (policy, pinned) = place(edge, runtime, ctx, prepared)?;
+    let model = match count::reserve(edge, ctx, policy, prepared).await {
+        Ok(()) => return Ok((policy, pinned)),
+        Err(Turned::Refused(reject)) => return Err(reject),
+        Err(Turned::Downgrade(model)) => model,
+    };
+    log::debug!("{} goes to {model}: a budget is spent", ctx.id);
+    ctx.record.downgraded_to = Some(model.clone());
+    prepared.model = model;
+    let policy = runtime.table.resolve(&prepared.model).and_then(|index| runtime.models.get(index));
+    let policy = policy.ok_or_else(|| local::unknown_model(ctx, &prepared.model))?;
+    match count::reserve(edge, ctx, policy, prepared).await {
+        Ok(()) => Ok((policy, None)),
+        Err(Turned::Refused(reject)) => Err(reject),
+        Err(Turned::Downgrade(_)) => Err(Reject::new(Reason::Internal, "downgraded twice")),
+    }
 }
 
 /// The policy a call is served by, and the account where only one can serve it.
@@ -209,10 +236,14 @@ async fn stream(
         }
     }
     talk.spoke(now, live.listener.keepalive_state());
-    let end = relay::run(talk, edge, track.policy, &mut live, track.total).await;
+    let reservation = ctx.caller.as_mut().map(|caller| &mut caller.reservation);
+    let end = relay::run(talk, edge, track.policy, &mut live, track.total, reservation).await;
     ctx.record.bytes_out = talk.down.bytes_out;
     ctx.record.is_client_gone |= talk.down.is_gone();
     note_stream(edge, ctx, prepared, track, &mut live).await;
+    if matches!(end, StreamEnd::Spent) {
+        return spent(talk, ctx, &mut live).await;
+    }
     let Live { call, listener, .. } = *live;
     let at = Telling {
         endpoint: prepared.endpoint,
@@ -221,6 +252,23 @@ async fn stream(
         events: listener.events(),
     };
     finish_stream(edge, talk, ctx, at, end, call).await;
+}
+
+/// Ends a stream whose budget is spent, as its dialect ends one that is as long as it may be. The
+/// upstream's call is cancelled with `live`.
+async fn spent(talk: &mut Talk<'_>, ctx: &mut Ctx, live: &mut Live) {
+    ctx.record.is_cut_by_budget = true;
+    ctx.record.reason = Some(Reason::BudgetExceeded);
+    ctx.record.origin = Some(crate::types::Origin::Gateway);
+    let usage = ctx.record.usage.unwrap_or_default();
+    let end = Bytes::from(closing::close(&mut live.listener, usage));
+    if talk.down.send(end).await.is_err() || talk.down.close().await.is_err() {
+        ctx.record.is_client_gone = true;
+    }
+    ctx.record.bytes_out = talk.down.bytes_out;
+    if let Some(provider) = ctx.record.provider.and_then(|index| ctx.runtime.providers.get(index)) {
+        provider.metrics.attempt(AttemptOutcome::Cancelled);
+    }
 }
 
 /// What a stream told, on every way it can end.
@@ -264,7 +312,7 @@ async fn finish_stream(
             }
             (AttemptOutcome::Ok, None)
         }
-        StreamEnd::Left => {
+        StreamEnd::Left | StreamEnd::Spent => {
             ctx.record.is_client_gone = true;
             (AttemptOutcome::Cancelled, None)
         }

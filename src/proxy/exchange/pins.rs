@@ -36,6 +36,7 @@ pub fn prepare<'u>(
         is_array: false,
         counts_exactly: false,
         client_fields,
+        is_budgeted: false,
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Prepared<'u> {
     /// The client asked for the exact count of its prompt.
     pub counts_exactly: bool,
     pub client_fields: Fields,
+    /// A budget is charged for the call: its stream may have to be cut.
+    pub is_budgeted: bool,
 }
 
 impl<'u> Prepared<'u> {
@@ -66,6 +68,7 @@ impl<'u> Prepared<'u> {
             is_array,
             counts_exactly,
             client_fields,
+            is_budgeted: false,
         })
     }
 

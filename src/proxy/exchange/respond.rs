@@ -207,6 +207,12 @@ pub fn push_own_fields(edge: &Edge, ctx: &mut Ctx, fields: &mut Fields) {
     if !record.dropped.is_empty() {
         push(fields, "x-tidegate-dropped", &record.dropped.join(","));
     }
+    if let Some(model) = &record.downgraded_to {
+        push(fields, "x-tidegate-downgraded-to", model);
+    }
+    if ctx.runtime.limits.till().is_lost() {
+        push(fields, "x-tidegate-sharing", "lost");
+    }
     if let Some(counted) = record.counted_input {
         push_number(fields, "x-tidegate-input-tokens", counted);
     }
@@ -230,8 +236,11 @@ fn failures(ctx: &Ctx) -> String {
 }
 
 fn push_limits(ctx: &Ctx, fields: &mut Fields, now: crate::types::Ticks) {
-    let Some(caller) = &ctx.caller else { return };
-    let snapshot = caller.reservation.snapshot(now);
+    let snapshot = match (&ctx.told, &ctx.caller) {
+        (Some(told), _) => *told,
+        (None, Some(caller)) => caller.reservation.snapshot(now),
+        (None, None) => return,
+    };
     for (allowance, names) in [(snapshot.requests, REQUEST_NAMES), (snapshot.tokens, TOKEN_NAMES)] {
         let Some(allowance) = allowance else { continue };
         let [limit, remaining, reset] = names;

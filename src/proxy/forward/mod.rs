@@ -1,6 +1,7 @@
 //! The forward lane: opaque paths of OpenAI-compatible providers (files, uploads, batches, realtime
 //! WebSockets), streamed both ways by Pingora's own phases. Nothing of a body is read here.
 
+mod funds;
 pub mod heads;
 
 use super::admit::Lane;
@@ -33,7 +34,10 @@ pub async fn begin(
     admitted: Result<Lane<'_>, Reject>,
 ) -> Result<bool> {
     let chosen = match admitted {
-        Ok(Lane::Forward(hit)) => choose(edge, session, ctx, &hit),
+        Ok(Lane::Forward(hit)) => match funds::reserve(edge, ctx, hit.model.as_deref()).await {
+            Ok(()) => choose(edge, session, ctx, &hit),
+            Err(reject) => Err(reject),
+        },
         // The first line named another path than the whole head does.
         Ok(_) => Err(Reject::new(Reason::NotFound, "no such endpoint")),
         Err(reject) => Err(reject),
