@@ -2,6 +2,7 @@
 
 use crate::auth::{KeyRing, KeySpec, ModelGlobs};
 use crate::catalog::{Auth, Catalog};
+use crate::cluster::{RedisBank, RedisSettings};
 use crate::config::{self, Config};
 use crate::limits::{FloodGate, Level, Limits, OnLoss, ScopeSpec, Sharing, Till, ZoneError};
 use crate::meter::{Counter, FactorTable, Factors, Family};
@@ -12,9 +13,10 @@ use crate::routing::{
 };
 use crate::runtime::{
     Account, Edge, EdgeParts, EdgePolicy, ModelPolicy, OnDisconnect, OnUnsupported, Provider, Runtime,
-    Timeouts, Way,
+    Shared, Timeouts, Way,
 };
 use crate::server::{Certificate, CertificateError, Settings, TlsListener};
+use crate::store::StoreError;
 use crate::telemetry::{AccessLog, LogSink, Metrics, SystemClock, WallClock};
 use crate::types::{Protocol, Secret};
 use crate::upstream::dns::Addresses;
@@ -47,6 +49,8 @@ pub enum AssembleError {
     Keys(String),
     #[error("budgets: {0}")]
     Budgets(#[from] ZoneError),
+    #[error("cluster: {0}")]
+    Cluster(#[from] StoreError),
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
     #[error("access log: {0}")]
@@ -72,19 +76,34 @@ pub fn edge(config: &Config) -> Result<Arc<Edge>, AssembleError> {
     warm(config, &runtime.counter);
     metrics.config_generation.set(1);
     let seed = random_seed();
+    let clock = SystemClock::new();
+    let shared = config.cluster.as_ref().map(|cluster| shared(cluster, clock, seed)).transpose()?.flatten();
     Ok(Arc::new(Edge::new(
         runtime,
         EdgeParts {
             seed,
-            clock: SystemClock::new(),
+            clock,
             wall: WallClock,
             metrics,
             access_log,
             flood: FloodGate::new(FLOOD_PER_SECOND),
             pins: Pins::new(PINNED_RESPONSES),
             transports,
+            shared,
         },
     )))
+}
+
+/// The meeting place of the nodes, if there is one.
+fn shared(cluster: &config::Cluster, clock: SystemClock, seed: u64) -> Result<Option<Shared>, AssembleError> {
+    let Some(url) = &cluster.url else { return Ok(None) };
+    let settings =
+        RedisSettings { url: url.clone(), timeout: cluster.timeout, prefix: cluster.prefix.clone() };
+    let redis = Arc::new(RedisBank::new(&settings, Arc::new(clock), seed)?);
+    // Totals begin anew with each process: so does its name.
+    let name = cluster.node.as_deref().unwrap_or("node");
+    let node = format!("{name}-{seed:016x}");
+    Ok(Some(Shared { node, bank: redis.clone(), redis: Some(redis) }))
 }
 
 /// A credential without its scheme: providers echo the key alone.

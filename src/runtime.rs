@@ -7,9 +7,11 @@
 use crate::auth::KeyRing;
 use crate::catalog::{self, Catalog};
 use crate::chat;
+use crate::cluster::RedisBank;
 use crate::limits::{FloodGate, Limits, Price};
 use crate::meter::{Counter, Family};
 use crate::routing::{Balance, CooldownSet, FailoverPolicy, ModelTable, Pins, Target};
+use crate::store::Bank;
 use crate::telemetry::{AccessLog, Metrics, ProviderMetrics, SystemClock, WallClock};
 use crate::types::ids::RequestIds;
 use crate::types::{Clock, Endpoint, Protocol, Ticks};
@@ -164,7 +166,18 @@ pub struct Edge {
     pub flood: FloodGate,
     pub pins: Pins,
     pub transports: Transports,
+    /// What limits and budgets are shared through; None: this node is alone.
+    pub shared: Option<Shared>,
     pub drain: Drain,
+}
+
+/// What a node shares with others, and through what.
+pub struct Shared {
+    /// This process among all that ever shared: what is granted to it is its own.
+    pub node: String,
+    pub bank: Arc<dyn Bank>,
+    /// Where limits are leased too.
+    pub redis: Option<Arc<RedisBank>>,
 }
 
 /// What an edge is made of.
@@ -178,6 +191,7 @@ pub struct EdgeParts {
     pub flood: FloodGate,
     pub pins: Pins,
     pub transports: Transports,
+    pub shared: Option<Shared>,
 }
 
 /// Random numbers for balancing and jitter. Not for secrets.
@@ -243,6 +257,7 @@ impl Edge {
             flood: parts.flood,
             pins: parts.pins,
             transports: parts.transports,
+            shared: parts.shared,
             drain: Drain { phase: tokio::sync::watch::Sender::new(DrainPhase::Serving) },
         }
     }

@@ -35,7 +35,12 @@ impl AdminPlane {
     /// still answers "ok": the service as a whole is ready, and the new process serves it.
     fn readiness(&self) -> (StatusCode, &'static str, Vec<u8>) {
         match self.edge.drain.phase() {
-            DrainPhase::Serving | DrainPhase::HandedOver => (StatusCode::OK, TEXT, b"ok\n".to_vec()),
+            DrainPhase::Serving | DrainPhase::HandedOver => {
+                let is_lost = self.edge.runtime().limits.till().is_lost();
+                // It serves on, by the rule of `cluster.on_loss`.
+                let detail: &[u8] = if is_lost { b"ok\nsharing: lost\n" } else { b"ok\n" };
+                (StatusCode::OK, TEXT, detail.to_vec())
+            }
             DrainPhase::Leaving | DrainPhase::Cutting => {
                 (StatusCode::SERVICE_UNAVAILABLE, TEXT, b"draining\n".to_vec())
             }

@@ -1,9 +1,9 @@
 //! What a provider, a model and a key must say, and what contradicts what.
 
+use super::mistakes_tests::{DIGEST_OF_K, KEYS, MODELS, only, read, said, with};
 use super::{CountMode, OnLoss};
 use crate::govern::BudgetUnit;
 use crate::types::Money;
-use super::mistakes_tests::{DIGEST_OF_K, KEYS, MODELS, only, read, said, with};
 
 fn provider(more: &str) -> String {
     said(&format!("[providers.x]\n{more}"))

@@ -1,4 +1,5 @@
-//! Background work of the process: reloads, certificate renewal, fresh addresses, second signals.
+//! Background work of the process: reloads, certificate renewal, fresh addresses, shared limits and
+//! budgets, second signals.
 
 use crate::runtime::{DrainPhase, Edge};
 use async_trait::async_trait;
@@ -8,6 +9,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+mod purses;
 
 /// How often files are looked at for changes.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -70,7 +73,8 @@ impl BackgroundService for Jobs {
     async fn start(&self, shutdown: ShutdownWatch) {
         tokio::join!(
             self.watch_files(shutdown.clone()),
-            self.refresh_addresses(shutdown),
+            self.refresh_addresses(shutdown.clone()),
+            purses::run(&self.edge, shutdown),
             self.hear_signals()
         );
     }

@@ -128,7 +128,7 @@ impl Till {
             }
             let (id, amount) = (account.id.clone(), account.amount);
             for purse in &mut account.purses {
-                let is_over = is_last || (wall >= purse.span.end && purse.open == 0);
+                let is_over = (is_last || wall >= purse.span.end) && purse.open == 0;
                 let Some(wanted) = due(purse, amount, u64::from(self.nodes()), is_over, now) else {
                     continue;
                 };

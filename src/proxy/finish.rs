@@ -28,8 +28,7 @@ pub fn finish(edge: &Edge, stream: Option<&Stream>, ctx: &mut Ctx) {
 fn settle(edge: &Edge, ctx: &mut Ctx) {
     let Some(caller) = &mut ctx.caller else { return };
     let record = &ctx.record;
-    let is_answered =
-        (200..300).contains(&record.status) && record.attempts > 0 && record.reason.is_none();
+    let is_answered = (200..300).contains(&record.status) && record.attempts > 0 && record.reason.is_none();
     let is_free = record.endpoint.is_some_and(|endpoint| !endpoint.is_charged());
     let used = match (record.usage, record.cost) {
         (Some(usage), cost) => Settlement::Used { tokens: usage.total(), cost: cost.and_then(Cost::money) },
