@@ -51,6 +51,8 @@ mod t32_model_alias;
 mod t35_models;
 mod t36_codings;
 mod t37_sizes;
+mod t45_budgets;
+mod t46_shared_limits;
 mod t50_drain;
 mod t50_reload;
 mod t51_upgrade;

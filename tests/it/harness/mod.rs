@@ -37,6 +37,7 @@ pub mod corpus;
 mod gateway;
 mod http2;
 mod metrics;
+pub mod redis;
 mod request;
 mod sim;
 mod sse;
