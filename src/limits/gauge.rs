@@ -21,7 +21,8 @@ pub(super) struct Gauge {
     grain: Option<Grain>,
     sliding: Sliding,
     in_flight: u64,
-    pub(super) lease: Lease,
+    /// Only where limits are shared: most are not, and there are many.
+    lease: Option<Box<Lease>>,
 }
 
 /// The part of a limit shared between nodes that this one holds.
@@ -58,7 +59,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 impl Gauge {
     pub(super) fn new(key: GaugeKey) -> Self {
         let grain = key.per.and_then(Grain::of);
-        Self { key, grain, sliding: Sliding::default(), in_flight: 0, lease: Lease::default() }
+        Self { key, grain, sliding: Sliding::default(), in_flight: 0, lease: None }
     }
 
     pub(super) fn used(&mut self, now: Ticks) -> u64 {
@@ -83,9 +84,7 @@ impl Gauge {
         let used = self.used(now);
         let freed = old.map_or(0, |(slot, amount)| self.sliding.held(slot, amount));
         let sum = (used - freed.min(used)).checked_add(amount);
-        self.lease.used_at = self.lease.used_at.max(now);
-        let cap = till.cap(limit, &mut self.lease, may_wait);
-        let cap = match cap {
+        let cap = match self.cap(till, limit, now, may_wait) {
             Cap::Amount(cap) => cap,
             Cap::Cold => {
                 self.lack(till, amount);
@@ -105,10 +104,25 @@ impl Gauge {
         Err(Unfit::Full(Some(wait.unwrap_or(RETRY_AFTER))))
     }
 
+    /// How much of `limit` may be used here.
+    pub(super) fn cap(&mut self, till: &Till, limit: u64, now: Ticks, may_wait: bool) -> Cap {
+        if !till.sharing().has_leases {
+            return Cap::Amount(till.own_share(limit));
+        }
+        let lease = self.lease.get_or_insert_default();
+        lease.used_at = lease.used_at.max(now);
+        till.cap(limit, lease, may_wait)
+    }
+
+    /// What is leased; None where limits are not shared, or this one was never looked at.
+    pub(super) fn lease(&mut self) -> Option<&mut Lease> {
+        self.lease.as_deref_mut()
+    }
+
     /// Notes for the planner that a call lacked `amount`.
     fn lack(&mut self, till: &Till, amount: u64) {
-        if till.sharing().has_leases {
-            self.lease.short = self.lease.short.saturating_add(amount.max(1));
+        if let Some(lease) = &mut self.lease {
+            lease.short = lease.short.saturating_add(amount.max(1));
             till.wake.notify_one();
         }
     }

@@ -134,6 +134,11 @@ impl Chain {
         }
     }
 
+    /// Whether any scope has a limit of requests or tokens, to be told in headers.
+    pub fn has_rates(&self) -> bool {
+        self.scopes.iter().any(|scope| scope.rules.iter().any(|rule| rule.per.is_some()))
+    }
+
     /// Whether any scope has a budget.
     pub fn has_budgets(&self) -> bool {
         self.scopes.iter().any(|scope| !scope.budgets.is_empty())

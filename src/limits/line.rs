@@ -3,14 +3,13 @@
 
 use super::ask::{Ask, Price, Settlement};
 use super::guards::Guards;
-use super::purse::Purse;
+use super::purse::{Account, Purse};
 use super::reservation::Held;
-use super::scope::Fund;
+use super::scope::{Fund, Scope};
 use super::till::{OnLoss, Till};
 use super::{Alert, Exhausted, Level, Refusal};
 use crate::govern::OnUnpriced;
 use crate::types::Ticks;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Output tokens that are paid for at a time while a stream runs.
@@ -89,10 +88,15 @@ impl Line {
         Ok(taken)
     }
 
-    fn purse<'g>(&self, guards: &'g mut Guards<'_>) -> Option<(&'g mut Purse, u64, Arc<str>)> {
-        let account = guards.inner(self.scope)?.account(self.account)?;
-        let (amount, id) = (account.amount, account.id.clone());
-        Some((account.window(self.window)?, amount, id))
+    fn account<'g>(&self, guards: &'g mut Guards<'_>) -> Option<&'g mut Account> {
+        guards.inner(self.scope)?.account(self.account)
+    }
+
+    /// With the budget's amount.
+    fn purse<'g>(&self, guards: &'g mut Guards<'_>) -> Option<(&'g mut Purse, u64)> {
+        let account = self.account(guards)?;
+        let amount = account.amount;
+        Some((account.window(self.window)?, amount))
     }
 
     /// What `tokens` more of the answer come to.
@@ -177,7 +181,7 @@ impl Lines {
     pub(super) fn replace(&mut self, guards: &mut Guards<'_>, taken: Vec<Line>, ask: &Ask<'_>) {
         self.give_back(guards);
         for line in &taken {
-            if let Some((purse, ..)) = line.purse(guards) {
+            if let Some((purse, _)) = line.purse(guards) {
                 purse.reserved = purse.reserved.saturating_add(line.reserved);
                 purse.open = purse.open.saturating_add(1);
             }
@@ -188,7 +192,7 @@ impl Lines {
     /// Gives back all that is held.
     pub(super) fn give_back(&mut self, guards: &mut Guards<'_>) {
         for line in self.all.drain(..) {
-            if let Some((purse, ..)) = line.purse(guards) {
+            if let Some((purse, _)) = line.purse(guards) {
                 purse.reserved = purse.reserved.saturating_sub(line.reserved);
                 purse.open = purse.open.saturating_sub(1);
             }
@@ -208,16 +212,16 @@ impl Lines {
                 (Settlement::Used { cost: Some(money), .. }, true) => money.pico(),
                 (Settlement::Used { cost: None, .. }, true) | (Settlement::Unknown, _) => line.reserved,
             };
-            let scope = guards.scope(line.scope);
-            let Some((purse, amount, account)) = line.purse(guards) else { continue };
+            let fund = guards.scope(line.scope).and_then(|scope| scope.budgets.get(line.fund as usize));
+            let level = guards.scope(line.scope).map_or(Level::Key, Scope::level);
+            let Some(account) = line.account(guards) else { continue };
+            let (amount, id) = (account.amount, account.id.clone());
+            let Some(purse) = account.window(line.window) else { continue };
             purse.spent = purse.spent.saturating_add(actual);
-            let Some((scope, fund)) = scope.and_then(|s| Some((s, s.budgets.get(line.fund as usize)?)))
-            else {
-                continue;
-            };
-            if let Some(percent) = passed(purse, &fund.alerts, amount) {
+            let alerts = fund.map_or(&[] as &[u8], |fund| &fund.alerts);
+            if let Some(percent) = passed(purse, alerts, amount) {
                 let spent = purse.spent.saturating_add(purse.elsewhere);
-                let (account, level) = (account.to_string(), scope.level());
+                let account = id.to_string();
                 till.alerts.raise(Alert { account, level, window: line.window, percent, spent, amount });
             }
         }
@@ -257,7 +261,7 @@ impl Lines {
     fn extend(&mut self, guards: &mut Guards<'_>, till: &Till, tokens: u64, now: Ticks) -> bool {
         for line in &self.all {
             let more = line.more(tokens, self.price);
-            let Some((purse, amount, _)) = line.purse(guards) else { continue };
+            let Some((purse, amount)) = line.purse(guards) else { continue };
             let sum = purse.committed().saturating_add(more);
             let has_bank = till.sharing().has_bank;
             let limit = if has_bank { purse.granted.min(amount) } else { till.own_share(amount) };
@@ -273,7 +277,7 @@ impl Lines {
         for line in &mut self.all {
             let more = line.more(tokens, self.price);
             line.reserved = line.reserved.saturating_add(more);
-            if let Some((purse, ..)) = line.purse(guards) {
+            if let Some((purse, _)) = line.purse(guards) {
                 purse.reserved = purse.reserved.saturating_add(more);
             }
         }

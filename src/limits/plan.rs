@@ -160,11 +160,12 @@ impl Till {
     ) {
         for (place, gauge) in inner.gauges.iter_mut().enumerate() {
             let Some(wanted) = lease_due(gauge, u64::from(self.nodes()), is_last, now) else { continue };
-            gauge.lease.asked_at = Some(now);
-            gauge.lease.short = 0;
             let name = lease_name(&state.name, gauge);
-            round.lessors.insert(name.clone(), (state.clone(), place, wanted.target));
-            round.leases.push(LeaseAsk { name, amount: gauge.lease.amount, wanted: wanted.keep });
+            let Some(lease) = gauge.lease() else { continue };
+            lease.asked_at = Some(now);
+            lease.short = 0;
+            round.leases.push(LeaseAsk { name: name.clone(), amount: lease.amount, wanted: wanted.keep });
+            round.lessors.insert(name, (state.clone(), place, wanted.target));
         }
     }
 
@@ -185,10 +186,10 @@ impl Till {
         for answer in leases {
             let Some((state, place, target)) = round.lessors.get(&answer.name) else { continue };
             let mut inner = state.lock();
-            let Some(gauge) = inner.gauges.get_mut(*place) else { continue };
-            gauge.lease.held = Some(answer.held);
-            gauge.lease.fair = answer.fair;
-            gauge.lease.target = *target;
+            let Some(lease) = inner.gauges.get_mut(*place).and_then(Gauge::lease) else { continue };
+            lease.held = Some(answer.held);
+            lease.fair = answer.fair;
+            lease.target = *target;
         }
         if self.sharing().has_bank || self.sharing().has_leases {
             self.unlist_idle(now);
@@ -199,8 +200,8 @@ impl Till {
     /// Forgets what was leased: the others may have it by now.
     pub fn forget_leases(&self) {
         for state in self.active() {
-            for gauge in &mut state.lock().gauges {
-                gauge.lease.held = None;
+            for lease in state.lock().gauges.iter_mut().filter_map(Gauge::lease) {
+                lease.held = None;
             }
         }
     }
@@ -213,11 +214,13 @@ impl Till {
                 purse.open == 0 && purse.granted == purse.spent && purse.bank.told_spent == purse.spent
             };
             let are_settled = purses.clone().all(is_settled);
-            let is_free = |gauge: &mut Gauge| gauge.used(now) == 0 && gauge.lease.held.unwrap_or(0) == 0;
+            let is_free = |gauge: &mut Gauge| {
+                gauge.used(now) == 0 && gauge.lease().and_then(|lease| lease.held).unwrap_or(0) == 0
+            };
             let is_done = are_settled && inner.gauges.iter_mut().all(is_free);
             if is_done {
                 inner.is_listed = false;
-                inner.gauges.iter_mut().for_each(|gauge| gauge.lease.held = None);
+                inner.gauges.iter_mut().filter_map(Gauge::lease).for_each(|lease| lease.held = None);
             }
             is_done
         });
@@ -278,7 +281,7 @@ struct Wanted {
 
 fn lease_due(gauge: &mut Gauge, nodes: u64, is_last: bool, now: Ticks) -> Option<Wanted> {
     let used = gauge.used(now);
-    let lease = &mut gauge.lease;
+    let lease = gauge.lease()?;
     let is_idle = is_last || (used == 0 && lease.short == 0 && now.since(lease.used_at) > IDLE);
     let room = (lease.amount / (4 * nodes)).max(lease.short).max(1);
     let target = match (is_idle, lease.fair) {

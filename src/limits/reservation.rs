@@ -135,8 +135,9 @@ impl Reservation {
         !held.lines.needs_cover(output) || held.cover(output, now)
     }
 
-    /// Corrects the estimates to what was used. Less is given back, where it still counts; more is
-    /// charged now, over the limit if need be. Only the first call counts.
+    /// Ends the call: its slots come back, and the estimates are corrected to what was used. Less is given
+    /// back, where it still counts; more is charged now, over the limit if need be. Only the first
+    /// settlement counts.
     pub fn settle(&mut self, used: Settlement, now: Ticks) {
         if let Some(held) = self.held.as_deref_mut().filter(|held| !held.is_settled) {
             held.is_settled = true;
@@ -216,19 +217,23 @@ impl Held {
                 }
             }
         }
+        for charge in charges.iter().filter(|charge| charge.unit == LimitUnit::Concurrent) {
+            if let Some(gauge) = guards.inner(charge.scope).and_then(|inner| inner.gauge(charge.gauge)) {
+                gauge.refund(charge.slot, charge.amount);
+            }
+        }
         lines.settle(&mut guards, till, used);
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
+        if self.is_settled {
+            return;
+        }
         let mut guards = Guards::lock(&self.chain);
         for charge in &self.charges {
-            let gives_back = match charge.unit {
-                LimitUnit::Concurrent => true,
-                LimitUnit::Requests => self.is_cancelled,
-                LimitUnit::Tokens => !self.is_settled,
-            };
+            let gives_back = charge.unit != LimitUnit::Requests || self.is_cancelled;
             let gauge = guards.inner(charge.scope).and_then(|inner| inner.gauge(charge.gauge));
             if let Some(gauge) = gauge.filter(|_| gives_back) {
                 gauge.refund(charge.slot, charge.amount);

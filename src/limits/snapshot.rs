@@ -46,7 +46,7 @@ pub(super) fn of(chain: &Chain, till: &Till, model: Option<&str>, now: Ticks) ->
             };
             let Some(gauge) = inner.gauge(rule.gauge).filter(|_| is_meant) else { continue };
             let used = gauge.used(now);
-            let cap = match till.cap(rule.amount, &mut gauge.lease, true) {
+            let cap = match gauge.cap(till, rule.amount, now, true) {
                 Cap::Amount(cap) => cap,
                 Cap::Cold => rule.amount,
                 Cap::Closed => 0,

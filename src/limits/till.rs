@@ -113,9 +113,6 @@ impl Till {
     /// cold.
     pub(super) fn cap(&self, amount: u64, lease: &mut Lease, may_wait: bool) -> Cap {
         lease.amount = amount;
-        if !self.sharing.has_leases {
-            return Cap::Amount(self.own_share(amount));
-        }
         if self.is_lost() || (lease.held.is_none() && !may_wait) {
             return match self.sharing.on_loss {
                 OnLoss::LocalShare => Cap::Amount(self.own_share(amount)),

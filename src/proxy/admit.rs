@@ -164,8 +164,7 @@ async fn authenticate(edge: &Edge, session: &ServerSession, ctx: &mut Ctx) -> Re
             return Err(refusal.into());
         }
     };
-    let told = reservation.snapshot(edge.now());
-    let has_limits = told.requests.is_some() || told.tokens.is_some();
+    let has_limits = chain.has_rates();
     ctx.caller = Some(Caller { principal, has_limits, reservation });
     Ok(())
 }
