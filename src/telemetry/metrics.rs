@@ -56,8 +56,6 @@ pub struct Metrics {
     pub sharing_failures: IntCounter,
     /// Calls under way that hold money or tokens of a budget.
     pub budget_calls: IntGauge,
-    /// Budget alerts raised.
-    pub budget_alerts: IntCounter,
     pub counting: CounterRow<CountKind>,
     pub open_streams: IntGauge,
     pub requests_in_flight: IntGauge,
@@ -128,7 +126,6 @@ impl Metrics {
             sharing_failures: r
                 .counter("sharing_failures_total", "Requests about shared limits and budgets that failed.")?,
             budget_calls: r.gauge("budget_calls", "Calls under way that hold a part of a budget.")?,
-            budget_alerts: r.counter("budget_alerts_total", "Thresholds of budgets that were passed.")?,
             counting: r.row("counting_total", "Prompts counted, by the stage that decided.")?,
             open_streams: r.gauge("open_streams", "Streamed answers under way.")?,
             requests_in_flight: r.gauge("requests_in_flight", "Requests under way, streams included.")?,
