@@ -103,6 +103,19 @@ async fn what_is_lent_to_all_nodes_never_exceeds_the_budget() {
 }
 
 #[tokio::test]
+async fn a_request_older_than_the_newest_of_its_node_changes_nothing() {
+    let Some(redis) = Redis::start(&[]) else { return };
+    // Numbers its requests from the beginning: what it sends is as old as the first one's first.
+    let (now, late) = (redis.bank(1), redis.bank(1));
+    assert_eq!(withdraw(&now, "a", ask(0, 0, 300)).await, (300, 0));
+    assert_eq!(withdraw(&now, "a", ask(300, 100, 500)).await, (500, 100));
+    assert_eq!(withdraw(&late, "a", ask(300, 300, 300)).await, (500, 100));
+    assert_eq!(withdraw(&now, "a", ask(500, 100, 500)).await, (500, 100));
+    assert_eq!(lease(&now, "a", 8).await, (8, None));
+    assert_eq!(lease(&redis.bank(1), "a", 2).await.0, 8);
+}
+
+#[tokio::test]
 async fn amounts_beyond_a_double_are_lent_and_told_without_gaining_anything() {
     let Some(redis) = Redis::start(&[]) else { return };
     let (a, b) = (redis.bank(1), redis.bank(2));

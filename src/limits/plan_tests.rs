@@ -279,6 +279,37 @@ fn nodes_share_a_limit_and_never_exceed_it_together() {
 }
 
 #[test]
+fn a_node_that_holds_all_of_a_limit_gives_others_their_part_under_load() {
+    let specs = [ScopeSpec {
+        name: "key/k".into(),
+        level: Level::Key,
+        limits: vec![requests(300)],
+        budgets: Vec::new(),
+    }];
+    let node = || {
+        let limits = Limits::new(&specs, [["key/k"]], None, shared(OnLoss::LocalShare)).unwrap();
+        Node { limits, open: Vec::new() }
+    };
+    let (mut bank, mut nodes) = (Bank::default(), [node(), node()]);
+    let mut served = [0_u32; 2];
+    for tick in 0..3000_u64 {
+        let now = Ticks::from_start(Duration::from_millis(tick * 100));
+        for (number, node) in nodes.iter_mut().enumerate() {
+            // The second one comes when the first has had everything for a minute.
+            if number == 0 || tick > 600 {
+                let let_in = (0..3).filter(|_| node.begin(0, now, true).is_ok()).count() as u32;
+                served[number] += if tick > 2000 { let_in } else { 0 };
+                node.open.clear();
+                node.exchange(&mut bank, number, now);
+            }
+        }
+    }
+    // In the last hundred seconds there are some five hundred for both.
+    assert!(served.iter().all(|calls| *calls > 150), "{served:?}");
+    assert!(served.iter().sum::<u32>() > 400, "{served:?}");
+}
+
+#[test]
 fn without_the_others_a_limit_is_its_share_or_closed() {
     for (on_loss, allowed) in [(OnLoss::LocalShare, 99), (OnLoss::FailClosed, 0)] {
         let spec = ScopeSpec {

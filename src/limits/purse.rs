@@ -160,4 +160,16 @@ mod tests {
         }
         assert_eq!(account.window(0).unwrap().open, 1);
     }
+
+    #[test]
+    fn the_window_that_was_not_used_longest_is_forgotten_first() {
+        let mut account = account();
+        for (second, hour) in [(0, 1), (1, 2), (2, 3), (3, 4), (4, 1), (5, 5)] {
+            account.current(hour * 3600, at(second)).unwrap().spent += 1;
+        }
+        let mut kept: Vec<(u64, u64)> =
+            account.purses.iter().map(|p| (p.span.start / 3600, p.spent)).collect();
+        kept.sort_unstable();
+        assert_eq!(kept, [(1, 2), (3, 1), (4, 1), (5, 1)]);
+    }
 }
