@@ -113,8 +113,8 @@ fn t45_a_client_that_waits_reads_a_gemini_array_to_its_bracket() {
 #[test]
 fn t45_parallel_calls_never_spend_more_than_there_is_and_nearly_all_of_it() {
     let sim = Sim::start();
-    // About 45 millionths a call.
-    let gateway = Gateway::start(config(Wire::Chat, &sim, "{ usd = \"0.001\", per = \"month\" }"));
+    // About 90 millionths a call.
+    let gateway = Gateway::start(config(Wire::Chat, &sim, "{ usd = \"0.003\", per = \"month\" }"));
     let outcomes: Vec<(u16, u64)> = thread::scope(|scope| {
         let work = |_| scope.spawn(|| (0..10).map(|_| tried(&gateway)).collect::<Vec<_>>());
         let threads: Vec<_> = (0..10).map(work).collect();
@@ -124,9 +124,9 @@ fn t45_parallel_calls_never_spend_more_than_there_is_and_nearly_all_of_it() {
     let lines = gateway.log_when(100);
     let spent: f64 = lines.iter().filter(|line| line["status"] == 200).map(cost).sum();
     let one = cost(lines.iter().find(|line| line["status"] == 200).unwrap());
-    assert!(spent <= 1000.0, "{spent}");
+    assert!(spent <= 3000.0, "{spent}");
     // What the last call reserves, a bound of its prompt, may be more than it costs.
-    assert!(spent >= 1000.0 - 3.0 * one, "{spent}, {one} a call");
+    assert!(spent >= 3000.0 - 5.0 * one, "{spent}, {one} a call");
     let upstream = sim.stats();
     let told = upstream.prompt_tokens as f64 + 2.0 * upstream.output_tokens as f64;
     assert!((told - spent).abs() < 1e-6, "the simulator counts {told}, the gateway {spent}");
@@ -134,7 +134,11 @@ fn t45_parallel_calls_never_spend_more_than_there_is_and_nearly_all_of_it() {
 }
 
 fn tried(gateway: &Gateway) -> (u16, u64) {
-    let mut answer = call(gateway, Wire::Chat, 8);
+    // The simulator counts a token for four bytes, fewer than there are in these: what is settled is
+    // never more than what was counted before.
+    let messages = json!([{"role": "user", "content": "1 2 3 4 5 6 7 8 9 ".repeat(10)}]);
+    let more = json!({"max_tokens": 8, "messages": messages});
+    let mut answer = gateway.send(&Wire::Chat.request_with("m", false, &more));
     let told = answer.json();
     (answer.status, told["usage"]["completion_tokens"].as_u64().unwrap_or_default())
 }
