@@ -3,21 +3,24 @@
 mod credentials;
 
 use crate::archive::Bounds;
-use crate::auth::{KeyRing, KeySpec, ModelGlobs};
+use crate::auth::jwt::{Issuer, KeySource};
+use crate::auth::{Hosts, KeyRing, KeySpec, ModelGlobs, Peppers};
 use crate::catalog::{Auth, Catalog};
 use crate::config::{self, Config};
 use crate::dialect::front::Front;
-use crate::limits::{FloodGate, KeyLimits, Limits};
+use crate::limits::{FloodGate, Level, Limits, ScopeSpec, Till, ZoneError};
 use crate::meter::{Counter, FactorTable, Factors, Family};
 use crate::proxy::connection::ConnectionLimits;
+use crate::proxy::price_bound;
 use crate::routing::{
     Balance, CooldownRules, CooldownSet, FailoverPolicy, ModelTable, Pins, StatusSet, Target,
 };
 use crate::runtime::{
-    Account, Edge, EdgeParts, EdgePolicy, ModelPolicy, OnDisconnect, OnUnsupported, Provider, Runtime,
-    Timeouts, Way,
+    Account, AdminPolicy, Edge, EdgeParts, EdgePolicy, Hook, ModelPolicy, OnDisconnect, OnUnsupported,
+    Provider, Runtime, Timeouts, Way,
 };
 use crate::server::{Certificate, CertificateError, Settings, TlsListener};
+use crate::store::StoreError;
 use crate::telemetry::{AccessLog, LogSink, Metrics, SystemClock, WallClock};
 use crate::types::{Protocol, Secret};
 use crate::upstream::dns::Addresses;
@@ -27,6 +30,9 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
+
+mod keeping;
+mod sharing;
 
 /// Lines the access log may hold before it drops some.
 const LOG_BUFFER_BYTES: usize = 8 * 1024 * 1024;
@@ -48,10 +54,20 @@ pub enum AssembleError {
     Provider { provider: String, what: String },
     #[error("keys: {0}")]
     Keys(String),
+    #[error("issuer {issuer}: {what}")]
+    Issuer { issuer: String, what: String },
+    #[error("budgets: {0}")]
+    Budgets(#[from] ZoneError),
+    #[error("cluster: {0}")]
+    Cluster(#[from] StoreError),
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
     #[error("access log: {0}")]
     AccessLog(std::io::Error),
+    #[error("store: {0}")]
+    Store(String),
+    #[error("the ledger's spool cannot be used: {0}")]
+    Spool(std::io::Error),
 }
 
 /// The process's edge, serving `config`.
@@ -73,19 +89,32 @@ pub fn edge(config: &Config) -> Result<Arc<Edge>, AssembleError> {
     warm(config, &runtime.counter);
     metrics.config_generation.set(1);
     let seed = random_seed();
+    let keeping = keeping::keeping(config, &metrics, seed)?;
+    let clock = SystemClock::new();
+    let shared = sharing::meeting_place(config, keeping.as_ref(), clock, seed)?;
     Ok(Arc::new(Edge::new(
         runtime,
         EdgeParts {
             seed,
-            clock: SystemClock::new(),
+            clock,
             wall: WallClock,
             metrics,
             access_log,
             flood: FloodGate::new(FLOOD_PER_SECOND),
             pins: Pins::new(PINNED_RESPONSES),
             transports,
+            keeping,
+            shared,
         },
     )))
+}
+
+/// The store of a configuration, which must be there.
+///
+/// # Errors
+/// [`AssembleError::Store`].
+pub fn open_store(settings: &config::Store) -> Result<crate::store::Opened, AssembleError> {
+    keeping::open(settings, false)
 }
 
 /// A credential without its scheme: providers echo the key alone.
@@ -143,6 +172,8 @@ pub fn settings(config: &Config) -> Result<Settings, AssembleError> {
         listen: server.listen.clone(),
         tls,
         admin: config.admin.listen,
+        admin_tls: admin_tls(config)?,
+        identities: config.auth.snapshot.clone(),
         workers: if server.workers == 0 { cores } else { server.workers },
         is_work_stealing: server.runtime == config::RuntimeKind::WorkStealing,
         connections: ConnectionLimits {
@@ -155,6 +186,11 @@ pub fn settings(config: &Config) -> Result<Settings, AssembleError> {
         streams_max: server.drain.streams_max,
         upgrade_socket: server.upgrade.socket.clone(),
     })
+}
+
+fn admin_tls(config: &Config) -> Result<Option<Arc<Certificate>>, AssembleError> {
+    let files = config.admin.tls.clone();
+    Ok(files.map(|(cert, key)| Certificate::load(cert, key)).transpose()?)
 }
 
 /// Loads vocabularies before the first request, which would otherwise wait for them.
@@ -183,17 +219,22 @@ impl Builder<'_> {
         let (models, target_cells) = self.models(&indexes);
         let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
         let previous = self.previous;
+        let catalog = self.catalog();
         Ok(Runtime {
             generation: previous.map_or(1, |previous| previous.generation + 1),
             edge: self.edge_policy(),
             kept: bounds(&self.config.responses),
             keys: self.keys()?,
-            limits: Limits::new(&self.key_limits(), previous.map(|previous| &previous.limits)),
+            admin: self.admin_policy(),
+            hooks: self.config.admin.webhooks.iter().map(hook).collect(),
+            limits: self.limits()?,
+            expected_output: self.config.counting.expected_output,
+            price_bound: price_bound(&catalog),
             table: ModelTable::new(&names),
             models,
             providers,
             counter: self.counter(),
-            catalog: self.catalog(),
+            catalog,
             target_cooldowns: CooldownSet::new(
                 &target_cells,
                 previous.map(|p| &p.target_cooldowns),
@@ -226,11 +267,47 @@ impl Builder<'_> {
             digest: key.secret_sha256,
             models: globs(&key.models),
         });
-        KeyRing::new(specs.collect()).map_err(|error| AssembleError::Keys(error.to_string()))
+        let ring = KeyRing::new(specs.collect()).map_err(|error| AssembleError::Keys(error.to_string()))?;
+        let auth = &self.config.auth;
+        Ok(ring.with_peppers(Peppers::new(&auth.peppers)).with_issuers(self.issuers()?))
     }
 
-    fn key_limits(&self) -> Vec<(String, KeyLimits)> {
-        self.config.keys.iter().map(|(id, key)| (id.clone(), key_limits(&key.limits))).collect()
+    /// With the same section an issuer stays, and with it the keys it has fetched.
+    fn issuers(&self) -> Result<Vec<Arc<Issuer>>, AssembleError> {
+        let old = self.previous.map_or(&[] as &[Arc<Issuer>], |previous| previous.keys.issuers());
+        let issuer = |spec: &crate::auth::jwt::IssuerSpec| match old.iter().find(|old| old.spec == *spec) {
+            Some(old) if !matches!(spec.keys, KeySource::File(_)) => Ok(old.clone()),
+            _ => issuer_of(spec),
+        };
+        self.config.auth.issuers.iter().map(issuer).collect()
+    }
+
+    fn admin_policy(&self) -> AdminPolicy {
+        let admin = &self.config.admin;
+        let mut hosts = admin.hosts.clone();
+        if !admin.listen.ip().is_unspecified() {
+            hosts.push(admin.listen.ip().to_string());
+        }
+        let token = admin.token.as_ref().map(|token| crate::auth::digest(token.expose()));
+        AdminPolicy { token, hosts: Hosts::new(hosts) }
+    }
+
+    /// The scopes of static keys; each key's chain is its own scope alone.
+    fn limits(&self) -> Result<Limits, ZoneError> {
+        let previous = self.previous.map(|previous| &previous.limits);
+        let till = match previous {
+            Some(previous) => previous.till().clone(),
+            None => Arc::new(Till::new(sharing::of(self.config))),
+        };
+        let scope = |(id, key): (&String, &config::Key)| ScopeSpec {
+            name: scope_name(id),
+            level: Level::Key,
+            limits: key.limits.clone(),
+            budgets: key.budgets.clone(),
+        };
+        let scopes: Vec<ScopeSpec> = self.config.keys.iter().map(scope).collect();
+        let chains = scopes.iter().map(|scope| [&*scope.name]);
+        Limits::new(&scopes, chains, previous, till)
     }
 
     /// The facts in force: the file's own over the binary's.
@@ -330,6 +407,23 @@ impl Builder<'_> {
         }
         (models, cells)
     }
+}
+
+fn hook(webhook: &config::Webhook) -> Hook {
+    let config::Webhook { url, secret, events, allow_private } = webhook.clone();
+    Hook { url, secret, events, allow_private }
+}
+
+/// An issuer with keys of a file has them from the start.
+fn issuer_of(spec: &crate::auth::jwt::IssuerSpec) -> Result<Arc<Issuer>, AssembleError> {
+    let issuer = Issuer::new(spec.clone());
+    if let KeySource::File(path) = &spec.keys {
+        let fault = |what: String| AssembleError::Issuer { issuer: spec.name.clone(), what };
+        let bytes = std::fs::read(path).map_err(|error| fault(format!("{}: {error}", path.display())))?;
+        let used = issuer.set_keys(&bytes, WallClock.unix_ms());
+        used.map_err(|error| fault(format!("{} {error}", path.display())))?;
+    }
+    Ok(Arc::new(issuer))
 }
 
 fn policy(name: &str, model: &config::Model, targets: Vec<Target>, first_cell: usize) -> ModelPolicy {
@@ -488,12 +582,9 @@ fn globs(models: &[config::ModelPattern]) -> ModelGlobs {
     }))
 }
 
-fn key_limits(limits: &config::KeyLimits) -> KeyLimits {
-    KeyLimits {
-        requests_per_minute: limits.requests_per_minute.map(u64::from),
-        tokens_per_minute: limits.tokens_per_minute,
-        concurrent: limits.concurrent.map(u64::from),
-    }
+/// What is in use of a static key belongs to this name.
+fn scope_name(key: &str) -> Arc<str> {
+    format!("key/{key}").into()
 }
 
 fn factors(families: &config::Families) -> FactorTable {

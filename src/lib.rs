@@ -7,7 +7,7 @@
 //! | 2 | [`dialect`] [`chat`] [`catalog`] [`framing`] | wire formats of vendors, the canonical form, models and prices; SSE, JSON, HTTP/1.1 heads |
 //! | 2 | [`govern`] | tenants, keys, policies, ledger rows: the nouns of governance |
 //! | 3 | [`auth`] [`limits`] [`meter`] [`routing`] | policies: pure decisions over plain values |
-//! | 4 | [`config`] [`telemetry`] [`upstream`] [`archive`] [`store`] | the language, what is told, calls to providers, what is held for clients, durable state |
+//! | 4 | [`config`] [`telemetry`] [`upstream`] [`archive`] [`store`] [`cluster`] | the language, what is told, calls to providers, what is held for clients, durable state, what nodes share |
 //! | – | [`runtime`] | the snapshot a request works with, read by all of floor 5 |
 //! | 5 | [`proxy`] [`admin`] [`jobs`] [`sim`] | data plane, control plane, background, simulator |
 //! | 6 | [`assemble`] [`server`] | config → runtime; the process |
@@ -20,6 +20,7 @@ pub mod auth;
 pub mod catalog;
 pub mod chat;
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod dialect;
 pub mod framing;

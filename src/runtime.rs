@@ -5,15 +5,17 @@
 //! `assemble` builds it. A request takes one snapshot and keeps it; a reload swaps the next one in.
 
 use crate::archive::{Archive, Bounds};
-use crate::auth::KeyRing;
+use crate::auth::{Identities, KeyRing};
 use crate::catalog::{self, Catalog, Quirk};
 use crate::chat;
+use crate::cluster::RedisBank;
 use crate::dialect::codec::embed::rerank;
 use crate::dialect::front::Front;
-use crate::limits::{FloodGate, Limits};
+use crate::limits::{FloodGate, Limits, Price};
 use crate::meter::{Counter, Family};
 use crate::routing::{Balance, CooldownSet, FailoverPolicy, ModelTable, Pins, Target};
-use crate::telemetry::{AccessLog, Metrics, ProviderMetrics, SystemClock, WallClock};
+use crate::store::{Bank, Store, ledger::Ledger};
+use crate::telemetry::{AccessLog, Events, Metrics, ProviderMetrics, SystemClock, WallClock};
 use crate::types::ids::RequestIds;
 use crate::types::{Clock, Endpoint, Protocol, Ticks};
 use crate::upstream::credentials::Credential;
@@ -22,8 +24,13 @@ use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
+
+mod control;
+mod governed;
+
+pub use control::{AdminPolicy, Hook, IdentitySource};
 
 /// One configuration, assembled.
 pub struct Runtime {
@@ -32,7 +39,13 @@ pub struct Runtime {
     /// How much is kept of responses and conversations.
     pub kept: Bounds,
     pub keys: KeyRing,
+    pub admin: AdminPolicy,
+    pub hooks: Vec<Hook>,
     pub limits: Limits,
+    /// Tokens an answer is taken to have whose request states no most.
+    pub expected_output: u64,
+    /// The largest price of the catalogue.
+    pub price_bound: Price,
     pub table: ModelTable,
     pub models: Vec<ModelPolicy>,
     pub providers: Vec<Provider>,
@@ -165,6 +178,14 @@ pub struct Account {
 /// What the process keeps.
 pub struct Edge {
     runtime: ArcSwap<Runtime>,
+    /// Who the store knows. Beside the runtime, not in it: the file and the store change each on its
+    /// own, and neither change can undo the other.
+    identities: ArcSwap<Identities>,
+    /// Limits and budgets of the identities, by the names of their levels.
+    governed: ArcSwap<Limits>,
+    source: AtomicU8,
+    /// What happened and is to be told.
+    pub events: Events,
     pub clock: SystemClock,
     pub wall: WallClock,
     pub ids: RequestIds,
@@ -176,9 +197,29 @@ pub struct Edge {
     /// Responses and conversations that no provider keeps.
     pub archive: Archive,
     pub transports: Transports,
+    /// None without a store: nothing outlives the process.
+    pub keeping: Option<Keeping>,
+    /// What limits and budgets are shared through; None: this node is alone.
+    pub shared: Option<Shared>,
     pub drain: Drain,
     /// For what nobody may guess.
     random: SystemRandom,
+}
+
+/// What outlives the process, and how it gets there. No request waits for it.
+pub struct Keeping {
+    pub store: Arc<dyn Store>,
+    pub bank: Arc<dyn Bank>,
+    pub ledger: Ledger,
+}
+
+/// What a node shares with others, and through what.
+pub struct Shared {
+    /// This process among all that ever shared: what is granted to it is its own.
+    pub node: String,
+    pub bank: Arc<dyn Bank>,
+    /// Where limits are leased too.
+    pub redis: Option<Arc<RedisBank>>,
 }
 
 /// What an edge is made of.
@@ -192,6 +233,8 @@ pub struct EdgeParts {
     pub flood: FloodGate,
     pub pins: Pins,
     pub transports: Transports,
+    pub keeping: Option<Keeping>,
+    pub shared: Option<Shared>,
 }
 
 /// Random numbers for balancing and jitter. Not for secrets.
@@ -278,6 +321,13 @@ impl Edge {
     pub fn new(runtime: Runtime, parts: EdgeParts) -> Self {
         Self {
             runtime: ArcSwap::from_pointee(runtime),
+            identities: ArcSwap::default(),
+            governed: ArcSwap::from_pointee(Limits::none()),
+            source: AtomicU8::new(match parts.keeping {
+                Some(_) => IdentitySource::Missing,
+                None => IdentitySource::Nothing,
+            } as u8),
+            events: Events::default(),
             clock: parts.clock,
             wall: parts.wall,
             ids: RequestIds::new(parts.seed),
@@ -289,6 +339,8 @@ impl Edge {
             archive: Archive::default(),
             random: SystemRandom::new(),
             transports: parts.transports,
+            keeping: parts.keeping,
+            shared: parts.shared,
             drain: Drain { phase: tokio::sync::watch::Sender::new(DrainPhase::Serving) },
         }
     }
@@ -301,6 +353,42 @@ impl Edge {
     /// Puts the next configuration in force. Requests under way keep theirs.
     pub fn swap(&self, next: Runtime) {
         self.runtime.store(Arc::new(next));
+    }
+
+    pub fn store(&self) -> Option<&Arc<dyn Store>> {
+        self.keeping.as_ref().map(|keeping| &keeping.store)
+    }
+
+    /// Who the store knows.
+    pub fn identities(&self) -> arc_swap::Guard<Arc<Identities>> {
+        self.identities.load()
+    }
+
+    /// Puts the next snapshot of the store's identities in force, with their limits: for all requests
+    /// that begin now. What is in use goes on by the names of the levels.
+    pub fn swap_identities(&self, next: Arc<Identities>) {
+        match governed::limits(&next, &self.governed.load(), self.runtime().limits.till().clone()) {
+            Ok(limits) => self.governed.store(Arc::new(limits)),
+            // Checked when it was written; the limits before stay in force.
+            Err(error) => log::error!("limits from the store are not taken: {error}"),
+        }
+        self.identities.store(next);
+    }
+
+    /// The limits of who the store knows.
+    pub fn governed(&self) -> Arc<Limits> {
+        self.governed.load_full()
+    }
+
+    pub fn identity_source(&self) -> IdentitySource {
+        IdentitySource::ALL
+            .into_iter()
+            .find(|source| *source as u8 == self.source.load(Ordering::Relaxed))
+            .unwrap_or(IdentitySource::Nothing)
+    }
+
+    pub fn set_identity_source(&self, source: IdentitySource) {
+        self.source.store(source as u8, Ordering::Relaxed);
     }
 
     pub fn now(&self) -> Ticks {

@@ -1,10 +1,17 @@
-//! All static keys of a configuration, looked up by the digest of what a client presents.
+//! From what a client presents to who it is: static keys of the configuration by digest, virtual
+//! keys of the store by public id and keyed hash.
 //!
-//! A plain SHA-256 is enough because keys are long and random, not passwords. Invariant: the
-//! secrets themselves are never stored, and the time of an answer does not depend on how close a
-//! guess is.
+//! A plain SHA-256 is enough for static keys because they are long and random, not passwords.
+//! Invariant: no secret is kept, and neither text nor time of an answer tells an unknown credential
+//! from a wrong, expired or blocked one.
 
+use super::identities::Identities;
+use super::jwt::Issuer;
+use super::pepper::Peppers;
+use super::principal::Rules;
+use super::token::{self, TokenKind};
 use super::{AuthError, ModelGlobs, Principal};
+use crate::govern::Actor;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,10 +38,13 @@ pub struct SharedSecret {
     pub second: String,
 }
 
-/// The keys that are let in.
+/// What of the configuration decides who is let in. The virtual keys lie in [`Identities`], which
+/// change with the store and not with the file.
 #[derive(Debug, Default)]
 pub struct KeyRing {
     by_digest: HashMap<[u8; 32], Arc<Principal>>,
+    peppers: Peppers,
+    issuers: Vec<Arc<Issuer>>,
 }
 
 /// SHA-256 of a secret, as stored.
@@ -51,21 +61,71 @@ impl KeyRing {
             if let Some(first) = by_digest.get(&key.digest) {
                 return Err(SharedSecret { first: first.key_id.to_string(), second: key.id });
             }
-            let principal = Principal { key_id: key.id.into(), index, models: key.models };
+            let principal = Principal {
+                key_id: key.id.into(),
+                index: Some(index),
+                app: None,
+                scopes: Arc::from([]),
+                rules: Rules::Static(key.models),
+            };
             by_digest.insert(key.digest, Arc::new(principal));
         }
-        Ok(Self { by_digest })
+        Ok(Self { by_digest, ..Self::default() })
     }
 
-    /// The holder of `presented`. A request without a credential passes `""`, which takes the same
-    /// time and never succeeds.
+    pub fn with_peppers(mut self, peppers: Peppers) -> Self {
+        self.peppers = peppers;
+        self
+    }
+
+    pub fn with_issuers(mut self, issuers: Vec<Arc<Issuer>>) -> Self {
+        self.issuers = issuers;
+        self
+    }
+
+    pub fn issuers(&self) -> &[Arc<Issuer>] {
+        &self.issuers
+    }
+
+    pub fn peppers(&self) -> &Peppers {
+        &self.peppers
+    }
+
+    /// The holder of `presented` at `now_ms`, milliseconds since 1970. A request without a credential
+    /// passes `""`, which takes the same time and never succeeds.
     ///
     /// # Errors
     /// [`AuthError::Invalid`], the same for every cause.
-    pub fn authenticate(&self, presented: &str) -> Result<&Arc<Principal>, AuthError> {
+    pub fn authenticate(
+        &self,
+        identities: &Identities,
+        presented: &str,
+        now_ms: u64,
+    ) -> Result<Arc<Principal>, AuthError> {
+        if !self.issuers.is_empty() && is_jwt(presented) {
+            return self.token(identities, presented, now_ms);
+        }
         if presented.len() > PRESENTED_BYTES_MAX {
             return Err(AuthError::Invalid);
         }
+        match token::public_id(TokenKind::Key, presented) {
+            Some(public) => self.virtual_key(identities, public, presented, now_ms),
+            None => self.static_key(presented),
+        }
+    }
+
+    /// Every issuer looks at it: what a token says of itself chooses nothing before it is proved.
+    fn token(
+        &self,
+        identities: &Identities,
+        presented: &str,
+        now_ms: u64,
+    ) -> Result<Arc<Principal>, AuthError> {
+        let proofs = self.issuers.iter().map(|issuer| issuer.authenticate(identities, presented, now_ms));
+        proofs.into_iter().find_map(Result::ok).ok_or(AuthError::Invalid)
+    }
+
+    fn static_key(&self, presented: &str) -> Result<Arc<Principal>, AuthError> {
         let digest = digest(presented);
         // The map compares digests, which tell a guesser nothing about secrets. The compare that
         // decides is constant in time all the same, and is made for an unknown digest too.
@@ -73,10 +133,51 @@ impl KeyRing {
         let stored = found.map_or(&[0; 32], |(stored, _)| stored);
         let is_equal = bool::from(stored.ct_eq(&digest));
         match found {
-            Some((_, principal)) if is_equal && !presented.is_empty() => Ok(principal),
+            Some((_, principal)) if is_equal && !presented.is_empty() => Ok(principal.clone()),
             _ => Err(AuthError::Invalid),
         }
     }
+
+    /// A key of the form made here may still be a static one: somebody's own choice of a secret.
+    fn virtual_key(
+        &self,
+        identities: &Identities,
+        public: &str,
+        presented: &str,
+        now_ms: u64,
+    ) -> Result<Arc<Principal>, AuthError> {
+        let entry = identities.key(public);
+        let kept = entry.map_or([None, None], |entry| entry.hashes(now_ms));
+        // Also where there is nothing to compare with: an unknown key takes as long as a wrong one.
+        let is_right = self.peppers.verify(presented, &kept);
+        match entry {
+            Some(entry) if is_right && now_ms < entry.expires_ms => {
+                entry.principal.clone().ok_or(AuthError::Invalid)
+            }
+            Some(_) => Err(AuthError::Invalid),
+            None => self.static_key(presented),
+        }
+    }
+
+    /// The user of the admin API whose token this is.
+    ///
+    /// # Errors
+    /// [`AuthError::Invalid`], the same for every cause.
+    pub fn user(&self, identities: &Identities, presented: &str) -> Result<Arc<Actor>, AuthError> {
+        let public = token::public_id(TokenKind::User, presented).unwrap_or_default();
+        let entry = identities.user(public);
+        let kept = entry.and_then(|entry| entry.hash.as_ref());
+        let is_right = self.peppers.verify(presented, &[kept]);
+        match entry {
+            Some(entry) if is_right && entry.is_active => Ok(entry.actor.clone()),
+            _ => Err(AuthError::Invalid),
+        }
+    }
+}
+
+/// The form of a compact JWS, whose header is a JSON object.
+fn is_jwt(presented: &str) -> bool {
+    presented.starts_with("ey") && presented.bytes().filter(|byte| *byte == b'.').count() == 2
 }
 
 #[cfg(test)]
@@ -87,11 +188,15 @@ mod tests {
         KeySpec { id: id.into(), digest: digest(secret), models: ModelGlobs::new(["gpt-5", "text-*"]) }
     }
 
+    fn ask(ring: &KeyRing, presented: &str) -> Result<Arc<Principal>, AuthError> {
+        ring.authenticate(&Identities::default(), presented, 0)
+    }
+
     #[test]
     fn the_right_secret_finds_its_holder_with_models_and_index() {
         let ring = KeyRing::new(vec![key("ci", "tg-one"), key("dev", "tg-two")]).unwrap();
-        let dev = ring.authenticate("tg-two").unwrap();
-        assert_eq!((&*dev.key_id, dev.index), ("dev", 1));
+        let dev = ask(&ring, "tg-two").unwrap();
+        assert_eq!((&*dev.key_id, dev.index), ("dev", Some(1)));
         assert!(dev.may_use("text-embedding-3") && !dev.may_use("claude"));
     }
 
@@ -100,14 +205,21 @@ mod tests {
         let ring = KeyRing::new(vec![key("ci", "tg-one")]).unwrap();
         let long = "x".repeat(PRESENTED_BYTES_MAX + 1);
         for wrong in ["", "tg-on", "tg-one ", "tg-onE", &long] {
-            assert_eq!(ring.authenticate(wrong).err(), Some(AuthError::Invalid), "{wrong}");
+            assert_eq!(ask(&ring, wrong).err(), Some(AuthError::Invalid), "{wrong}");
         }
     }
 
     #[test]
     fn an_empty_secret_in_the_configuration_does_not_open_the_door() {
         let ring = KeyRing::new(vec![key("oops", "")]).unwrap();
-        assert_eq!(ring.authenticate("").err(), Some(AuthError::Invalid));
+        assert_eq!(ask(&ring, "").err(), Some(AuthError::Invalid));
+    }
+
+    #[test]
+    fn a_static_key_may_have_the_form_of_a_virtual_one() {
+        let made = token::mint(TokenKind::Key).unwrap();
+        let ring = KeyRing::new(vec![key("own", made.text.expose())]).unwrap();
+        assert!(ask(&ring, made.text.expose()).is_ok());
     }
 
     #[test]

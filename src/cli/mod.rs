@@ -1,5 +1,7 @@
 //! The command line: one file a command.
 
+mod admin;
+mod audit;
 mod check;
 mod count;
 mod facts;
@@ -27,6 +29,7 @@ Examples:
   tidegate check conf/tidegate.toml            is this file right?
   tidegate serve --config conf/tidegate.toml   run
   tidegate upgrade --config conf/tidegate.toml replace the running binary, no stream cut
+  tidegate teams create research --tenant acme --budget 25/month
   tidegate models --search opus                what is known of models, and what they cost
   echo 'How long is this?' | tidegate count --model gpt-5";
 
@@ -48,6 +51,24 @@ enum Command {
     Models(models::Models),
     /// List the providers of the catalogue: protocols, addresses, credentials.
     Providers(providers::Providers),
+    /// Organisations: what teams, users and plans lie in.
+    Tenants(admin::Things),
+    /// Teams of a tenant.
+    Teams(admin::Things),
+    /// Apps of a team: what calls.
+    Apps(admin::Things),
+    /// Virtual keys of an app.
+    Keys(admin::Things),
+    /// Users of the admin API.
+    Users(admin::Things),
+    /// Plans that models are published under.
+    Plans(admin::Things),
+    /// Apps' subscriptions to plans.
+    Subscriptions(admin::Things),
+    /// What was called, and what it cost.
+    Usage(admin::Usage),
+    /// Check the audit log.
+    Audit(audit::Audit),
     /// Print the version.
     Version,
 }
@@ -63,6 +84,15 @@ pub fn main() -> ExitCode {
         Command::Count(command) => command.run(),
         Command::Models(command) => command.run(),
         Command::Providers(command) => command.run(),
+        Command::Tenants(things) => things.run(admin::Noun::Tenants),
+        Command::Teams(things) => things.run(admin::Noun::Teams),
+        Command::Apps(things) => things.run(admin::Noun::Apps),
+        Command::Keys(things) => things.run(admin::Noun::Keys),
+        Command::Users(things) => things.run(admin::Noun::Users),
+        Command::Plans(things) => things.run(admin::Noun::Plans),
+        Command::Subscriptions(things) => things.run(admin::Noun::Subscriptions),
+        Command::Usage(usage) => usage.run(),
+        Command::Audit(command) => command.run(),
         Command::Version => {
             println!("tidegate {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS

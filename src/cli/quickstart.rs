@@ -1,9 +1,13 @@
 //! `tidegate quickstart`: everything in one process, on the loopback, with no account.
 
+use crate::auth::token;
 use crate::config;
 use crate::sim::{self, Scenario, SimOptions};
 use clap::Args;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -15,12 +19,14 @@ pub struct Quickstart {
     #[arg(long, default_value_t = 8080)]
     port: u16,
     /// Port of metrics and health, on the loopback.
-    #[arg(long, default_value_t = 9090)]
+    #[arg(long, default_value_t = ADMIN_PORT)]
     admin_port: u16,
     /// Where the small files of a running process go.
     #[arg(long, default_value = "run", value_name = "FOLDER")]
     run: PathBuf,
 }
+
+const ADMIN_PORT: u16 = 9090;
 
 /// The demo key. It opens nothing but a simulator on the loopback.
 const DEMO_KEY: &str = "tg-demo-key";
@@ -46,10 +52,22 @@ impl Quickstart {
             Err(error) => return super::fail(&error),
         };
         let text = self.config(simulator.addr());
-        let demo = |name: &str| (name == "TIDEGATE_DEMO_KEY").then(|| DEMO_KEY.to_owned());
+        let (token, pepper) = match (token::digits(32), self.pepper()) {
+            (Ok(token), Ok(pepper)) => (token, pepper),
+            (Err(error), _) => return super::fail(&error),
+            (_, Err(error)) => {
+                return super::fail(&format!("cannot keep a pepper in {}: {error}", self.run.display()));
+            }
+        };
+        let demo = |name: &str| match name {
+            "TIDEGATE_DEMO_KEY" => Some(DEMO_KEY.to_owned()),
+            "TIDEGATE_ADMIN_TOKEN" => Some(token.clone()),
+            "TIDEGATE_PEPPER" => Some(pepper.clone()),
+            _ => None,
+        };
         match config::parse("quickstart", &text, &demo) {
             Ok(config) => {
-                self.greet();
+                self.greet(&token);
                 super::serve::serve(&config, PathBuf::new(), false)
             }
             Err(report) => {
@@ -73,6 +91,14 @@ streams_max = "5s"
 socket = "{run}/tidegate-quickstart.sock"
 [admin]
 listen = "127.0.0.1:{admin}"
+token = "env:TIDEGATE_ADMIN_TOKEN"
+[auth]
+pepper = "env:TIDEGATE_PEPPER"
+snapshot = "{run}/quickstart-identities.sealed"
+[store]
+url = "sqlite:{run}/quickstart.db"
+[ledger]
+spool = "{run}/quickstart-spool"
 [log]
 access = "stdout"
 level = "warn"
@@ -103,7 +129,29 @@ secret = "env:TIDEGATE_DEMO_KEY"
         )
     }
 
-    fn greet(&self) {
+    /// What the commands must say where the port is not the usual one.
+    fn at(&self) -> String {
+        if self.admin_port == ADMIN_PORT {
+            return String::new();
+        }
+        format!(" --admin http://127.0.0.1:{}", self.admin_port)
+    }
+
+    /// Made at the first start and kept, or keys made with it would end with the process.
+    fn pepper(&self) -> std::io::Result<String> {
+        let path = self.run.join("quickstart.pepper");
+        match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            found => return found.map(|text| text.trim().to_owned()),
+        }
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.run)?;
+        let pepper = token::digits(43).map_err(std::io::Error::other)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        file.write_all(pepper.as_bytes())?;
+        Ok(pepper)
+    }
+
+    fn greet(&self, token: &str) {
         let port = self.port;
         println!(
             r#"Tidegate on http://127.0.0.1:{port} (simulated models: gpt-demo, claude-demo, gemini-demo; any other name works too)
@@ -111,8 +159,15 @@ secret = "env:TIDEGATE_DEMO_KEY"
 Try it:
   curl http://127.0.0.1:{port}/v1/chat/completions -H 'authorization: Bearer {DEMO_KEY}' -H 'content-type: application/json' -d '{{"model":"gpt-demo","messages":[{{"role":"user","content":"Hello"}}]}}'
 
+Give a team a key with a budget, in another terminal:
+  export TIDEGATE_ADMIN_TOKEN={token}
+  tidegate tenants create acme{at}
+  tidegate teams create research --tenant acme --budget 25/month{at}
+  tidegate keys create ci --team research{at}
+
 Metrics and health: http://127.0.0.1:{admin}/metrics  /readyz. Stop with Ctrl-C."#,
-            admin = self.admin_port
+            admin = self.admin_port,
+            at = self.at()
         );
     }
 }

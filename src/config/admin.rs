@@ -1,23 +1,51 @@
 //! `[admin]`: the listener of operators and probes.
 
+use super::base_url;
 use super::collector::Collector;
-use super::listener::listen;
+use super::listener::{file, listen};
 use super::reader::Reader;
 use super::secret;
 use super::value::Value;
 use crate::types::Secret;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admin {
-    /// A loopback address.
+    /// A loopback address, or any one with TLS and a token.
     pub listen: SocketAddr,
+    /// The installation owner's.
     pub token: Option<Secret>,
+    /// Names it is asked for by, besides the loopback's.
+    pub hosts: Vec<String>,
+    /// Certificate and key.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    pub webhooks: Vec<Webhook>,
 }
+
+/// `[[admin.webhooks]]`: who is told what happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    pub url: String,
+    /// Signs what is sent.
+    pub secret: Secret,
+    /// Kinds of events, or beginnings of them with `*`; all where there are none.
+    pub events: Vec<String>,
+    /// Whether the address may be a private one.
+    pub allow_private: bool,
+}
+
+const TOKEN_BYTES_MIN: usize = 16;
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)), token: None }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
+            token: None,
+            hosts: Vec::new(),
+            tls: None,
+            webhooks: Vec::new(),
+        }
     }
 }
 
@@ -39,9 +67,22 @@ impl Admin {
             claim_default(&mut reader);
         }
         let admin = Self {
-            listen: reader.or("listen", Self::default().listen, loopback),
-            token: reader.take("token", secret::secret).map(|found| found.secret),
+            listen: reader.or("listen", Self::default().listen, listen),
+            token: reader.take("token", token),
+            hosts: reader.or("hosts", Vec::new(), |v, c| v.list(c, "a list of names", host)),
+            tls: reader.take("tls", tls),
+            webhooks: reader
+                .or("webhooks", Vec::new(), |v, c| v.list(c, "tables `[[admin.webhooks]]`", Webhook::read)),
         };
+        let is_guarded = reader.has("tls") && reader.has("token");
+        if !admin.listen.ip().is_loopback() && !is_guarded {
+            let message = format!(
+                "the admin listener is not on a loopback address ({}), and lacks TLS or a token",
+                admin.listen.ip()
+            );
+            let help = "add `tls = { cert = …, key = … }` and `token = \"env:…\"`, or listen on 127.0.0.1";
+            reader.fail(message, Some(help));
+        }
         reader.done();
         Some(admin)
     }
@@ -55,14 +96,50 @@ fn claim_default(reader: &mut Reader<'_, '_, '_>) {
     }
 }
 
-fn loopback(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<SocketAddr> {
-    let address = listen(value, collector)?;
-    if !address.ip().is_loopback() {
-        value.fail_help(
-            collector,
-            format!("the admin listener must be on a loopback address, {} is not", address.ip()),
-            "TLS and the token for it come with the admin API; until then scrape it from this machine",
-        );
+/// Whoever knows it owns the installation.
+fn token(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Secret> {
+    let found = secret::secret(value, collector)?;
+    if collector.looks_outside() && found.secret.expose().len() < TOKEN_BYTES_MIN {
+        let message = format!("an admin token has at least {TOKEN_BYTES_MIN} characters");
+        value.fail_help(collector, message, "make one with: openssl rand -hex 32");
+        return None;
     }
-    Some(address)
+    Some(found.secret)
+}
+
+fn host(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<String> {
+    let text = value.string(collector, "a name")?;
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':');
+    if text.is_empty() || text.len() > 255 || !text.bytes().all(is_plain) {
+        value.fail_help(collector, "this is no name of a host", "such as \"admin.example\", without a port");
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+fn tls(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<(PathBuf, PathBuf)> {
+    let mut reader = Reader::open(value, collector)?;
+    let cert = reader.need("cert", "such as cert = \"conf/tls/admin.pem\"", file);
+    let key = reader.need("key", "such as key = \"conf/tls/admin.key\"", file);
+    reader.done();
+    Some((cert?, key?))
+}
+
+impl Webhook {
+    fn read(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Self> {
+        let mut reader = Reader::open(value, collector)?;
+        let url = reader.need("url", "such as url = \"https://hooks.example/tidegate\"", target);
+        let secret = reader.need("secret", "such as secret = \"env:TIDEGATE_HOOK\"", secret::secret);
+        let events = reader.or("events", Vec::new(), |v, c| {
+            v.list(c, "a list of events", |v, c| v.string(c, "an event").map(str::to_owned))
+        });
+        let allow_private = reader.or("allow_private", false, |v, c| v.boolean(c));
+        reader.done();
+        Some(Self { url: url?, secret: secret?.secret, events, allow_private })
+    }
+}
+
+/// A whole URL; like a base URL it holds no user, password or query.
+fn target(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<String> {
+    base_url::base_url(value, collector).map(|url| url.as_str().to_owned())
 }

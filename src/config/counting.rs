@@ -4,7 +4,7 @@
 
 use super::choice::choice;
 use super::collector::Collector;
-use super::number::decimal;
+use super::number::{decimal, integer};
 use super::reader::Reader;
 use super::value::Value;
 
@@ -13,6 +13,8 @@ pub struct Counting {
     pub default: CountMode,
     /// Vocabularies loaded before the first request, so that it does not wait for them.
     pub warm: Vec<Vocabulary>,
+    /// Tokens an answer is taken to have whose request states no most, until it is known.
+    pub expected_output: u64,
     pub families: Families,
 }
 
@@ -53,7 +55,12 @@ pub struct Factors {
 
 impl Default for Counting {
     fn default() -> Self {
-        Self { default: CountMode::Bound, warm: vec![Vocabulary::O200k], families: Families::default() }
+        Self {
+            default: CountMode::Bound,
+            warm: vec![Vocabulary::O200k],
+            expected_output: 1024,
+            families: Families::default(),
+        }
     }
 }
 
@@ -85,6 +92,7 @@ impl Counting {
             default: reader.or("default", d.default, count_mode),
             warm: reader
                 .or("warm", d.warm, |v, c| v.list(c, "a list of vocabularies", choice(VOCABULARIES, &[]))),
+            expected_output: reader.or("expected_output", d.expected_output, integer(1..=1_000_000)),
             families: reader.or("families", d.families, Families::read),
         };
         reader.done();

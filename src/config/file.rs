@@ -1,11 +1,14 @@
 //! One configuration file: its text becomes a [`Config`], or a [`Report`].
 
 use super::admin::Admin;
+use super::auth::Auth;
 use super::catalog::CatalogSettings;
+use super::cluster::Cluster;
 use super::collector::Collector;
 use super::counting::Counting;
 use super::key::Key;
 use super::kind::Kinds;
+use super::ledger::Ledger;
 use super::log::Log;
 use super::model::Model;
 use super::pattern::ModelPattern;
@@ -14,6 +17,7 @@ use super::reader::Reader;
 use super::report::Report;
 use super::responses::Responses;
 use super::server::Server;
+use super::store::Store;
 use super::syntax;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -28,10 +32,17 @@ const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub struct Config {
     pub server: Server,
     pub admin: Admin,
+    pub auth: Auth,
     pub counting: Counting,
     pub catalog: CatalogSettings,
     pub responses: Responses,
+    /// None: this node is alone.
+    pub cluster: Option<Cluster>,
     pub log: Log,
+    /// None: nothing is kept.
+    pub store: Option<Store>,
+    /// Written where there is a store.
+    pub ledger: Ledger,
     pub providers: BTreeMap<String, Provider>,
     /// By the name in the file, which may be a pattern.
     pub models: BTreeMap<String, Model>,
@@ -129,10 +140,20 @@ pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Res
     let mut root = Reader::root(document.get_ref(), collector);
     let server = Server::read(&mut root);
     let admin = Admin::read(&mut root);
+    let auth = root.or("auth", Auth::default(), Auth::read);
     let counting = root.or("counting", Counting::default(), Counting::read);
     let catalog = root.or("catalog", CatalogSettings::default(), CatalogSettings::read);
     let responses = root.or("responses", Responses::default(), Responses::read);
+    let cluster = root.take("cluster", Cluster::read);
     let log = root.or("log", Log::default(), Log::read);
+    let has_store = root.has("store");
+    let store = root.take("store", Store::read);
+    let ledger = root.or("ledger", Ledger::default(), |value, collector| {
+        if !has_store {
+            value.fail_head(collector, "a ledger needs a store", Some("add [store] with its `url`"));
+        }
+        Ledger::read(value, collector)
+    });
     let is_unread = catalog.file.is_some() && !root.collector.looks_outside();
     let kinds = Kinds { facts: &catalog.facts, is_unread };
     let written = root.take("providers", |v, c| Provider::read_all(v, c, &kinds));
@@ -142,27 +163,24 @@ pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Res
     let patterns: Option<Vec<ModelPattern>> =
         models.as_ref().map(|models| models.values().map(|model| model.pattern.clone()).collect());
     let keys = root.take("keys", |v, c| Key::read_all(v, c, patterns.as_deref()));
-    refuse_later_sections(&mut root);
     require_some(&mut root);
     root.done();
     let providers = providers.unwrap_or_default();
     Ok(Config {
         server,
         admin,
+        auth,
         counting,
         catalog,
         responses,
+        cluster,
         log,
+        store,
+        ledger,
         providers: providers.into_iter().filter_map(|(name, read)| Some((name, read?))).collect(),
         models: models.unwrap_or_default(),
         keys: keys.unwrap_or_default(),
     })
-}
-
-fn refuse_later_sections(root: &mut Reader<'_, '_, '_>) {
-    let help = "leave it out: this node keeps its limits in memory and its keys in this file";
-    root.refuse("store", "`store` is not in this release", Some(help));
-    root.refuse("cluster", "`cluster` is not in this release", Some(help));
 }
 
 /// An empty or half-written file must not replace a good one, so a file that could not serve one
@@ -173,7 +191,12 @@ fn require_some(root: &mut Reader<'_, '_, '_>) {
         ("models", "no model: nothing could be called", "add [models.NAME] with its `targets`"),
         ("keys", "no key: nobody could call", "add [keys.NAME] with its `secret`"),
     ];
+    // Keys of the store are keys too.
+    let has_others = root.has("store") && root.has("auth");
     for (key, message, help) in wanted {
+        if key == "keys" && has_others {
+            continue;
+        }
         if root.is_empty_at(key) {
             root.fail(message, Some(help));
         }

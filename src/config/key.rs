@@ -1,13 +1,15 @@
 //! `[keys.*]`: static keys of clients.
 
+use super::budget::budgets;
 use super::collector::Collector;
+use super::limits::limits;
 use super::name::{check_name, model_name_fault};
 use super::near::{self, quoted};
-use super::number::integer;
 use super::pattern::ModelPattern;
 use super::reader::Reader;
 use super::secret::{self, Found};
 use super::value::Value;
+use crate::govern::{Budget, Limit};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -17,16 +19,9 @@ pub struct Key {
     pub secret_sha256: [u8; 32],
     /// What the key may call; everything where the file does not say. Never empty.
     pub models: Vec<ModelPattern>,
-    pub limits: KeyLimits,
-}
-
-/// None: without limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KeyLimits {
-    pub requests_per_minute: Option<u32>,
-    pub tokens_per_minute: Option<u64>,
-    /// Calls at a time, each held until its stream has ended.
-    pub concurrent: Option<u32>,
+    /// Without any: without limit.
+    pub limits: Vec<Limit>,
+    pub budgets: Vec<Budget>,
 }
 
 /// What a key is told apart by: its digest, or where it would come from when nothing is resolved.
@@ -72,8 +67,10 @@ impl Key {
         }
         let everything = vec![ModelPattern::any()];
         let allowed = reader.or("models", everything, |v, c| allow_list(v, c, models));
-        let limits = reader.or("limits", KeyLimits::default(), KeyLimits::read);
-        reader.refuse("budget", "budgets come with the store, not in this release", None);
+        let limits = reader.or("limits", Vec::new(), limits);
+        let is_model =
+            |name: &str| models.is_none_or(|models| models.iter().any(|model| model.matches(name)));
+        let budgets = reader.or("budget", Vec::new(), |v, c| budgets(v, c, &is_model));
         let is_resolved = reader.collector.looks_outside();
         reader.done();
         let (secret_sha256, identity) = match (digest, secret) {
@@ -84,20 +81,7 @@ impl Key {
             }
             (None, None) => return None,
         };
-        Some((Self { secret_sha256, models: allowed, limits }, identity))
-    }
-}
-
-impl KeyLimits {
-    fn read(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Self> {
-        let mut reader = Reader::open(value, collector)?;
-        let limits = Self {
-            requests_per_minute: reader.take("requests_per_minute", integer(1..=10_000_000)),
-            tokens_per_minute: reader.take("tokens_per_minute", integer(1..=1_000_000_000_000)),
-            concurrent: reader.take("concurrent", integer(1..=1_000_000)),
-        };
-        reader.done();
-        Some(limits)
+        Some((Self { secret_sha256, models: allowed, limits, budgets }, identity))
     }
 }
 

@@ -127,7 +127,9 @@ fn addresses_are_literal_and_taken_once() {
     assert!(said(default).contains("the default of admin.listen, is listened on by server.listen[0]"));
     assert!(said("[admin]\nlisten = \"127.0.0.1:8080\"").contains("by server.listen"));
     assert_eq!(said("[server]\nlisten = []"), "nothing to listen on");
-    assert!(said("[admin]\nlisten = \"0.0.0.0:9091\"").contains("must be on a loopback address"));
+    assert!(said("[admin]\nlisten = \"0.0.0.0:9091\"").contains("lacks TLS or a token"));
+    let half = "[admin]\nlisten = \"0.0.0.0:9091\"\ntoken = \"env:A_TOKEN_OF_GOOD_LENGTH\"";
+    assert!(said(half).contains("lacks TLS or a token"));
 }
 
 #[test]

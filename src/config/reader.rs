@@ -94,14 +94,6 @@ impl<'a, 'c, 'e> Reader<'a, 'c, 'e> {
         }
     }
 
-    /// A key that is understood and not accepted yet.
-    pub(super) fn refuse(&mut self, key: &'static str, message: &str, help: Option<&str>) {
-        if let Some(value) = self.value(key) {
-            value.hide(self.collector);
-            value.fail_head(self.collector, message, help);
-        }
-    }
-
     /// A problem with the table as a whole, shown at the key that names it.
     pub(super) fn fail(&mut self, message: impl Into<String>, help: Option<&str>) {
         self.collector.add(self.head.clone(), &self.path, message.into(), help.map(str::to_owned));

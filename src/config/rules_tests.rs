@@ -1,7 +1,9 @@
 //! What a provider, a model and a key must say, and what contradicts what.
 
-use super::CountMode;
 use super::mistakes_tests::{DIGEST_OF_K, KEYS, MODELS, only, read, said, with};
+use super::{CountMode, OnLoss};
+use crate::govern::BudgetUnit;
+use crate::types::Money;
 
 fn provider(more: &str) -> String {
     said(&format!("[providers.x]\n{more}"))
@@ -116,12 +118,59 @@ fn strategies_of_later_releases_are_known_and_refused() {
         let message = model_with(&format!("balance = \"{balance}\""));
         assert_eq!(message, format!("`{balance}` comes with the routing release"));
     }
-    assert_eq!(said("[store]\nurl = \"x\""), "`store` is not in this release");
-    assert_eq!(said("[cluster]\nurl = \"x\""), "`cluster` is not in this release");
-    assert_eq!(
-        key("secret = \"env:Z\"\nbudget = { usd = \"1\", per = \"day\" }"),
-        "budgets come with the store, not in this release"
+}
+
+#[test]
+fn limits_are_one_table_or_several() {
+    let limits = |text: &str| {
+        let config = with(&format!("[keys.x]\nsecret = \"env:Z\"\nlimits = {text}")).unwrap();
+        config.keys["x"].limits.iter().map(|l| format!("{l:?}")).collect::<Vec<_>>()
+    };
+    let one = limits("{ requests_per_minute = 5, tokens_per_day = 7, concurrent = 2 }");
+    assert_eq!(one.len(), 3);
+    assert_eq!(limits("[{ requests_per_second = 5 }, { model = \"gpt-*\", tokens_per_hour = 7 }]").len(), 2);
+    let wrong = |text: &str| key(&format!("secret = \"env:Z\"\nlimits = {text}"));
+    assert_eq!(wrong("{ requests_per_minute = 0 }"), "out of range: must be 1 to 10000000");
+    assert_eq!(wrong("[{ model = \"a*b\", concurrent = 1 }]"), "`a*b`: `*` may only stand at the end");
+    assert_eq!(wrong("5"), "expected a table, found an integer");
+}
+
+#[test]
+fn budgets_say_how_much_of_what_and_for_how_long() {
+    let budget = |text: &str| with(&format!("[keys.x]\nsecret = \"env:Z\"\nbudget = {text}"));
+    let config = budget(
+        "[{ usd = \"25.50\", per = \"day\", time_zone = \"Europe/Berlin\", alerts = [50, 90] },          { name = \"all\", tokens = 9, per = \"total\", on_exhausted = \"downgrade:gpt-5\" }]",
     );
+    let budgets = &config.unwrap().keys["x"].budgets;
+    assert_eq!((budgets[0].name.as_str(), budgets[1].name.as_str()), ("day", "all"));
+    assert_eq!(budgets[0].unit, BudgetUnit::Usd(Money::parse("25.5").unwrap()));
+    let wrong = |text: &str| only(budget(text));
+    assert_eq!(wrong("{ per = \"day\" }"), "a budget has either `usd` or `tokens`");
+    assert_eq!(wrong("{ usd = 1, tokens = 1, per = \"day\" }"), "a budget has either `usd` or `tokens`");
+    assert_eq!(wrong("{ usd = 1 }"), "missing `per`");
+    assert_eq!(wrong("{ usd = 0, per = \"day\" }"), "a budget of nothing");
+    assert_eq!(wrong("{ usd = \"-1\", per = \"day\" }"), "the amount must not be negative");
+    assert_eq!(wrong("{ usd = 1, per = \"minute\" }"), "unknown value `minute`");
+    assert_eq!(wrong("{ usd = 1, per = \"day\", time_zone = \"Mars\" }"), "no time zone `Mars`");
+    assert_eq!(wrong("{ usd = 1, per = \"day\", alerts = [101] }"), "out of range: must be 1 to 100");
+    assert_eq!(wrong("{ usd = 1, per = \"day\", on_exhausted = \"downgrade:x\" }"), "no model `x` here");
+    assert_eq!(wrong("{ usd = 1, per = \"day\", on_exhausted = \"drop\" }"), "unknown value `drop`");
+    let twice = "[{ usd = 1, per = \"day\" }, { tokens = 1, per = \"day\" }]";
+    assert_eq!(wrong(twice), "two budgets are called `day`");
+}
+
+#[test]
+fn a_cluster_has_an_address_without_a_password_or_a_reference() {
+    let config = with("[cluster]\nurl = \"redis://127.0.0.1:6379\"\non_loss = \"fail-closed\"").unwrap();
+    let cluster = config.cluster.unwrap();
+    assert_eq!((cluster.on_loss, cluster.share), (OnLoss::FailClosed, None));
+    assert!(with("[cluster]\nurl = \"env:REDIS\"\nshare = 0.25").is_ok());
+    let wrong = |more: &str| said(&format!("[cluster]\n{more}"));
+    assert_eq!(wrong("url = \"redis://:pw@h\""), "an address with a password in the file");
+    assert_eq!(wrong("url = \"http://h\""), "this is no address of a Redis");
+    assert_eq!(wrong("on_loss = \"open\""), "unknown value `open`");
+    assert_eq!(wrong("share = 1.5"), "out of range: must be 0.001 to 1");
+    assert_eq!(wrong("node = \"a b\""), "`a b` cannot be a name");
 }
 
 #[test]

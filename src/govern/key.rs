@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 #[serde(deny_unknown_fields, default)]
 pub struct Key {
     pub status: Status,
-    /// HMAC-SHA-256 of the secret under the installation's pepper, 64 hex digits.
+    /// HMAC-SHA-256 of the whole key under the installation's pepper, 64 hex digits.
     pub hash: String,
     /// The hash before the last rotation, good until `previous_until_ms`.
     #[serde(skip_serializing_if = "Option::is_none")]

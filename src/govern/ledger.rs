@@ -1,13 +1,14 @@
 //! One call, as the ledger keeps it.
 
-use crate::types::{Money, Usage};
+use crate::types::{Money, RequestId, Usage};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Who called what, what it used, cost and came to. Made at the end of every call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
     /// The request's id: a row is kept once, however often it is delivered.
-    pub id: String,
+    pub id: RequestId,
     /// When it began, milliseconds since 1970, UTC.
     pub at_ms: u64,
     /// None for static keys of the configuration.
@@ -17,7 +18,8 @@ pub struct Call {
     pub key: Arc<str>,
     /// As the client asked for it.
     pub model: Option<Arc<str>>,
-    pub endpoint: &'static str,
+    /// As in metrics. Static where the call was made here, owned where it was read.
+    pub endpoint: Cow<'static, str>,
     pub provider: Option<Arc<str>>,
     pub upstream_model: Option<Arc<str>>,
     pub attempts: u8,
@@ -29,7 +31,7 @@ pub struct Call {
     pub status: u16,
     pub outcome: Outcome,
     /// The reject's or failure's reason code.
-    pub reason: Option<&'static str>,
+    pub reason: Option<Cow<'static, str>>,
     pub is_stream: bool,
     /// Generation of the configuration that served it.
     pub generation: u64,
@@ -48,6 +50,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    pub const ALL: [Outcome; 4] = [Outcome::Ok, Outcome::Rejected, Outcome::Failed, Outcome::Aborted];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Outcome::Ok => "ok",
@@ -55,5 +59,9 @@ impl Outcome {
             Outcome::Failed => "failed",
             Outcome::Aborted => "aborted",
         }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == text)
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Rules of one level. Every level's rules hold: a call passes all of them or none. An absent list
 /// of models, endpoints or addresses allows all of what the level above allows; an empty one nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
     /// Names or patterns with `*`.
@@ -20,11 +20,12 @@ pub struct Policy {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<Limit>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<BudgetForm>)]
     pub budgets: Vec<Budget>,
 }
 
 /// At most `amount` of `unit` in any `per`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limit {
     pub unit: LimitUnit,
@@ -37,7 +38,7 @@ pub struct Limit {
     pub model: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitUnit {
     Requests,
@@ -48,7 +49,7 @@ pub enum LimitUnit {
 
 /// The span a limit or budget is for. Limits slide and know second to day; budgets are aligned to
 /// the calendar and know hour to total.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Window {
     Second,
@@ -80,11 +81,14 @@ pub struct Budget {
 }
 
 /// A budget as it is written: exactly one of `usd` and `tokens`.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Budget)]
 struct BudgetForm {
+    #[schema(pattern = "^[a-z0-9_-]{1,64}$")]
     name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}([.][0-9]{1,12})?$")]
     usd: Option<Money>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tokens: Option<u64>,
@@ -96,6 +100,7 @@ struct BudgetForm {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     alerts: Vec<u8>,
     #[serde(default)]
+    #[schema(value_type = String, pattern = "^(reject|downgrade:.+)$")]
     on_exhausted: OnExhausted,
     #[serde(default)]
     on_unpriced: OnUnpriced,
@@ -119,7 +124,7 @@ pub enum OnExhausted {
 }
 
 /// What becomes of a call whose price is not known, under a budget in money.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnUnpriced {
     #[default]
@@ -129,7 +134,7 @@ pub enum OnUnpriced {
 }
 
 /// Whether something may be used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     #[default]

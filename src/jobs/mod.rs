@@ -1,7 +1,13 @@
 //! Background work of the process: reloads, certificate renewal, fresh addresses and credentials,
-//! second signals.
+//! shared limits and budgets, second signals.
+
+mod identities;
+mod issuers;
+mod sealed_file;
+mod webhooks;
 
 use crate::runtime::{DrainPhase, Edge};
+use crate::upstream::credentials::LinkFetch;
 use async_trait::async_trait;
 use pingora_core::server::{Server, ShutdownWatch};
 use pingora_core::services::background::{BackgroundService, background_service};
@@ -9,6 +15,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+mod purses;
 
 /// How often files are looked at for changes.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -35,6 +43,8 @@ pub struct Hangup(Signal);
 
 struct Jobs {
     edge: Arc<Edge>,
+    /// Where the sealed copy of who is known goes.
+    identities: PathBuf,
     reload: Reload,
     renewables: Vec<Arc<dyn Renewable>>,
     /// Taken when the jobs start.
@@ -62,9 +72,10 @@ pub fn add_service(
     reload: Reload,
     renewables: Vec<Arc<dyn Renewable>>,
     hangup: Hangup,
+    identities: PathBuf,
 ) {
     let hangup = Mutex::new(Some(hangup));
-    let mut service = background_service("jobs", Jobs { edge, reload, renewables, hangup });
+    let mut service = background_service("jobs", Jobs { edge, identities, reload, renewables, hangup });
     service.threads = Some(1);
     server.add_service(service);
 }
@@ -72,10 +83,16 @@ pub fn add_service(
 #[async_trait]
 impl BackgroundService for Jobs {
     async fn start(&self, shutdown: ShutdownWatch) {
+        let edge = &self.edge;
+        let fetch = LinkFetch::new(edge.transports.for_ca(None));
         tokio::join!(
             self.watch_files(shutdown.clone()),
             self.refresh_addresses(shutdown.clone()),
-            self.refresh_credentials(shutdown),
+            self.refresh_credentials(shutdown.clone()),
+            identities::keep(edge.clone(), self.identities.clone(), shutdown.clone()),
+            issuers::keep(edge.clone(), fetch, shutdown.clone()),
+            webhooks::tell(edge.clone(), webhooks::Ways::new(edge), shutdown.clone()),
+            purses::run(&self.edge, shutdown),
             self.hear_signals()
         );
     }

@@ -1,22 +1,49 @@
-//! How much a key may use: requests and tokens a minute, calls at once; and the first line against
-//! floods by address.
+//! How much callers may use: requests and tokens a span, calls at once, money; by key and by what the
+//! key belongs to. And the first line against floods by address.
 //!
-//! Not here: budgets in money, limits shared between nodes. Invariant: a call that is refused uses
-//! nothing, and whatever becomes of a call that was let in, its slot and its unused tokens come back.
+//! Not here: talking to other nodes (`cluster`, `jobs`), counting tokens (`meter`), prices (`catalog`).
+//! Invariant: a call that is refused uses nothing, and whatever becomes of a call that was let in, its
+//! slots, its unused tokens and its unspent money come back.
 
+pub mod alert;
+pub mod ask;
+mod calendar;
 pub mod exceeded;
 pub mod flood;
-pub mod keys;
+mod gauge;
+mod glob;
+mod guards;
+pub mod level;
+#[expect(clippy::module_inception, reason = "the folder's noun is its main type")]
+pub mod limits;
+mod line;
+pub mod plan;
+mod purse;
 pub mod reservation;
+pub mod scope;
+mod sliding;
 pub mod snapshot;
 mod state;
-mod window;
+pub mod till;
 
 #[cfg(test)]
+mod budget_tests;
+#[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod plan_tests;
+#[cfg(test)]
+mod tests;
 
-pub use exceeded::{Limit, LimitExceeded};
+pub use alert::Alert;
+pub use ask::{Ask, Price, Settlement};
+pub use calendar::{ZoneError, check_zone};
+pub use exceeded::{Exceeded, Exhausted, Refusal};
 pub use flood::FloodGate;
-pub use keys::{KeyLimits, Limits};
+pub use level::Level;
+pub use limits::{Chain, Limits};
+pub use line::SLICE;
 pub use reservation::Reservation;
+pub use scope::{Scope, ScopeSpec};
 pub use snapshot::{Allowance, GoDuration, RateSnapshot};
+pub use till::{OnLoss, Sharing, Till};

@@ -1,16 +1,18 @@
 //! Limits against a model: an exact log of charges, seeded, and threads that end their calls in
 //! every way.
 
-use super::{KeyLimits, Limit, Limits, Reservation};
+use super::tests::{admit, ask, build, concurrent, requests, spec, tokens, used};
+use super::{Exceeded, Level, Limits, RateSnapshot, Reservation};
+use crate::govern::{Limit, LimitUnit};
 use crate::types::{Clock, ManualClock, Ticks};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-struct Seeded(u64);
+pub(super) struct Seeded(pub(super) u64);
 
 impl Seeded {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         (mixed ^ (mixed >> 27)) % bound
@@ -35,14 +37,26 @@ impl Log {
     }
 }
 
+fn one(limits: Vec<Limit>) -> Limits {
+    build(&[spec(Level::Key, "k", limits)], None)
+}
+
+fn left(limits: &Limits, now: Ticks) -> RateSnapshot {
+    limits.snapshot(limits.of_key(0).unwrap(), now)
+}
+
 #[test]
 fn reservations_and_settlements_agree_with_an_exact_log() {
     for seed in 0..20 {
         let mut random = Seeded(seed);
         let clock = ManualClock::default();
-        let limits =
-            KeyLimits { requests_per_minute: Some(40), tokens_per_minute: Some(1000), concurrent: Some(8) };
-        let limits = Limits::new(&[("k".into(), limits)], None);
+        // Spread over levels, as if they were one scope's.
+        let specs = [
+            spec(Level::Key, "k", vec![requests(40), tokens(5000)]),
+            spec(Level::Team, "t", vec![concurrent(8), requests(41)]),
+            spec(Level::Tenant, "o", vec![tokens(1000)]),
+        ];
+        let limits = build(&specs, None);
         let (mut requests, mut tokens) = (Log::default(), Log::default());
         let mut open: Vec<(Reservation, usize, u64)> = Vec::new();
         for _ in 0..3000 {
@@ -51,7 +65,7 @@ fn reservations_and_settlements_agree_with_an_exact_log() {
             if random.below(2) == 0 || open.is_empty() {
                 let estimate = random.below(120);
                 let fits = requests.sum(now) < 40 && tokens.sum(now) + estimate <= 1000 && open.len() < 8;
-                let admitted = limits.admit(0, estimate, now);
+                let admitted = admit(&limits, estimate, now);
                 assert_eq!(admitted.is_ok(), fits, "seed {seed}");
                 if let Ok(call) = admitted {
                     requests.0.push((now, 1));
@@ -64,37 +78,35 @@ fn reservations_and_settlements_agree_with_an_exact_log() {
                     0 => tokens.0[entry].1 = 0,
                     _ => {
                         let actual = random.below(160);
-                        call.settle(actual, now);
+                        call.settle(used(actual), now);
                         tokens.0[entry].1 = estimate.min(actual);
                         tokens.0.push((now, actual.saturating_sub(estimate)));
                     }
                 }
             }
-            let left = limits.snapshot(0, now);
+            let left = left(&limits, now);
             assert_eq!(left.requests.unwrap().remaining, 40 - requests.sum(now), "seed {seed}");
             assert_eq!(
                 left.tokens.unwrap().remaining,
                 1000_u64.saturating_sub(tokens.sum(now)),
                 "seed {seed}"
             );
-            assert_eq!(limits.in_flight(0), open.len() as u64);
+            assert_eq!(limits.in_flight("team/t", now), open.len() as u64);
         }
     }
 }
 
 #[test]
 fn ten_times_the_load_never_gets_more_than_the_limit_in_any_rolling_minute() {
-    let limits =
-        KeyLimits { requests_per_minute: Some(100), tokens_per_minute: Some(10_000), concurrent: None };
-    let limits = Limits::new(&[("k".into(), limits)], None);
+    let limits = one(vec![requests(100), tokens(10_000)]);
     let clock = ManualClock::default();
     let mut random = Seeded(46);
     let (mut requests, mut tokens) = (Log::default(), Log::default());
     for _ in 0..5000 {
         clock.advance(Duration::from_millis(random.below(120)));
         let (now, estimate) = (clock.now(), random.below(250));
-        if let Ok(mut call) = limits.admit(0, estimate, now) {
-            call.settle(estimate, now);
+        if let Ok(mut call) = admit(&limits, estimate, now) {
+            call.settle(used(estimate), now);
             requests.0.push((now, 1));
             tokens.0.push((now, estimate));
         }
@@ -105,28 +117,26 @@ fn ten_times_the_load_never_gets_more_than_the_limit_in_any_rolling_minute() {
 
 #[test]
 fn a_refused_call_fits_after_the_wait_it_was_told() {
-    let limits = KeyLimits { requests_per_minute: Some(20), tokens_per_minute: Some(500), concurrent: None };
-    let limits = Limits::new(&[("k".into(), limits)], None);
+    let limits = one(vec![requests(20), tokens(500)]);
     let clock = ManualClock::default();
     let mut random = Seeded(7);
     let mut refusals = 0;
     while refusals < 300 {
         clock.advance(Duration::from_millis(random.below(900)));
         let estimate = random.below(60);
-        let call = limits.admit(0, estimate, clock.now());
-        let Err(refused) = call.map(|mut call| call.settle(estimate, clock.now())) else { continue };
+        let call = admit(&limits, estimate, clock.now());
+        let Err(refused) = call.map(|mut call| call.settle(used(estimate), clock.now())) else { continue };
         refusals += 1;
         clock.advance(refused.retry_after.unwrap());
         // The other limit may bind now; the one that refused must not.
-        let again = limits.admit(0, estimate, clock.now());
-        assert!(again.err().is_none_or(|next| next.which != refused.which));
+        let again: Result<_, Exceeded> = admit(&limits, estimate, clock.now());
+        assert!(again.err().is_none_or(|next| next.unit != refused.unit));
     }
 }
 
 #[test]
 fn after_ten_thousand_outcomes_panics_included_the_gauge_is_zero() {
-    let key = KeyLimits { requests_per_minute: None, tokens_per_minute: Some(1 << 40), concurrent: Some(10) };
-    let limits = Limits::new(&[("k".into(), key)], None);
+    let limits = one(vec![tokens(1 << 40), concurrent(10)]);
     let clock = ManualClock::default();
     let (settled, peak) = (AtomicU64::new(0), AtomicU64::new(0));
     std::thread::scope(|scope| {
@@ -137,31 +147,31 @@ fn after_ten_thousand_outcomes_panics_included_the_gauge_is_zero() {
                 for _ in 0..1250 {
                     let outcome = (random.below(5), random.below(100), random.below(100));
                     let _ = catch_unwind(AssertUnwindSafe(|| one_call(limits, clock, outcome, settled)));
-                    peak.fetch_max(limits.in_flight(0), Ordering::Relaxed);
+                    peak.fetch_max(limits.in_flight("key/k", clock.now()), Ordering::Relaxed);
                 }
             });
         }
     });
-    assert_eq!(limits.in_flight(0), 0);
+    assert_eq!(limits.in_flight("key/k", clock.now()), 0);
     assert!(peak.load(Ordering::Relaxed) <= 10);
-    let left = limits.snapshot(0, clock.now()).tokens.unwrap();
+    let left = left(&limits, clock.now()).tokens.unwrap();
     assert_eq!(left.limit - left.remaining, settled.load(Ordering::Relaxed));
 }
 
 /// One call with one of the ends a call can have.
 fn one_call(limits: &Limits, clock: &ManualClock, outcome: (u64, u64, u64), settled: &AtomicU64) {
     let (end, estimate, actual) = outcome;
-    let Ok(mut call) = limits.admit(0, estimate, clock.now()) else { return };
+    let Ok(mut call) = admit(limits, estimate, clock.now()) else { return };
     match end {
         // A panic without its hook: thousands of reports would bury other tests' output.
         0 => resume_unwind(Box::new(())),
         1 => drop(call),
         2 => call.cancel(),
         3 => {
-            let _ = call.reserve(actual, clock.now());
+            let _ = call.reserve(&ask(actual, clock.now()));
         }
         _ => {
-            call.settle(actual, clock.now());
+            call.settle(used(actual), clock.now());
             settled.fetch_add(actual, Ordering::Relaxed);
         }
     }
@@ -169,16 +179,15 @@ fn one_call(limits: &Limits, clock: &ManualClock, outcome: (u64, u64, u64), sett
 
 #[test]
 fn threads_racing_for_the_last_slots_get_exactly_as_many_as_there_are() {
-    let key = KeyLimits { requests_per_minute: Some(500), tokens_per_minute: None, concurrent: None };
-    let limits = Limits::new(&[("k".into(), key)], None);
+    let limits = one(vec![requests(500)]);
     let admitted = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 for _ in 0..200 {
-                    match limits.admit(0, 1, Ticks::default()) {
+                    match admit(&limits, 1, Ticks::default()) {
                         Ok(_) => _ = admitted.fetch_add(1, Ordering::Relaxed),
-                        Err(refused) => assert_eq!(refused.which, Limit::Requests),
+                        Err(refused) => assert_eq!(refused.unit, LimitUnit::Requests),
                     }
                 }
             });

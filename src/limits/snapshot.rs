@@ -1,9 +1,14 @@
-//! What is left of a key's limits at a moment: the truth behind the `x-ratelimit-*` headers.
+//! What is left of a caller's limits at a moment: the truth behind the `x-ratelimit-*` headers.
 
+use super::guards::Guards;
+use super::limits::Chain;
+use super::till::{Cap, Till};
+use crate::govern::LimitUnit;
+use crate::types::Ticks;
 use std::fmt;
 use std::time::Duration;
 
-/// What is left of one limit per minute.
+/// What is left of one limit of requests or tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
     pub limit: u64,
@@ -13,11 +18,61 @@ pub struct Allowance {
     pub reset: Duration,
 }
 
-/// What is left of a key's limits; `None` where no limit is set.
+/// What is left of the tightest limits of a chain; `None` where no limit is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RateSnapshot {
     pub requests: Option<Allowance>,
     pub tokens: Option<Allowance>,
+}
+
+/// Of all limits that hold for `model` (before it is known: for every model) the ones with the least
+/// left, in proportion; where two have the same, the smaller one, then the one whose time is longest.
+pub(super) fn of(chain: &Chain, till: &Till, model: Option<&str>, now: Ticks) -> RateSnapshot {
+    let mut told = RateSnapshot::default();
+    if chain.is_empty() {
+        return told;
+    }
+    let mut guards = Guards::lock(chain);
+    for (_, scope, inner) in guards.iter_mut() {
+        for rule in &scope.rules {
+            let is_meant = match model {
+                Some(model) => rule.is_for(model),
+                None => rule.is_for_all(),
+            };
+            let tightest = match rule.unit {
+                LimitUnit::Requests => &mut told.requests,
+                LimitUnit::Tokens => &mut told.tokens,
+                LimitUnit::Concurrent => continue,
+            };
+            let Some(gauge) = inner.gauge(rule.gauge).filter(|_| is_meant) else { continue };
+            let used = gauge.used(now);
+            let cap = match gauge.cap(till, rule.amount, now, true) {
+                Cap::Amount(cap) => cap,
+                Cap::Cold => rule.amount,
+                Cap::Closed => 0,
+            };
+            let allowance = Allowance {
+                limit: rule.amount,
+                remaining: cap.saturating_sub(used),
+                reset: gauge.until_empty(now),
+            };
+            if tightest.is_none_or(|other| allowance.is_tighter(&other)) {
+                *tightest = Some(allowance);
+            }
+        }
+    }
+    told
+}
+
+impl Allowance {
+    fn is_tighter(&self, other: &Self) -> bool {
+        let (own, others) = (
+            u128::from(self.remaining) * u128::from(other.limit),
+            u128::from(other.remaining) * u128::from(self.limit),
+        );
+        let tie = own == others && self.remaining <= other.remaining;
+        own < others || (tie && (self.remaining < other.remaining || self.reset > other.reset))
+    }
 }
 
 /// Prints a duration as `x-ratelimit-reset-*` has it: `6m0s`, `8.64s`, `120ms`, `0s`. Rounded up

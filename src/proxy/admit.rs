@@ -5,11 +5,13 @@ use super::client;
 use super::connection::{edge_stream, peer_of};
 use super::context::{Caller, Ctx, Requested};
 use super::local::LocalAnswer;
-use crate::auth;
+use super::patience::patiently;
+use crate::auth::{self, Principal};
 use crate::dialect::paths::{self, Hit, PathError};
 use crate::framing::ClientHead;
 use crate::framing::strict_head::{self, HeadFault};
-use crate::runtime::{DrainPhase, Edge};
+use crate::limits::Chain;
+use crate::runtime::{DrainPhase, Edge, IdentitySource};
 use crate::types::{Dialect, Endpoint, Reason, Reject};
 use http::{Method, Version};
 use pingora_core::protocols::http::ServerSession;
@@ -36,7 +38,7 @@ pub fn named(head: &ClientHead) -> Named<'_> {
 ///
 /// # Errors
 /// The refusal to render.
-pub fn admit<'u>(
+pub async fn admit<'u>(
     edge: &Edge,
     ctx: &mut Ctx,
     head: &'u ClientHead,
@@ -53,7 +55,7 @@ pub fn admit<'u>(
         ctx.dialect = hit.dialect;
     }
     ctx.record.endpoint = Some(hit.endpoint);
-    authenticate(head, ctx)?;
+    authenticate(edge, head, ctx, hit.endpoint).await?;
     Ok(match hit.endpoint {
         Endpoint::Models | Endpoint::ModelById => Lane::Local(LocalAnswer::models(head, hit)),
         Endpoint::Opaque => Lane::Forward(hit),
@@ -65,7 +67,7 @@ pub fn admit<'u>(
 ///
 /// # Errors
 /// As [`admit`], and where the head is not strictly right.
-pub fn admit_session<'u>(
+pub async fn admit_session<'u>(
     edge: &Edge,
     ctx: &mut Ctx,
     session: &mut ServerSession,
@@ -80,7 +82,7 @@ pub fn admit_session<'u>(
         ctx.record.client = client::address(head, peer, &ctx.runtime.edge.trusted_proxies);
         return Err(malformed(fault));
     }
-    admit(edge, ctx, head, named(head), peer)
+    admit(edge, ctx, head, named(head), peer).await
 }
 
 /// The head of a request that Pingora has read.
@@ -174,7 +176,12 @@ fn is_websocket_handshake(head: &ClientHead) -> bool {
 }
 
 /// Fails closed: whatever goes wrong, the answer is the same 401.
-fn authenticate(head: &ClientHead, ctx: &mut Ctx) -> Result<(), Reject> {
+async fn authenticate(
+    edge: &Edge,
+    head: &ClientHead,
+    ctx: &mut Ctx,
+    endpoint: Endpoint,
+) -> Result<(), Reject> {
     for name in auth::CREDENTIAL_HEADERS {
         if head.values(name).nth(1).is_some() {
             return Err(auth::AuthError::Ambiguous.into());
@@ -182,11 +189,46 @@ fn authenticate(head: &ClientHead, ctx: &mut Ctx) -> Result<(), Reject> {
     }
     let field = |name: &str| head.text(name);
     let presented = auth::presented(field, head.query())?.unwrap_or_default();
-    let principal = ctx.runtime.keys.authenticate(&presented)?.clone();
-    let now = ctx.started;
-    let reservation = ctx.runtime.limits.admit(principal.index, 0, now)?;
-    let told = reservation.snapshot(now);
-    let has_limits = told.requests.is_some() || told.tokens.is_some();
+    let identities = edge.identities();
+    let proved = ctx.runtime.keys.authenticate(&identities, &presented, edge.wall.unix_ms());
+    let principal = proved.map_err(|error| unknown(edge, &presented, error))?;
+    principal.admit_call(endpoint, ctx.record.client)?;
+    let limits = &ctx.runtime.limits;
+    let chain = match principal.index {
+        Some(index) => limits.of_key(index).cloned().unwrap_or_default(),
+        None => chain_of(edge, &principal),
+    };
+    let chain = &chain;
+    let admitted = patiently(edge, limits.till(), |may_wait| limits.admit(chain, edge.now(), may_wait)).await;
+    let reservation = match admitted {
+        Ok(reservation) => reservation,
+        Err(refusal) => {
+            ctx.told = Some(limits.snapshot(chain, edge.now()));
+            return Err(refusal.into());
+        }
+    };
+    let has_limits = chain.has_rates();
     ctx.caller = Some(Caller { principal, has_limits, reservation });
     Ok(())
+}
+
+/// The levels of a caller from the store that have limits.
+fn chain_of(edge: &Edge, principal: &Principal) -> Chain {
+    let limited = principal.scopes.iter().filter(|scope| scope.has_limits());
+    let mut names = limited.map(|scope| &*scope.name).peekable();
+    match names.peek() {
+        Some(_) => edge.governed().chain(names),
+        None => Chain::default(),
+    }
+}
+
+/// A virtual key is not wrong because nothing is known of any: its holder is to try again, and not to
+/// look for a mistake of its own.
+fn unknown(edge: &Edge, presented: &str, error: auth::AuthError) -> Reject {
+    let is_virtual = auth::token::public_id(auth::TokenKind::Key, presented).is_some();
+    if is_virtual && edge.identity_source() == IdentitySource::Missing {
+        return Reject::new(Reason::StoreUnavailable, "keys cannot be checked yet; try again")
+            .with_retry_after(std::time::Duration::from_secs(2));
+    }
+    error.into()
 }

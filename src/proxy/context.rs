@@ -4,7 +4,7 @@
 use crate::auth::Principal;
 use crate::catalog::{Cost, Service};
 use crate::framing::ClientHead;
-use crate::limits::Reservation;
+use crate::limits::{RateSnapshot, Reservation};
 use crate::proxy::forward::Forwarding;
 use crate::runtime::{Edge, Runtime};
 use crate::telemetry::GaugeGuard;
@@ -22,6 +22,8 @@ pub struct Ctx {
     /// The shape errors are owed in; refined once the endpoint is known.
     pub dialect: Dialect,
     pub caller: Option<Caller>,
+    /// What was left of the limits of a call that was refused.
+    pub told: Option<RateSnapshot>,
     pub record: Record,
     /// Set where the forward lane takes over.
     pub forwarding: Option<Forwarding>,
@@ -70,6 +72,10 @@ pub struct Record {
     pub service: Service,
     /// Set once the usage is final.
     pub cost: Option<Cost>,
+    /// The model that serves the call in place of the one asked for: its budget is spent.
+    pub downgraded_to: Option<String>,
+    /// The money ended before the answer did.
+    pub is_cut_by_budget: bool,
     /// Prompt tokens counted before the call.
     pub counted_input: Option<u64>,
     pub first_token: Option<Duration>,
@@ -94,10 +100,18 @@ impl Ctx {
             runtime: edge.runtime(),
             dialect: Dialect::OpenAi,
             caller: None,
+            told: None,
             record: Record::default(),
             forwarding: None,
             _in_flight: GaugeGuard::raise(&edge.metrics.requests_in_flight),
         }
+    }
+}
+
+impl Caller {
+    /// Gives everything back, the request itself included: the call is refused.
+    pub fn cancel(&mut self) {
+        std::mem::replace(&mut self.reservation, Reservation::none()).cancel();
     }
 }
 

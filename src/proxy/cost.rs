@@ -1,9 +1,11 @@
 //! What a call cost, by the catalogue's prices.
 
 use super::context::Ctx;
-use crate::catalog::{Cost, Service, Unpriced};
+use crate::catalog::{Catalog, Class, Cost, Found, Rates, Service, Unpriced};
 use crate::dialect::tier::service_of;
-use crate::runtime::{Provider, Runtime};
+use crate::limits::Price;
+use crate::runtime::{ModelPolicy, Provider, Runtime};
+use crate::types::Money;
 
 /// The cost of what was used so far; None where nothing was. A model the catalogue does not know has
 /// no cost, which is not the same as none.
@@ -11,10 +13,7 @@ pub fn of(ctx: &Ctx) -> Option<Cost> {
     let usage = ctx.record.usage.as_ref()?;
     let provider = ctx.record.provider.and_then(|index| ctx.runtime.providers.get(index))?;
     let model = ctx.record.upstream_model.as_deref()?;
-    let catalog = &ctx.runtime.catalog;
-    // Rows of the configuration may name the configured provider, the file's name its kind.
-    let found = catalog.find(&provider.name, model).or_else(|| catalog.find(&provider.facts.id, model));
-    Some(match found {
+    Some(match find(&ctx.runtime.catalog, provider, model) {
         Some(found) => found.model.cost(usage, ctx.record.service),
         None => Cost::Unpriced(Unpriced::NoModel),
     })
@@ -34,9 +33,57 @@ pub fn service(told: Option<Service>, asking: &[u8], dropped: &[String]) -> Serv
 
 /// Whether a call of `model` at `provider` has a price, before it is made.
 pub fn has_price(runtime: &Runtime, provider: &Provider, model: &str) -> bool {
-    let catalog = &runtime.catalog;
-    let found = catalog.find(&provider.name, model).or_else(|| catalog.find(&provider.facts.id, model));
-    found.is_some_and(|found| found.model.priced().is_ok())
+    find(&runtime.catalog, provider, model).is_some_and(|found| found.model.priced().is_ok())
+}
+
+/// What a token of `model` costs at most at any target that may serve it, for a prompt of `prompt`
+/// tokens. None where the price of one of them is not known: nobody knows yet which one will serve.
+pub fn price(runtime: &Runtime, policy: &ModelPolicy, model: &str, prompt: u64) -> Option<Price> {
+    let mut highest = Price::default();
+    for target in &policy.targets {
+        let provider = runtime.providers.get(target.provider)?;
+        let name = target.model.as_deref().unwrap_or(model);
+        let found = find(&runtime.catalog, provider, name)?;
+        if found.model.is_free() {
+            continue;
+        }
+        let price = dearest(found.model.rates(Service::Standard, prompt)?);
+        highest = Price { input: highest.input.max(price.input), output: highest.output.max(price.output) };
+    }
+    Some(highest)
+}
+
+/// Tokens an answer of `model` can have, where anybody says.
+pub fn output_max(runtime: &Runtime, policy: &ModelPolicy, model: &str) -> Option<u64> {
+    let of = |target: &crate::routing::Target| {
+        let provider = runtime.providers.get(target.provider)?;
+        let name = target.model.as_deref().unwrap_or(model);
+        find(&runtime.catalog, provider, name)?.model.output_max().map(u64::from)
+    };
+    policy.targets.iter().filter_map(of).max()
+}
+
+/// The largest price of all models: what a call of an unknown one may be charged.
+pub fn price_bound(catalog: &Catalog) -> Price {
+    let prices = catalog.models().flat_map(|model| model.prices()).map(dearest);
+    prices
+        .fold(Price::default(), |a, b| Price { input: a.input.max(b.input), output: a.output.max(b.output) })
+}
+
+/// What the dearest class of prompt tokens without sound and pictures costs, and of output.
+fn dearest(rates: &Rates) -> Price {
+    let of = |classes: &[Class]| {
+        classes.iter().filter_map(|class| rates.rate(*class)).map(Money::pico).max().unwrap_or(0)
+    };
+    Price {
+        input: of(&[Class::Input, Class::CacheWrite, Class::CacheWrite1h]),
+        output: of(&[Class::Output, Class::Reasoning]),
+    }
+}
+
+/// Rows of the configuration may name the configured provider, the file's name its kind.
+fn find<'c>(catalog: &'c Catalog, provider: &Provider, model: &str) -> Option<Found<'c>> {
+    catalog.find(&provider.name, model).or_else(|| catalog.find(&provider.facts.id, model))
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
-//! The end of every request, whatever it came to: settled, counted, logged. The only place where
+//! The end of every request, whatever it came to: settled, counted, logged, kept. The only place where
 //! that happens.
 
 use super::connection::EdgeStream;
 use super::context::Ctx;
-use super::cost;
+use super::{cost, row};
 use crate::catalog::Cost;
+use crate::limits::Settlement;
 use crate::runtime::Edge;
 use crate::telemetry::{Entry, FailedAttempt, StatusClass};
 use crate::types::{Endpoint, Ticks};
@@ -21,14 +22,22 @@ pub fn finish(edge: &Edge, stream: Option<&EdgeStream>, ctx: &mut Ctx) {
     settle(ctx, now);
     count(edge, ctx, now);
     log(edge, ctx, now);
+    keep(edge, ctx);
 }
 
-/// Corrects the estimate to the truth. A call that never reached an upstream used no tokens.
+/// Corrects the estimates to the truth. A call that no upstream has worked for used nothing; one whose
+/// cost cannot be told is charged what was reserved.
 fn settle(ctx: &mut Ctx, now: Ticks) {
-    let used = ctx.record.usage.map_or(0, |usage| usage.total());
-    if let Some(caller) = &mut ctx.caller {
-        caller.reservation.settle(used, now);
-    }
+    let Some(caller) = &mut ctx.caller else { return };
+    let record = &ctx.record;
+    let is_answered = (200..300).contains(&record.status) && record.attempts > 0 && record.reason.is_none();
+    let is_free = record.endpoint.is_some_and(|endpoint| !endpoint.is_charged());
+    let used = match (record.usage, record.cost) {
+        (Some(usage), cost) => Settlement::Used { tokens: usage.total(), cost: cost.and_then(Cost::money) },
+        (None, _) if is_answered && !is_free => Settlement::Unknown,
+        (None, _) => Settlement::Nothing,
+    };
+    caller.reservation.settle(used, now);
 }
 
 fn count(edge: &Edge, ctx: &Ctx, now: Ticks) {
@@ -51,10 +60,23 @@ fn count(edge: &Edge, ctx: &Ctx, now: Ticks) {
     if let Some(usage) = &record.usage {
         metrics.add_usage(endpoint, usage);
     }
+    if record.is_cut_by_budget {
+        metrics.budget_cuts.inc();
+    }
+    if record.downgraded_to.is_some() {
+        metrics.downgrades.inc();
+    }
     match record.cost {
         Some(Cost::Priced { money, .. }) => metrics.cost.inc_by(money.pico()),
         Some(Cost::Unpriced(why)) => metrics.unpriced.inc(why),
         None => {}
+    }
+}
+
+/// A row of the ledger, for a caller that is known: others could fill it.
+fn keep(edge: &Edge, ctx: &Ctx) {
+    if let (Some(keeping), Some(caller)) = (&edge.keeping, &ctx.caller) {
+        keeping.ledger.record(row::of(edge, caller, ctx));
     }
 }
 

@@ -198,7 +198,7 @@ impl Front {
         peer: Option<IpAddr>,
     ) -> Option<Waiting> {
         let edge = &self.edge;
-        match admit::admit(edge, &mut ctx, head, named, peer) {
+        match admit::admit(edge, &mut ctx, head, named, peer).await {
             Ok(Lane::Local(answer)) => Box::pin(answer.send(edge, &mut down, &mut ctx)).await,
             Ok(Lane::Exchange(hit)) => exchange::run(edge, &mut down, &mut ctx, head, hit).await,
             // Asked before, and not answered here.

@@ -10,8 +10,11 @@ mod finish;
 mod forward;
 mod front;
 mod local;
+mod patience;
 mod phases;
+mod row;
 mod wire;
 
+pub use cost::price_bound;
 pub use front::Front;
 pub use phases::Gateway;

@@ -40,7 +40,7 @@ impl ProxyHttp for Gateway {
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
         // A copy: what is read from the path must outlive changes to the session.
         let head = admit::head_of(session.as_downstream());
-        let admitted = admit::admit_session(&self.edge, ctx, session.as_downstream_mut(), &head);
+        let admitted = admit::admit_session(&self.edge, ctx, session.as_downstream_mut(), &head).await;
         forward::begin(&self.edge, session, ctx, admitted).await
     }
 

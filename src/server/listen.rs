@@ -6,7 +6,6 @@ use crate::proxy::connection::{ConnectionGate, Gated};
 use crate::proxy::{Front, Gateway};
 use crate::runtime::Edge;
 use pingora_core::apps::HttpServerOptions;
-use pingora_core::apps::http_app::HttpServer;
 use pingora_core::listeners::ListenerConfig;
 use pingora_core::listeners::tls::TlsSettings;
 use pingora_core::protocols::l4::stream::L4BufferSettings;
@@ -67,8 +66,15 @@ pub(super) fn add_services(
         service.add_listener(listener);
     }
     server.add_service(service);
-    let mut admin = Service::new("admin".to_owned(), HttpServer::new_app(AdminPlane::new(edge.clone())));
+    let mut admin = Service::new("admin".to_owned(), AdminPlane::new(edge.clone()));
     admin.threads = Some(1);
-    admin.add_tcp(&settings.admin.to_string());
+    match &settings.admin_tls {
+        None => admin.add_tcp(&settings.admin.to_string()),
+        Some(certificate) => {
+            let Ok(mut acceptor) = TlsSettings::intermediate("", "") else { return };
+            acceptor.set_cert_resolver(certificate.clone());
+            admin.add_listener(ListenerConfig::tcp(settings.admin.to_string()).tls(acceptor));
+        }
+    }
     server.add_service(admin);
 }

@@ -23,6 +23,9 @@ pub struct Settings {
     pub listen: Vec<SocketAddr>,
     pub tls: Vec<TlsListener>,
     pub admin: SocketAddr,
+    pub admin_tls: Option<Arc<Certificate>>,
+    /// Where the sealed copy of who is known goes.
+    pub identities: PathBuf,
     pub workers: usize,
     pub is_work_stealing: bool,
     pub connections: ConnectionLimits,
@@ -71,8 +74,11 @@ pub fn run(
     server.bootstrap();
     let gate = ConnectionGate::new(settings.connections, edge.metrics.connections_open.clone());
     listen::add_services(&mut server, &settings, &edge, gate);
-    let certificates = settings.tls.iter().map(|tls| tls.certificate.clone() as Arc<dyn jobs::Renewable>);
-    jobs::add_service(&mut server, edge.clone(), reload, certificates.collect(), hangup);
+    let certificates = settings.tls.iter().map(|tls| &tls.certificate).chain(&settings.admin_tls);
+    let renewables =
+        certificates.map(|certificate| certificate.clone() as Arc<dyn jobs::Renewable>).collect();
+    let copy = settings.identities.clone();
+    jobs::add_service(&mut server, edge.clone(), reload, renewables, hangup, copy);
     let _pid_file = upgrade::write_pid(&settings.upgrade_socket);
     let signals = shutdown::Signals::new(&settings, edge.clone());
     server.run(RunArgs { shutdown_signal: Box::new(signals) });

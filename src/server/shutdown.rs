@@ -16,6 +16,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const CUT_GRACE: Duration = Duration::from_secs(2);
 /// What the access log gets to reach its sink.
 const FLUSH_GRACE: Duration = Duration::from_secs(2);
+/// What the ledger gets to reach the store, or its spool.
+const LEDGER_GRACE: Duration = Duration::from_secs(6);
 /// Pingora keeps accepting this long after it has handed the listeners over.
 const HAND_OVER: Duration = Duration::from_secs(5);
 
@@ -107,6 +109,11 @@ fn wait_until_idle(edge: &Edge, at_most: Duration) {
 /// What must be done before the process is gone.
 pub(super) fn end(edge: &Edge, upgrade_socket: &Path) {
     edge.access_log.flush(FLUSH_GRACE);
+    if let Some(keeping) = &edge.keeping
+        && !keeping.ledger.finish(LEDGER_GRACE)
+    {
+        log::error!("the last calls did not reach the ledger in time");
+    }
     upgrade::remove_pid(upgrade_socket);
 }
 

@@ -163,6 +163,7 @@ impl Player<'_> {
             if is_content {
                 contents += 1;
                 Stats::add(&self.shared.stats.content_events, 1);
+                Stats::add(&self.shared.stats.output_tokens, 1);
                 self.put_malformed(contents);
             }
             if self.pending.len() >= GATHER_BYTES || self.drip.is_some() {

@@ -11,6 +11,7 @@ use super::ids::Id;
 use super::json::put;
 use super::reply::{After, Whole};
 use super::shared::Shared;
+use super::stats::Stats;
 use super::wire::{Broken, Wire};
 
 /// Plays the answer.
@@ -32,6 +33,7 @@ pub async fn play(
         let mut bytes = out.into_bytes();
         bytes.extend_from_slice(&whole.body);
         wire.send(&bytes).await?;
+        Stats::add(&shared.stats.output_tokens, whole.words as u64);
         return Ok(After::Keep);
     }
     play_faulty(wire, whole, dialect, id, &directives.faults).await

@@ -30,6 +30,7 @@ use super::responses_stream::ResponseStream;
 use super::route::{Route, Routed, is_claude, route};
 use super::scenario::Live;
 use super::shared::Shared;
+use super::stats::Stats;
 use super::strict;
 use super::websocket;
 
@@ -180,7 +181,11 @@ impl Call<'_> {
     fn dispatch(&self, ask: &Ask<'_>, model: &str, directives: &Directives, scenario: &Live) -> Reply {
         let has_usage = !directives.faults.has(Fault::NoUsage);
         let wishes = Wishes { seed: scenario.seed, tokens: directives.tokens, has_usage };
-        let job = || Job::new(self.shared, ask, self.body, model, wishes);
+        let job = || {
+            let job = Job::new(self.shared, ask, self.body, model, wishes);
+            Stats::add(&self.shared.stats.prompt_tokens, job.prompt_tokens);
+            job
+        };
         let is_stream = ask.stream == Some(true);
         let style = |source: Box<dyn EventSource>, style| Reply::Stream(Streamed { source, style });
         let wants_usage = ask.wants_usage_in_stream();

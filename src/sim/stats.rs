@@ -26,6 +26,10 @@ pub struct StatsSnapshot {
     pub aborted: u64,
     /// Content events that were written, over all streams.
     pub content_events: u64,
+    /// Prompt tokens of the generations that were begun, as their usage has them.
+    pub prompt_tokens: u64,
+    /// Tokens that were written: one a content event of a stream, one a word of a whole answer.
+    pub output_tokens: u64,
     pub by_path: BTreeMap<String, u64>,
     pub by_model: BTreeMap<String, u64>,
 }
@@ -42,6 +46,8 @@ pub struct Stats {
     pub bytes_out: AtomicU64,
     pub aborted: AtomicU64,
     pub content_events: AtomicU64,
+    pub prompt_tokens: AtomicU64,
+    pub output_tokens: AtomicU64,
     by_path: Mutex<BTreeMap<String, u64>>,
     by_model: Mutex<BTreeMap<String, u64>>,
 }
@@ -89,6 +95,8 @@ impl Stats {
             bytes_out: read(&self.bytes_out),
             aborted: read(&self.aborted),
             content_events: read(&self.content_events),
+            prompt_tokens: read(&self.prompt_tokens),
+            output_tokens: read(&self.output_tokens),
             by_path: names(&self.by_path),
             by_model: names(&self.by_model),
         }
@@ -103,6 +111,8 @@ impl Stats {
             &self.bytes_out,
             &self.aborted,
             &self.content_events,
+            &self.prompt_tokens,
+            &self.output_tokens,
         ] {
             counter.store(0, Ordering::Relaxed);
         }

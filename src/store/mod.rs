@@ -5,47 +5,55 @@
 //! the `Runtime` snapshot. Invariant: a commit happens as a whole or not at all, with its audit entry
 //! and its change number.
 
+mod bank;
+mod calls;
+mod columns;
+mod engine;
+mod error;
+mod open;
+mod options;
+mod postgres;
+mod private_file;
+mod schema;
+mod sqlite;
+mod usage;
+
+pub mod export;
+pub mod ledger;
+
 use crate::govern::{AuditEntry, AuditRecord, Call, Kind, Object};
 use async_trait::async_trait;
 
+pub use bank::{ASKS_MAX, Account, Bank, Grant, Withdrawal};
+pub use calls::{CallPage, CallQuery};
+pub use error::StoreError;
+pub use open::{Opened, open};
+pub use options::{Options, OptionsError, StoreUrl};
+pub use usage::{Bucket, Dimension, Pruned, Retention, Sums, UsagePage, UsageQuery, UsageRow};
+
 /// Objects in one page at most.
 pub const PAGE_MAX: u32 = 500;
-/// Writes in one commit at most.
+/// Writes in one commit at most, and audit entries.
 pub const WRITES_MAX: usize = 1000;
-
-/// Why the store did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// A name is taken in its parent, or an id exists already.
-    #[error("{kind} `{name}` exists already")]
-    Exists { kind: &'static str, name: String },
-    #[error("no such {kind}")]
-    Missing { kind: &'static str },
-    /// The version expected is not the one there is.
-    #[error("changed by somebody else meanwhile: version {actual} instead of {expected}")]
-    Conflict { expected: u64, actual: u64 },
-    /// Something lies in it.
-    #[error("{kind} is not empty")]
-    NotEmpty { kind: &'static str },
-    /// An idempotency key came again with another request.
-    #[error("this idempotency key was used for another request")]
-    KeyReused,
-    #[error("more than the store takes at once: {0}")]
-    TooMuch(&'static str),
-    /// Down, locked, full or too slow: to be tried again.
-    #[error("the store is not available")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// What is there cannot be read: newer schema, damaged file.
-    #[error("the store cannot be used: {0}")]
-    Unusable(String),
-}
+/// Objects and deletions in one page of changes at most.
+pub const CHANGES_MAX: u32 = 2000;
+/// Calls in one addition at most.
+pub const CALLS_MAX: usize = 20_000;
+/// Rows of usage or calls in one page at most.
+pub const ROWS_MAX: u32 = 1000;
+/// A name in bytes at most.
+pub const NAME_BYTES_MAX: usize = 256;
+/// A commit is remembered so long under its idempotency key.
+pub const IDEMPOTENCY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// One change of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
-    /// The object's `version` is taken as 1, its times as the commit's.
+    /// The object's `version` is taken as 1, its times as the commit's. What it lies in must be
+    /// there, and of the same tenant.
     Create(Object),
-    /// Replaces name and body, if the version there is `expected`; any version where None.
+    /// Replaces name and body, if the version there is `expected`; any version where None. Tenant,
+    /// parent and creation stay as they are.
     Update { object: Object, expected: Option<u64> },
     /// Refused while anything lies in it.
     Delete { kind: Kind, id: String, expected: Option<u64> },
@@ -94,9 +102,13 @@ pub struct ListQuery {
     pub limit: u32,
 }
 
-/// Objects that changed after a sequence number; with `since` 0 all there are.
+/// Objects that changed after a sequence number; with `since` 0 all there are. A commit can be parted
+/// between two pages: what was gathered is whole once `has_more` is false.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
+    /// What was known before is to be forgotten: `since` is 0, or of a history this store does not
+    /// have, as after a backup was put back.
+    pub is_restart: bool,
     pub objects: Vec<Object>,
     pub deleted: Vec<(Kind, String)>,
     /// Of the newest change in here.
@@ -123,6 +135,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn changes(&self, since: u64) -> Result<Changes, StoreError>;
 
     /// Ends when something has changed after `since`, on any node; at the latest when `poll` is over.
+    /// A change by another process on the same SQLite file is seen only then.
     async fn changed(&self, since: u64, poll: std::time::Duration);
 
     /// Newest first; `before` a sequence number.
@@ -133,56 +146,31 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         limit: u32,
     ) -> Result<Vec<AuditRecord>, StoreError>;
 
-    /// Adds calls and their roll-ups in one transaction. A call whose id is there already is left out,
-    /// of the roll-ups too.
+    /// Walks the whole audit log and checks its chain.
+    async fn verify_audit(&self) -> Result<AuditVerdict, StoreError>;
+
+    /// Adds calls, at most [`CALLS_MAX`], and their roll-ups in one transaction. A call whose id is
+    /// there already is left out, of the roll-ups too.
     async fn append_calls(&self, calls: &[Call]) -> Result<(), StoreError>;
+
+    /// Sums of calls, from the roll-ups.
+    async fn usage(&self, query: &UsageQuery) -> Result<UsagePage, StoreError>;
+
+    /// Single calls, newest first.
+    async fn calls(&self, query: &CallQuery) -> Result<CallPage, StoreError>;
+
+    /// One small step of forgetting what is older than `retention`; to be repeated while something
+    /// was found.
+    async fn prune(&self, retention: &Retention, now_ms: u64) -> Result<Pruned, StoreError>;
 }
 
-/// A budget in one of its windows, as the bank knows it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Account {
-    /// Who the budget belongs to and its name: `key/key_1/monthly`.
-    pub budget: String,
-    /// When the window begins, seconds since 1970, UTC; 0 for a total.
-    pub window: u64,
-}
-
-/// What a node asks of the bank for one account: in pico dollars or tokens. All numbers are totals
-/// since the window began, so that asking again changes nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Withdrawal {
-    pub account: Account,
-    /// The whole budget.
-    pub amount: u64,
-    /// When the account may be forgotten, seconds since 1970, UTC.
-    pub expires: u64,
-    /// What this node has been granted so far, by its own reckoning.
-    pub granted: u64,
-    /// What this node has spent of it, settled.
-    pub spent: u64,
-    /// What it would like to have been granted.
-    pub wanted: u64,
-}
-
-/// The bank's answer: totals again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grant {
-    pub account: Account,
-    /// What this node may spend in all in this window.
-    pub granted: u64,
-    /// What all nodes have spent, as far as the bank knows.
-    pub spent: u64,
-}
-
-/// Lends budgets out in slices. Invariant: over all nodes, what is granted and not given back, and
-/// what was spent by nodes that are gone, never exceeds the amount. A node that does not come back
-/// before its lease is over loses what it had not reported as spent, by being taken to have spent
-/// what it was granted, unless the ledger proves less.
-#[async_trait]
-pub trait Bank: Send + Sync + std::fmt::Debug {
-    /// One atomic step for each account; a step sent twice counts once.
-    ///
-    /// # Errors
-    /// When it cannot be reached in time: nothing may be taken as granted.
-    async fn withdraw(&self, node: &str, asks: &[Withdrawal]) -> Result<Vec<Grant>, StoreError>;
+/// What became of checking the audit log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditVerdict {
+    /// Entries that are as they were written.
+    pub entries: u64,
+    /// Hash of the last of them: noted elsewhere, it shows that none was cut off the end.
+    pub head: Option<String>,
+    /// The first entry that is not, and what is wrong with it.
+    pub broken: Option<(u64, &'static str)>,
 }

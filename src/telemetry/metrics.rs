@@ -12,6 +12,7 @@ use super::access_log::LogCounters;
 use super::families::{CounterGrid, CounterRow, HistogramRow, Registrar};
 use super::histogram::{AtomicHistogram, INTER_TOKEN, OVERHEAD, REQUEST, WAIT};
 use super::labels::{CountKind, ReloadResult, StatusClass, TokenClass};
+use super::ledger::LedgerMetrics;
 use super::process::ProcessCollector;
 use super::provider::{ProviderMetrics, Providers};
 use crate::catalog::Unpriced;
@@ -44,6 +45,18 @@ pub struct Metrics {
     /// In 1e-12 dollars.
     pub cost: IntCounter,
     pub unpriced: CounterRow<Unpriced>,
+    /// Streams ended because a budget was.
+    pub budget_cuts: IntCounter,
+    /// Calls served by another model because a budget was spent.
+    pub downgrades: IntCounter,
+    /// Calls that waited to learn what they may use of something shared.
+    pub sharing_waits: IntCounter,
+    /// 1 while what is shared with other nodes cannot be reached.
+    pub sharing_lost: IntGauge,
+    /// Rounds of requests to the other nodes' meeting place that failed.
+    pub sharing_failures: IntCounter,
+    /// Calls under way that hold money or tokens of a budget.
+    pub budget_calls: IntGauge,
     pub counting: CounterRow<CountKind>,
     pub open_streams: IntGauge,
     pub requests_in_flight: IntGauge,
@@ -61,6 +74,7 @@ pub struct Metrics {
     pub config_reloads: CounterRow<ReloadResult>,
     /// Rises by one with each configuration applied.
     pub config_generation: IntGauge,
+    pub ledger: LedgerMetrics,
     access_log: LogCounters,
 }
 
@@ -69,6 +83,13 @@ pub struct Metrics {
 pub struct GaugeGuard(IntGauge);
 
 // === impl Metrics ===
+
+fn log_counters(r: &Registrar<'_>) -> prometheus::Result<LogCounters> {
+    Ok(LogCounters {
+        lines: r.counter("access_log_lines_total", "Access log lines written to the sink.")?,
+        dropped: r.counter("access_log_dropped_total", "Access log lines lost: the buffer was full.")?,
+    })
+}
 
 impl Metrics {
     /// Makes and registers everything. Fails only if two names clash, which a test rules out.
@@ -105,6 +126,22 @@ impl Metrics {
                 "What answered calls cost by the catalogue, in 1e-12 US dollars.",
             )?,
             unpriced: r.row("unpriced_total", "Calls whose cost is not known, by reason.")?,
+            budget_cuts: r.counter("budget_cuts_total", "Streams ended because a budget was spent.")?,
+            downgrades: r.counter(
+                "budget_downgrades_total",
+                "Calls served by another model because a budget was spent.",
+            )?,
+            sharing_waits: r.counter(
+                "sharing_waits_total",
+                "Calls that waited to learn what they may use of shared limits and budgets.",
+            )?,
+            sharing_lost: r.gauge(
+                "sharing_lost",
+                "1 while shared limits and budgets cannot be reached, 0 while they can.",
+            )?,
+            sharing_failures: r
+                .counter("sharing_failures_total", "Requests about shared limits and budgets that failed.")?,
+            budget_calls: r.gauge("budget_calls", "Calls under way that hold a part of a budget.")?,
             counting: r.row("counting_total", "Prompts counted, by the stage that decided.")?,
             open_streams: r.gauge("open_streams", "Streamed answers under way.")?,
             requests_in_flight: r.gauge("requests_in_flight", "Requests under way, streams included.")?,
@@ -119,11 +156,8 @@ impl Metrics {
                 .counter("unknown_events_total", "Events of upstreams' streams nobody knows, skipped.")?,
             config_reloads: r.row("config_reloads_total", "Configuration reloads, by result.")?,
             config_generation: r.gauge("config_generation", "Configurations applied since the start.")?,
-            access_log: LogCounters {
-                lines: r.counter("access_log_lines_total", "Access log lines written to the sink.")?,
-                dropped: r
-                    .counter("access_log_dropped_total", "Access log lines lost: the buffer was full.")?,
-            },
+            ledger: LedgerMetrics::register(&r)?,
+            access_log: log_counters(&r)?,
             registry,
         })
     }

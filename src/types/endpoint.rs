@@ -132,6 +132,39 @@ impl Endpoint {
         }
     }
 
+    /// Whether a call of it is work that somebody bills: looking at what is stored, listing and counting
+    /// are not.
+    pub fn is_charged(self) -> bool {
+        !matches!(
+            self,
+            Endpoint::ResponseById
+                | Endpoint::CountTokens
+                | Endpoint::GeminiCountTokens
+                | Endpoint::Models
+                | Endpoint::ModelById
+        )
+    }
+
+    /// Whether the answer is tokens made by a model.
+    pub fn generates(self) -> bool {
+        matches!(
+            self,
+            Endpoint::ChatCompletions
+                | Endpoint::Completions
+                | Endpoint::Responses
+                | Endpoint::Images
+                | Endpoint::Speech
+                | Endpoint::Transcriptions
+                | Endpoint::Messages
+                | Endpoint::GenerateContent
+                | Endpoint::StreamGenerateContent
+                | Endpoint::Converse
+                | Endpoint::ConverseStream
+                | Endpoint::CohereChat
+                | Endpoint::OllamaChat
+        )
+    }
+
     /// The shape an error or a stream on this endpoint has.
     pub fn dialect(self) -> Dialect {
         match self {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Names one request in headers, logs and error bodies: `req_` and 24 hex digits, a random
 /// process prefix and a counter, so ids are unique without a system call per request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId {
     prefix: u32,
     serial: u64,
@@ -41,6 +41,17 @@ impl RequestId {
         }
         text
     }
+
+    /// Reads what [`Display`](fmt::Display) wrote, and nothing else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = text.strip_prefix("req_").filter(|hex| hex.len() == 24)?;
+        if !hex.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)) {
+            return None;
+        }
+        let (prefix, serial) = hex.split_at_checked(8)?;
+        let prefix = u32::from_str_radix(prefix, 16).ok()?;
+        Some(Self { prefix, serial: u64::from_str_radix(serial, 16).ok()? })
+    }
 }
 
 impl fmt::Display for RequestId {
@@ -61,5 +72,17 @@ mod tests {
         assert_ne!(a, b);
         let id = RequestId { prefix: 0xfe, serial: 0x0123_4567_89ab_cdef };
         assert_eq!(id.text(), id.to_string().as_bytes());
+    }
+
+    #[test]
+    fn an_id_is_read_as_it_was_written_and_nothing_else_is_one() {
+        let id = RequestIds::new(0xfeed_beef_dead_cafe).next();
+        assert_eq!(RequestId::parse(&id.to_string()), Some(id));
+        let lacking = "req_00000001000000000000000";
+        for other in
+            ["", "req_", lacking, &format!("{lacking}G"), &format!("{lacking}+"), &format!("{lacking}A")]
+        {
+            assert_eq!(RequestId::parse(other), None, "{other}");
+        }
     }
 }

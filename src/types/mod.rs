@@ -9,6 +9,7 @@ pub mod failure;
 pub mod ids;
 pub mod money;
 pub mod protocol;
+pub mod public_ip;
 #[cfg(test)]
 pub mod recordings;
 pub mod reject;

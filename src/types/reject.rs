@@ -40,11 +40,20 @@ pub enum Reason {
     // Who asks.
     InvalidKey,
     ModelNotAllowed,
+    EndpointNotAllowed,
+    AddressNotAllowed,
+    SubscriptionRequired,
     // How much.
     RateLimited,
     TokenLimited,
     ConcurrencyLimited,
     ConnectionFlood,
+    /// A budget has not enough left.
+    BudgetExceeded,
+    /// A budget in money is for the call, and its price is not known.
+    Unpriced,
+    /// What limits and budgets are shared through cannot be reached.
+    SharingUnavailable,
     // The way up.
     NoTarget,
     AllCooling,
@@ -57,12 +66,13 @@ pub enum Reason {
     StreamFailed,
     // Us.
     Draining,
+    StoreUnavailable,
     Internal,
 }
 
 impl Reason {
     /// Every reason, for tests and for documentation.
-    pub const ALL: [Reason; 29] = [
+    pub const ALL: [Reason; 36] = [
         Reason::InvalidRequest,
         Reason::InvalidJson,
         Reason::DuplicateField,
@@ -77,10 +87,16 @@ impl Reason {
         Reason::PreviousResponseNotFound,
         Reason::InvalidKey,
         Reason::ModelNotAllowed,
+        Reason::EndpointNotAllowed,
+        Reason::AddressNotAllowed,
+        Reason::SubscriptionRequired,
         Reason::RateLimited,
         Reason::TokenLimited,
         Reason::ConcurrencyLimited,
         Reason::ConnectionFlood,
+        Reason::BudgetExceeded,
+        Reason::Unpriced,
+        Reason::SharingUnavailable,
         Reason::NoTarget,
         Reason::AllCooling,
         Reason::UpstreamConnect,
@@ -91,6 +107,7 @@ impl Reason {
         Reason::UpstreamTruncated,
         Reason::StreamFailed,
         Reason::Draining,
+        Reason::StoreUnavailable,
         Reason::Internal,
     ];
 
@@ -111,10 +128,16 @@ impl Reason {
             Reason::PreviousResponseNotFound => "previous_response_not_found",
             Reason::InvalidKey => "invalid_api_key",
             Reason::ModelNotAllowed => "model_not_allowed",
+            Reason::EndpointNotAllowed => "endpoint_not_allowed",
+            Reason::AddressNotAllowed => "address_not_allowed",
+            Reason::SubscriptionRequired => "subscription_required",
             Reason::RateLimited => "rate_limit_exceeded",
             Reason::TokenLimited => "token_limit_exceeded",
             Reason::ConcurrencyLimited => "concurrency_limit_exceeded",
             Reason::ConnectionFlood => "connection_flood",
+            Reason::BudgetExceeded => "budget_exceeded",
+            Reason::Unpriced => "unpriced",
+            Reason::SharingUnavailable => "sharing_unavailable",
             Reason::NoTarget => "no_target",
             Reason::AllCooling => "all_targets_cooling",
             Reason::UpstreamConnect => "upstream_connect",
@@ -125,6 +148,7 @@ impl Reason {
             Reason::UpstreamTruncated => "upstream_truncated",
             Reason::StreamFailed => "stream_failed",
             Reason::Draining => "draining",
+            Reason::StoreUnavailable => "store_unavailable",
             Reason::Internal => "internal_error",
         }
     }
@@ -137,7 +161,11 @@ impl Reason {
             | Reason::DuplicateField
             | Reason::PreviousResponseNotFound => 400,
             Reason::InvalidKey => 401,
-            Reason::ModelNotAllowed => 403,
+            Reason::ModelNotAllowed
+            | Reason::EndpointNotAllowed
+            | Reason::AddressNotAllowed
+            | Reason::SubscriptionRequired
+            | Reason::Unpriced => 403,
             Reason::NotFound | Reason::ModelNotFound => 404,
             Reason::UnsupportedMethod => 405,
             Reason::BodyTimeout => 408,
@@ -148,13 +176,19 @@ impl Reason {
             Reason::RateLimited
             | Reason::TokenLimited
             | Reason::ConcurrencyLimited
-            | Reason::ConnectionFlood => 429,
+            | Reason::ConnectionFlood
+            | Reason::BudgetExceeded => 429,
             Reason::UpstreamConnect
             | Reason::UpstreamProtocol
             | Reason::UpstreamError
             | Reason::UpstreamTruncated
             | Reason::StreamFailed => 502,
-            Reason::NoTarget | Reason::AllCooling | Reason::UpstreamCredential | Reason::Draining => 503,
+            Reason::NoTarget
+            | Reason::AllCooling
+            | Reason::UpstreamCredential
+            | Reason::Draining
+            | Reason::StoreUnavailable
+            | Reason::SharingUnavailable => 503,
             Reason::UpstreamTimeout => 504,
             Reason::Internal => 500,
         }

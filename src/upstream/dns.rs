@@ -1,7 +1,7 @@
 //! Addresses of an origin: resolved once, refreshed in the background, the last good answer kept.
 
 use super::{Origin, UpstreamError};
-use crate::types::FailureClass;
+use crate::types::{FailureClass, public_ip};
 use arc_swap::ArcSwapOption;
 use pingora_load_balancing::LoadBalancer;
 use pingora_load_balancing::selection::RoundRobin;
@@ -18,6 +18,7 @@ pub struct Addresses {
     port: u16,
     known: ArcSwapOption<Resolved>,
     is_literal: bool,
+    is_public_only: bool,
 }
 
 /// One answer of the name server, and whose turn it is.
@@ -54,6 +55,7 @@ impl Addresses {
             port: origin.port,
             is_literal: known.is_some(),
             known: ArcSwapOption::new(known),
+            is_public_only: false,
         }
     }
 
@@ -61,7 +63,28 @@ impl Addresses {
     pub fn fixed(addresses: Vec<SocketAddr>) -> Self {
         let port = addresses.first().map_or(0, SocketAddr::port);
         let known = Some(Resolved::new(addresses));
-        Self { host: String::new(), port, known: ArcSwapOption::new(known), is_literal: true }
+        Self {
+            host: String::new(),
+            port,
+            known: ArcSwapOption::new(known),
+            is_literal: true,
+            is_public_only: false,
+        }
+    }
+
+    /// Without the addresses that are not the open internet's. The check is made on the very address
+    /// that is connected to, so that a name cannot mean one thing here and another there.
+    pub fn public_only(mut self) -> Self {
+        self.is_public_only = true;
+        let is_own = self
+            .known
+            .load()
+            .as_ref()
+            .is_some_and(|known| known.all.iter().any(|address| !public_ip::is_public(address.ip())));
+        if is_own {
+            self.known.store(Some(Resolved::new(Vec::new())));
+        }
+        self
     }
 
     /// The address whose turn it is.
@@ -104,6 +127,7 @@ impl Addresses {
             .map_err(|detail| UpstreamError::before_sent(FailureClass::Dns, detail))?;
         let mut addresses: Vec<SocketAddr> =
             found.map_err(|e| UpstreamError::before_sent(FailureClass::Dns, e))?.collect();
+        addresses.retain(|address| !self.is_public_only || public_ip::is_public(address.ip()));
         if addresses.is_empty() {
             return Err(UpstreamError::before_sent(FailureClass::Dns, "the name has no address"));
         }

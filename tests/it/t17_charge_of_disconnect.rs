@@ -109,7 +109,8 @@ fn t17_a_key_is_charged_for_what_it_left() {
     let gateway = Gateway::start(config);
     let line = leave_after_some(&gateway, Wire::Chat, WORDS, 50);
     let charged = line["input_tokens"].as_u64().unwrap() + line["output_tokens"].as_u64().unwrap();
-    let mut answer = gateway.send(&Wire::Chat.request("m", false).header("x-sim-tokens", "1"));
+    let one = serde_json::json!({"max_tokens": 1});
+    let mut answer = gateway.send(&Wire::Chat.request_with("m", false, &one));
     answer.body();
     let remaining: u64 = answer.header("x-ratelimit-remaining-tokens").unwrap().parse().unwrap();
     let counted: u64 = answer.header("x-tidegate-input-tokens").unwrap().parse().unwrap();

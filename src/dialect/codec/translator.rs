@@ -2,18 +2,30 @@
 
 use super::witness::Witness;
 use super::{DecodeStream, EncodeStream};
-use crate::chat::{Delta, Event};
+use crate::chat::{Delta, Event, Stop, StopReason};
 use crate::dialect::tap::EventClass;
+use crate::types::Usage;
 
 /// Decodes frames, listens, and encodes what they say.
 pub struct Translator {
     pub witness: Witness,
     encoder: Box<dyn EncodeStream>,
+    open: Open,
+}
+
+/// What has begun and not ended.
+#[derive(Default)]
+struct Open {
+    has_started: bool,
+    /// (choice, block)
+    blocks: Vec<(u32, u32)>,
+    choices: Vec<u32>,
+    stopped: Vec<u32>,
 }
 
 impl Translator {
     pub fn new(decoder: Box<dyn DecodeStream>, encoder: Box<dyn EncodeStream>) -> Self {
-        Self { witness: Witness::new(decoder), encoder }
+        Self { witness: Witness::new(decoder), encoder, open: Open::default() }
     }
 
     /// Takes one frame of the provider; appends what the client is sent for it. Generated text goes
@@ -25,9 +37,10 @@ impl Translator {
         out: &mut Vec<u8>,
         text: &mut dyn FnMut(&str),
     ) -> EventClass {
-        let encoder = &mut self.encoder;
+        let (encoder, open) = (&mut self.encoder, &mut self.open);
         self.witness.on_frame(name, data, &mut |event| {
             generated_text(&event, text);
+            open.note(&event);
             encoder.write(&event, out);
         })
     }
@@ -41,8 +54,46 @@ impl Translator {
         });
     }
 
+    /// Ends the client's stream here, as if the model had reached its most tokens; appends what the
+    /// client is sent for it.
+    pub fn cut(&mut self, usage: Usage, out: &mut Vec<u8>) {
+        let Open { has_started, blocks, mut choices, stopped } = std::mem::take(&mut self.open);
+        let mut write = |event: Event<'_>| self.encoder.write(&event, out);
+        if !has_started {
+            write(Event::Start { id: "".into(), model: "".into(), created: None });
+        }
+        for (choice, block) in blocks {
+            write(Event::BlockStop { choice, block });
+        }
+        if choices.is_empty() {
+            choices.push(0);
+        }
+        for choice in choices.into_iter().filter(|choice| !stopped.contains(choice)) {
+            write(Event::Stop { choice, stop: Stop::new(StopReason::Length) });
+        }
+        write(Event::Usage(usage));
+        write(Event::End);
+    }
+
     pub fn encoder(&self) -> &dyn EncodeStream {
         &*self.encoder
+    }
+}
+
+impl Open {
+    fn note(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Start { .. } => self.has_started = true,
+            Event::BlockStart { choice, block, .. } => {
+                self.blocks.push((*choice, *block));
+                if !self.choices.contains(choice) {
+                    self.choices.push(*choice);
+                }
+            }
+            Event::BlockStop { choice, block } => self.blocks.retain(|open| open != &(*choice, *block)),
+            Event::Stop { choice, .. } => self.stopped.push(*choice),
+            Event::Delta { .. } | Event::Logprobs { .. } | Event::Usage(_) | Event::End => {}
+        }
     }
 }
 

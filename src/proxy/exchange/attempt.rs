@@ -2,6 +2,7 @@
 //! that it is one.
 
 use super::bodies::{answer_head, is_stream, joined, plain};
+use super::closing::Closing;
 use super::cuts::Pieces;
 use super::heads::head_count;
 use super::keeper::Keeper;
@@ -11,7 +12,7 @@ use super::prepare::Prepared;
 use super::talk::{Talk, Wake};
 use super::translate::{Translated, answer, endpoint_of, read_answer, stream_type};
 use super::vectors;
-use crate::dialect::codec::{self, Translator};
+use crate::dialect::codec::{self, Owed, Translator};
 use crate::dialect::invoke;
 use crate::dialect::tap::{BodyReading, StreamFault};
 use crate::framing::inflate::ContentCoding;
@@ -386,7 +387,7 @@ async fn stream(
         head.fields.retain(|(name, _)| name != header::CONTENT_TYPE);
         head.fields.extend(answer_head(kind));
     }
-    let mut listener = listener(prepared, aim, coding, translated);
+    let mut listener = listener(edge, prepared, aim, coding, translated);
     if wrapping == Wrapping::Invoke {
         listener.unwrap_events();
     }
@@ -420,6 +421,7 @@ async fn stream(
 }
 
 fn listener(
+    edge: &Edge,
     prepared: &Prepared<'_>,
     aim: &Aim<'_>,
     coding: ContentCoding,
@@ -438,7 +440,22 @@ fn listener(
     if prepared.hides_usage(aim.provider.takes_stream_options) {
         listener.hide_usage();
     }
+    if prepared.is_budgeted {
+        listener.prepare_closing(Closing::of(prepared.endpoint, owed_in_kind(edge, prepared)));
+    }
     listener
+}
+
+/// What the end of a stream that was not translated must hold.
+fn owed_in_kind(edge: &Edge, prepared: &Prepared<'_>) -> Owed {
+    Owed {
+        model: prepared.model.clone(),
+        token: format!("{:016x}{:016x}", edge.dice.roll(), edge.dice.roll()),
+        created: edge.wall.unix_ms() / 1000,
+        wants_usage: prepared.head.as_ref().is_some_and(|head| head.client_wants_usage()),
+        is_array: prepared.is_array,
+        echo: String::new(),
+    }
 }
 
 /// A stream that says it is done before it has said anything, a finish reason included, is no answer.

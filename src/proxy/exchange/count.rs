@@ -4,8 +4,12 @@
 use super::chat_form::chat_form;
 use super::prepare::Prepared;
 use crate::dialect::tap;
+use crate::govern::OnExhausted;
+use crate::limits::{self, Ask, Refusal};
 use crate::meter::{Count, Family};
 use crate::proxy::context::Ctx;
+use crate::proxy::cost;
+use crate::proxy::patience::patiently;
 use crate::runtime::{Edge, ModelPolicy, Runtime};
 use crate::telemetry::CountKind;
 use crate::types::{Endpoint, Reason, Reject, Usage};
@@ -13,50 +17,121 @@ use bytes::Bytes;
 
 /// Above this a body is counted off the worker: counting must not hold up streams.
 const INLINE_COUNT_BYTES: usize = 64 * 1024;
+/// Bytes of a body a token has at least on average, where nothing here can count it.
+const BYTES_PER_TOKEN: u64 = 3;
 /// What is kept of a long answer to find its usage in.
 const TAIL_BYTES: usize = 64 * 1024;
 
-/// Counts the prompt and takes it from the key's tokens per minute. The bound decides where it can;
-/// the exact count runs where the bound does not fit, or where the model or the request asks.
+/// Why a call does not go on as it is.
+pub enum Turned {
+    Refused(Reject),
+    /// Its budget is spent, and this model may serve it instead.
+    Downgrade(String),
+}
+
+/// Counts the prompt and takes it, with the expected answer, from the caller's limits and budgets. The
+/// bound decides where it can; the exact count runs where the bound does not fit, or where the model
+/// or the request asks.
 ///
 /// # Errors
-/// The limit's refusal; the request then uses nothing up.
+/// The refusal; the request then uses nothing up, unless another model is to serve it.
 pub async fn reserve(
     edge: &Edge,
     ctx: &mut Ctx,
     policy: &ModelPolicy,
     prepared: &Prepared<'_>,
-) -> Result<(), Reject> {
-    if !is_counted(prepared.endpoint) {
+) -> Result<(), Turned> {
+    if !prepared.endpoint.is_charged() {
         return Ok(());
+    }
+    if !is_counted(prepared.endpoint) {
+        let bound = prepared.body.len() as u64 / BYTES_PER_TOKEN + 1;
+        return take(edge, ctx, policy, prepared, bound).await.map_err(|refusal| turned(edge, ctx, refusal));
     }
     let family = policy.family(0, &prepared.model);
     if !policy.is_counted_exactly && !asks_exact(prepared) {
         let bound = bound(&ctx.runtime, family, prepared);
         ctx.record.counted_input = Some(bound);
         edge.metrics.counting.inc(CountKind::Bound);
-        match take(edge, ctx, bound) {
+        match take(edge, ctx, policy, prepared, bound).await {
             Ok(()) => return Ok(()),
             // The bound is above the truth: only the exact count may refuse.
-            Err(_) => edge.metrics.counting.inc(CountKind::Exact),
+            Err(Refusal::Limit(_) | Refusal::Budget(_)) => edge.metrics.counting.inc(CountKind::Exact),
+            Err(refusal) => return Err(turned(edge, ctx, refusal)),
         }
     } else {
         edge.metrics.counting.inc(CountKind::Exact);
     }
-    let exact = Box::pin(exact(ctx, policy, family, prepared)).await?;
+    let exact = Box::pin(exact(ctx, policy, family, prepared)).await.map_err(Turned::Refused)?;
     ctx.record.counted_input = Some(exact);
-    take(edge, ctx, exact).inspect_err(|_| {
-        if let Some(caller) = ctx.caller.take() {
-            caller.reservation.cancel();
-        }
-    })
+    take(edge, ctx, policy, prepared, exact).await.map_err(|refusal| turned(edge, ctx, refusal))
 }
 
-fn take(edge: &Edge, ctx: &mut Ctx, tokens: u64) -> Result<(), Reject> {
-    match &mut ctx.caller {
-        Some(caller) => caller.reservation.reserve(tokens, edge.now()).map_err(Reject::from),
-        None => Ok(()),
+/// Takes all that a prompt of `prompt` tokens and its answer need.
+async fn take(
+    edge: &Edge,
+    ctx: &mut Ctx,
+    policy: &ModelPolicy,
+    prepared: &Prepared<'_>,
+    prompt: u64,
+) -> Result<(), Refusal> {
+    let runtime = ctx.runtime.clone();
+    let Some(caller) = &mut ctx.caller else { return Ok(()) };
+    let Some(chain) = caller.reservation.chain() else { return Ok(()) };
+    let model = prepared.model.as_str();
+    let (output, is_stated) = expected_output(&runtime, policy, prepared);
+    let needs_price = chain.needs_price(model);
+    let price = needs_price.then(|| cost::price(&runtime, policy, model, prompt)).flatten();
+    let ask = Ask {
+        model,
+        prompt,
+        output,
+        is_stated,
+        slice: if prepared.is_stream { output.min(limits::SLICE) } else { output },
+        price,
+        bound: runtime.price_bound,
+        now: edge.now(),
+        wall: edge.wall.unix_ms() / 1000,
+        may_wait: true,
+    };
+    let reservation = &mut caller.reservation;
+    patiently(edge, runtime.limits.till(), |may_wait| {
+        reservation.reserve(&Ask { now: edge.now(), may_wait, ..ask })
+    })
+    .await
+}
+
+/// Tokens of the answer, all choices together, and whether the client said so.
+fn expected_output(runtime: &Runtime, policy: &ModelPolicy, prepared: &Prepared<'_>) -> (u64, bool) {
+    if !prepared.endpoint.generates() {
+        return (0, true);
     }
+    let stated = prepared.head.as_ref().and_then(|head| head.max_output);
+    let choices = prepared.head.as_ref().map_or(1, |head| head.n);
+    let one = match stated {
+        Some(most) => most,
+        None => {
+            let at_most = cost::output_max(runtime, policy, &prepared.model).unwrap_or(u64::MAX);
+            runtime.expected_output.min(at_most)
+        }
+    };
+    (one.saturating_mul(choices), stated.is_some())
+}
+
+/// What becomes of a call that was refused: another model, or the refusal, for which it gives
+/// everything back.
+fn turned(edge: &Edge, ctx: &mut Ctx, refusal: Refusal) -> Turned {
+    if let Refusal::Budget(exhausted) = &refusal
+        && let OnExhausted::Downgrade(model) = &exhausted.on_exhausted
+        && ctx.record.downgraded_to.is_none()
+    {
+        return Turned::Downgrade(model.clone());
+    }
+    if let Some(caller) = &mut ctx.caller {
+        ctx.told = Some(caller.reservation.snapshot(edge.now()));
+        caller.cancel();
+    }
+    Turned::Refused(refusal.into())
 }
 
 async fn exact(

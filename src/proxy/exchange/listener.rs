@@ -4,6 +4,7 @@
 //! it is whole. So a keepalive always falls between two events, a stream that breaks never shows
 //! half an event, and an upstream's error event can be replaced. Bytes are not changed.
 
+use super::closing::Closing;
 use super::cuts::{Cuts, Pieces};
 use super::hearing::Hearing;
 use super::splitter::Splitter;
@@ -42,6 +43,11 @@ pub struct Listener {
     is_array: bool,
     open_block: Option<OpenBlock>,
     tier: TierTap,
+    /// Where the stream may have to be cut.
+    closing: Option<Closing>,
+    /// Bytes of generated text, and how many there were when their tokens were counted last.
+    text_bytes: u64,
+    counted: (u64, u64),
 }
 
 /// What a chunk came to.
@@ -103,6 +109,9 @@ impl Listener {
             is_array,
             open_block: None,
             tier: TierTap::new(endpoint),
+            closing: None,
+            text_bytes: 0,
+            counted: (0, 0),
         }
     }
 
@@ -142,6 +151,45 @@ impl Listener {
     /// Leaves out events that only report usage: the client did not ask for them, we did.
     pub fn hide_usage(&mut self) {
         self.hides_usage = true;
+    }
+
+    /// Keeps what is needed to end the stream properly before its upstream does.
+    pub fn prepare_closing(&mut self, closing: Closing) {
+        self.closing = Some(closing);
+    }
+
+    pub fn take_closing(&mut self) -> Option<Closing> {
+        self.closing.take()
+    }
+
+    /// Ends a translated stream; writes nothing for another.
+    pub fn cut_translated(&mut self, usage: Usage, out: &mut Vec<u8>) {
+        if let Hearing::Translate(translation) = &mut self.hearing {
+            translation.translator.cut(usage, out);
+        }
+    }
+
+    /// Whether the client's form of the stream has comments.
+    pub fn has_comments(&self) -> bool {
+        let is_sse = !matches!(self.endpoint, Endpoint::ConverseStream | Endpoint::OllamaChat);
+        is_sse && !self.is_array
+    }
+
+    /// Anthropic: the block that is open.
+    pub fn open_index(&self) -> Option<u64> {
+        self.open_block.map(|block| block.index)
+    }
+
+    /// Output tokens so far, at most: between two counts a token has at least two bytes.
+    pub fn output_bound(&self) -> u64 {
+        let (tokens, at_bytes) = self.counted;
+        tokens + (self.text_bytes - at_bytes).div_ceil(2)
+    }
+
+    /// Output tokens so far, counted.
+    pub fn output_counted(&mut self) -> u64 {
+        self.counted = (self.output.total(), self.text_bytes);
+        self.counted.0
     }
 
     pub fn hearing(&self) -> &Hearing {
@@ -263,6 +311,7 @@ impl Listener {
         let mut cuts = Cuts::new();
         let (hearing, output, hides) = (&mut self.hearing, &mut self.output, self.hides_usage);
         let (events, open_block) = (&mut self.events, &mut self.open_block);
+        let (closing, text_bytes) = (&mut self.closing, &mut self.text_bytes);
         let has_blocks = self.endpoint == Endpoint::Messages;
         let tier = &mut self.tier;
         self.splitter
@@ -275,7 +324,13 @@ impl Listener {
                 if has_blocks {
                     anthropic::track_block(open_block, name, data);
                 }
-                let class = hearing.on_frame(name, data, &mut |text| output.push(text));
+                if let Some(closing) = closing {
+                    closing.on_frame(name, data);
+                }
+                let class = hearing.on_frame(name, data, &mut |text| {
+                    *text_bytes += text.len() as u64;
+                    output.push(text);
+                });
                 cuts.take(class, end, hides);
             })
             .map_err(ListenError)?;

@@ -7,6 +7,7 @@ mod attempt;
 mod bodies;
 pub mod body;
 mod chat_form;
+mod closing;
 mod count;
 mod cuts;
 pub mod downstream;
@@ -48,6 +49,7 @@ use crate::types::{Endpoint, FailureClass, Reason, Reject, Usage};
 use attempt::{Answer, Failure, Live, Long};
 use body::NoBody;
 use bytes::Bytes;
+use count::Turned;
 use downstream::Downstream;
 use keeper::Keeper;
 use pins::Pinned;
@@ -76,16 +78,15 @@ pub async fn run(edge: &Arc<Edge>, down: &mut Downstream, ctx: &mut Ctx, client:
         None => {}
     }
     let runtime = ctx.runtime.clone();
-    let (policy, pinned) = match place(edge, &runtime, ctx, &mut prepared) {
+    let (policy, pinned) = match placed(edge, &runtime, ctx, &mut prepared).await {
         Ok(place) => place,
         Err(reject) => return respond::refuse(edge, down, ctx, reject).await,
     };
-    if let Err(reject) = count::reserve(edge, ctx, policy, &prepared).await {
-        return respond::refuse(edge, down, ctx, reject).await;
-    }
     if let Some(answer) = count::local_answer(&runtime, ctx, policy, &prepared).await {
         return Box::pin(respond::send_whole(edge, down, ctx, 200, &json_fields(), answer)).await;
     }
+    prepared.is_budgeted = ctx.caller.as_ref().is_some_and(|caller| caller.reservation.has_budget());
+    let _budgeted = prepared.is_budgeted.then(|| GaugeGuard::raise(&edge.metrics.budget_calls));
     let total = ctx.started.plus(policy.timeouts.total);
     let track = Track { runtime: &runtime, policy, pinned, total };
     converse(edge, down, ctx, &mut prepared, &track).await;
@@ -110,6 +111,32 @@ async fn prepare<'u>(
     Ok(prepared)
 }
 
+/// Finds the policy and takes what the call needs; where its budget is spent and says so, of another
+/// model.
+async fn placed<'r>(
+    edge: &Edge,
+    runtime: &'r Runtime,
+    ctx: &mut Ctx,
+    prepared: &mut Prepared<'_>,
+) -> Result<(&'r ModelPolicy, Option<Pinned>), Reject> {
+    let (policy, pinned) = place(edge, runtime, ctx, prepared)?;
+    let model = match count::reserve(edge, ctx, policy, prepared).await {
+        Ok(()) => return Ok((policy, pinned)),
+        Err(Turned::Refused(reject)) => return Err(reject),
+        Err(Turned::Downgrade(model)) => model,
+    };
+    log::debug!("{} goes to {model}: a budget is spent", ctx.id);
+    ctx.record.downgraded_to = Some(model.clone());
+    prepared.model = model;
+    let policy = runtime.table.resolve(&prepared.model).and_then(|index| runtime.models.get(index));
+    let policy = policy.ok_or_else(|| local::unknown_model(ctx, &prepared.model))?;
+    match count::reserve(edge, ctx, policy, prepared).await {
+        Ok(()) => Ok((policy, None)),
+        Err(Turned::Refused(reject)) => Err(reject),
+        Err(Turned::Downgrade(_)) => Err(Reject::new(Reason::Internal, "downgraded twice")),
+    }
+}
+
 /// The policy a call is served by, and the account where only one can serve it.
 fn place<'r>(
     edge: &Edge,
@@ -120,26 +147,35 @@ fn place<'r>(
     if prepared.endpoint == Endpoint::ResponseById {
         return pins::find(edge, runtime, ctx, prepared).map(|(policy, pinned)| (policy, Some(pinned)));
     }
-    let policy = find_model(runtime, ctx, prepared)?;
+    let policy = find_model(edge, runtime, ctx, prepared)?;
     recall::recall(edge, ctx, prepared)?;
     Ok((policy, pins::of_previous(edge, runtime, ctx, policy, prepared)?))
 }
 
+/// Whether the caller may use the model. A subscription that opens it brings its plan's limits.
+pub(super) fn admit_model(edge: &Edge, ctx: &mut Ctx, name: &str) -> Result<(), Reject> {
+    let Some(caller) = &mut ctx.caller else { return Err(crate::auth::AuthError::Invalid.into()) };
+    let principal = caller.principal.clone();
+    if let Some(subscribed) = principal.admit_model(name)?
+        && let Some(scope) = edge.governed().scope(&subscribed.scope.name)
+    {
+        caller.reservation.join(scope.clone(), ctx.runtime.limits.till());
+    }
+    Ok(())
+}
+
 /// The model's policy, if it exists, this caller may use it, and it speaks the endpoint's dialect.
 fn find_model<'r>(
+    edge: &Edge,
     runtime: &'r Runtime,
     ctx: &mut Ctx,
     prepared: &Prepared<'_>,
 ) -> Result<&'r ModelPolicy, Reject> {
     let name = prepared.model.as_str();
-    let may_use = ctx.caller.as_ref().is_some_and(|caller| caller.principal.may_use(name));
     let policy = runtime.table.resolve(name).and_then(|index| runtime.models.get(index));
     let Some(policy) = policy else { return Err(local::unknown_model(ctx, name)) };
     ctx.record.model = Some(name.to_owned());
-    if !may_use {
-        return Err(Reject::new(Reason::ModelNotAllowed, format!("this key may not use the model `{name}`"))
-            .with_param("model"));
-    }
+    admit_model(edge, ctx, name)?;
     let serves = |target: &crate::routing::Target| {
         let provider = runtime.providers.get(target.provider);
         let model = target.model.as_deref().unwrap_or(name);
@@ -242,10 +278,14 @@ async fn stream(
         }
     }
     talk.spoke(now, live.listener.keepalive_state());
-    let end = relay::run(talk, edge, track.policy, &mut live, track.total).await;
+    let reservation = ctx.caller.as_mut().map(|caller| &mut caller.reservation);
+    let end = relay::run(talk, edge, track.policy, &mut live, track.total, reservation).await;
     ctx.record.bytes_out = talk.down.bytes_out;
     ctx.record.is_client_gone |= talk.down.is_gone();
     note_stream(edge, ctx, prepared, track, &mut live).await;
+    if matches!(end, StreamEnd::Spent) {
+        return spent(talk, ctx, &mut live).await;
+    }
     let Live { call, listener, .. } = *live;
     let at = Telling {
         endpoint: prepared.endpoint,
@@ -254,6 +294,23 @@ async fn stream(
         events: listener.events(),
     };
     finish_stream(edge, talk, ctx, at, end, call).await;
+}
+
+/// Ends a stream whose budget is spent, as its dialect ends one that is as long as it may be. The
+/// upstream's call is cancelled with `live`.
+async fn spent(talk: &mut Talk<'_>, ctx: &mut Ctx, live: &mut Live) {
+    ctx.record.is_cut_by_budget = true;
+    ctx.record.reason = Some(Reason::BudgetExceeded);
+    ctx.record.origin = Some(crate::types::Origin::Gateway);
+    let usage = ctx.record.usage.unwrap_or_default();
+    let end = Bytes::from(closing::close(&mut live.listener, usage));
+    if talk.down.send(end).await.is_err() || talk.down.close().await.is_err() {
+        ctx.record.is_client_gone = true;
+    }
+    ctx.record.bytes_out = talk.down.bytes_out;
+    if let Some(provider) = ctx.record.provider.and_then(|index| ctx.runtime.providers.get(index)) {
+        provider.metrics.attempt(AttemptOutcome::Cancelled);
+    }
 }
 
 /// What a stream told, on every way it can end.
@@ -300,7 +357,7 @@ async fn finish_stream(
             }
             (AttemptOutcome::Ok, None)
         }
-        StreamEnd::Left => {
+        StreamEnd::Left | StreamEnd::Spent => {
             ctx.record.is_client_gone = true;
             (AttemptOutcome::Cancelled, None)
         }

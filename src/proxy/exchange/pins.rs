@@ -38,6 +38,7 @@ pub fn prepare<'u>(
         counts_exactly: false,
         client_fields,
         recalled: None,
+        is_budgeted: false,
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Prepared<'u> {
     pub client_fields: Fields,
     /// Set where the body was completed from what is kept here.
     pub recalled: Option<Arc<Recalled>>,
+    /// A budget is charged for the call: its stream may have to be cut.
+    pub is_budgeted: bool,
 }
 
 impl<'u> Prepared<'u> {
@@ -71,6 +73,7 @@ impl<'u> Prepared<'u> {
             counts_exactly,
             client_fields,
             recalled: None,
+            is_budgeted: false,
         })
     }
 

@@ -5,6 +5,7 @@ use super::downstream::Gone;
 use super::listener::Heard;
 use super::talk::{Talk, Wake};
 use crate::dialect::tap::StreamFault;
+use crate::limits::Reservation;
 use crate::runtime::{Edge, ModelPolicy, OnDisconnect};
 use crate::types::{FailureClass, Ticks};
 use bytes::Bytes;
@@ -24,6 +25,8 @@ pub enum StreamEnd {
     Left,
     /// The client left, and the stream was read to its end.
     LeftDrained,
+    /// The money ended before it did.
+    Spent,
     Cut,
 }
 
@@ -34,8 +37,10 @@ pub async fn run(
     policy: &ModelPolicy,
     live: &mut Live,
     total: Ticks,
+    reservation: Option<&mut Reservation>,
 ) -> StreamEnd {
-    let mut relay = Relay { edge, policy, total, drained_by: None };
+    let reservation = reservation.filter(|reservation| reservation.has_budget());
+    let mut relay = Relay { edge, policy, total, drained_by: None, reservation };
     for piece in std::mem::take(&mut live.pieces) {
         if let Some(end) = relay.pass(talk, Some(piece)).await {
             return end;
@@ -47,7 +52,7 @@ pub async fn run(
     let end = relay.follow(talk, live).await;
     match (end, relay.drained_by) {
         (StreamEnd::Complete, Some(_)) => StreamEnd::LeftDrained,
-        (StreamEnd::Failed(..), Some(_)) => StreamEnd::Left,
+        (StreamEnd::Failed(..) | StreamEnd::Spent, Some(_)) => StreamEnd::Left,
         (end, _) => end,
     }
 }
@@ -58,6 +63,8 @@ struct Relay<'r> {
     total: Ticks,
     /// Set when the client has left and the stream is read on for its usage.
     drained_by: Option<Ticks>,
+    /// Where a budget is charged.
+    reservation: Option<&'r mut Reservation>,
 }
 
 impl Relay<'_> {
@@ -78,6 +85,9 @@ impl Relay<'_> {
                     if let Some(end) = self.pass_heard(talk, heard).await {
                         return end;
                     }
+                    if !self.is_paid(live, now) {
+                        return StreamEnd::Spent;
+                    }
                 }
                 Wake::Done(Ok(None)) => return self.ended(talk, live).await,
                 Wake::Done(Err(_)) if live.listener.is_terminated() => return StreamEnd::Complete,
@@ -91,6 +101,15 @@ impl Relay<'_> {
                 }
             }
         }
+    }
+
+    /// Whether the stream may go on. Tokens are counted only where the bound says that it matters.
+    fn is_paid(&mut self, live: &mut Live, now: Ticks) -> bool {
+        let Some(reservation) = &mut self.reservation else { return true };
+        if live.listener.is_terminated() || reservation.is_covered(live.listener.output_bound()) {
+            return true;
+        }
+        reservation.cover(live.listener.output_counted(), now)
     }
 
     fn deadline(&self, now: Ticks, is_terminated: bool) -> Ticks {

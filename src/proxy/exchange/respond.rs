@@ -225,6 +225,12 @@ pub fn push_own_fields(edge: &Edge, ctx: &mut Ctx, fields: &mut FieldLines) {
     if let Some(why) = record.not_kept {
         push(fields, "x-tidegate-not-stored", why);
     }
+    if let Some(model) = &record.downgraded_to {
+        push(fields, "x-tidegate-downgraded-to", model);
+    }
+    if ctx.runtime.limits.till().is_lost() {
+        push(fields, "x-tidegate-sharing", "lost");
+    }
     if let Some(counted) = record.counted_input {
         fields.push_number("x-tidegate-input-tokens", counted);
     }
@@ -248,8 +254,11 @@ fn failures(ctx: &Ctx) -> String {
 }
 
 fn push_limits(ctx: &Ctx, fields: &mut FieldLines, now: crate::types::Ticks) {
-    let Some(caller) = &ctx.caller else { return };
-    let snapshot = caller.reservation.snapshot(now);
+    let snapshot = match (&ctx.told, &ctx.caller) {
+        (Some(told), _) => *told,
+        (None, Some(caller)) => caller.reservation.snapshot(now),
+        (None, None) => return,
+    };
     for (allowance, names) in [(snapshot.requests, REQUEST_NAMES), (snapshot.tokens, TOKEN_NAMES)] {
         let Some(allowance) = allowance else { continue };
         let [limit, remaining, reset] = names;

@@ -1,6 +1,7 @@
 //! The forward lane: opaque paths of OpenAI-compatible providers (files, uploads, batches, realtime
 //! WebSockets), streamed both ways by Pingora's own phases. Nothing of a body is read here.
 
+mod funds;
 pub mod heads;
 
 use super::admit::Lane;
@@ -33,7 +34,10 @@ pub async fn begin(
     admitted: Result<Lane<'_>, Reject>,
 ) -> Result<bool> {
     let chosen = match admitted {
-        Ok(Lane::Forward(hit)) => choose(edge, session, ctx, &hit),
+        Ok(Lane::Forward(hit)) => match funds::reserve(edge, ctx, hit.model.as_deref()).await {
+            Ok(()) => choose(edge, session, ctx, &hit),
+            Err(reject) => Err(reject),
+        },
         // The first line named another path than the whole head does.
         Ok(_) => Err(Reject::new(Reason::NotFound, "no such endpoint")),
         Err(reject) => Err(reject),
@@ -56,7 +60,7 @@ pub async fn begin(
 fn choose(edge: &Edge, session: &Session, ctx: &mut Ctx, hit: &Hit<'_>) -> Result<Forwarding, Reject> {
     let query = session.req_header().uri.query();
     let (provider, model) = match &hit.model {
-        Some(model) => provider_of_model(ctx, model)?,
+        Some(model) => provider_of_model(edge, ctx, model)?,
         None => (provider_by_name(ctx, session)?, String::new()),
     };
     let found = ctx.runtime.providers.get(provider).filter(|found| found.is_opaque);
@@ -81,17 +85,13 @@ fn choose(edge: &Edge, session: &Session, ctx: &mut Ctx, hit: &Hit<'_>) -> Resul
 }
 
 /// The provider of a model's first target, and the model's name there.
-fn provider_of_model(ctx: &mut Ctx, model: &str) -> Result<(usize, String), Reject> {
-    let may_use = ctx.caller.as_ref().is_some_and(|caller| caller.principal.may_use(model));
-    let policy = ctx.runtime.table.resolve(model).and_then(|index| ctx.runtime.models.get(index));
+fn provider_of_model(edge: &Edge, ctx: &mut Ctx, model: &str) -> Result<(usize, String), Reject> {
+    let runtime = ctx.runtime.clone();
+    let policy = runtime.table.resolve(model).and_then(|index| runtime.models.get(index));
     let Some(target) = policy.and_then(|policy| policy.targets.first()) else {
         return Err(local::unknown_model(ctx, model));
     };
-    if !may_use {
-        return Err(
-            Reject::new(Reason::ModelNotAllowed, "this key may not use this model").with_param("model")
-        );
-    }
+    super::exchange::admit_model(edge, ctx, model)?;
     let upstream = target.model.clone().unwrap_or_else(|| model.to_owned());
     let provider = target.provider;
     ctx.record.model = Some(model.to_owned());

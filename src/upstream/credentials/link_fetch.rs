@@ -17,12 +17,18 @@ const LINKS_MAX: usize = 64;
 /// Calls over links of its own: never over those that carry model traffic.
 pub struct LinkFetch {
     transport: Arc<Transport>,
+    is_public_only: bool,
     links: Mutex<HashMap<String, Arc<Link>>>,
 }
 
 impl LinkFetch {
     pub fn new(transport: Arc<Transport>) -> Arc<Self> {
-        Arc::new(Self { transport, links: Mutex::default() })
+        Arc::new(Self { transport, is_public_only: false, links: Mutex::default() })
+    }
+
+    /// Reaches addresses of the open internet only, whatever a name resolves to and whenever.
+    pub fn public_only(transport: Arc<Transport>) -> Arc<Self> {
+        Arc::new(Self { transport, is_public_only: true, links: Mutex::default() })
     }
 
     /// The link to `scheme://authority`.
@@ -32,7 +38,8 @@ impl LinkFetch {
             return Some(link.clone());
         }
         let origin = Arc::new(Origin::from_base_url(base)?);
-        let addresses = Arc::new(Addresses::of(&origin));
+        let addresses = Addresses::of(&origin);
+        let addresses = Arc::new(if self.is_public_only { addresses.public_only() } else { addresses });
         // Not a number that a provider's link could have by counting up.
         let seed = u64::MAX - links.len() as u64;
         let link = Arc::new(Link::new(origin, addresses, self.transport.clone(), seed));

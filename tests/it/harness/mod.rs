@@ -39,6 +39,7 @@ mod gateway;
 mod http2;
 pub mod lanes;
 mod metrics;
+pub mod redis;
 mod request;
 mod sim;
 mod sse;
