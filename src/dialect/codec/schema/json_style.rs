@@ -263,8 +263,9 @@ fn add_null(tree: &mut Tree<'_>) {
         Tree::Array(_) => {}
         Tree::Raw(json) if json.contains("\"null\"") => {}
         Tree::Raw(json) if json.starts_with('[') => {
-            let open = json.trim_end().trim_end_matches(']').to_owned();
-            *json = Cow::Owned(format!("{open},\"null\"]"));
+            let words = json.trim_start_matches('[').trim_end_matches(']').trim();
+            let comma = if words.is_empty() { "" } else { "," };
+            *json = Cow::Owned(format!("[{words}{comma}\"null\"]"));
         }
         one => *one = Tree::Array(vec![one.clone(), null()]),
     }

@@ -94,6 +94,20 @@ lost: $defs.Address.properties.city.pattern properties.size.anyOf[0].exclusiveMi
 }
 
 #[test]
+fn null_joins_a_list_of_types_however_short() {
+    let made = |kinds: &str| {
+        let schema = format!(r#"{{"type":"object","properties":{{"a":{{"type":{kinds},"enum":["x",null]}}}}}}"#);
+        let adapted = adapt(&schema, At::NOWHERE, Subset::GeminiJson, Place::Parameters).unwrap();
+        let node = parse(&adapted.json, Duplicates::Refuse).unwrap();
+        let kind = node.get("properties").and_then(|all| all.get("a")?.get("type"));
+        kind.map(|kind| kind.raw().to_owned()).unwrap_or_default()
+    };
+    assert_eq!(made("[]"), r#"["null"]"#);
+    assert_eq!(made(r#"[ "string" ]"#), r#"["string","null"]"#);
+    assert_eq!(made(r#"["null","string"]"#), r#"["null","string"]"#);
+}
+
+#[test]
 fn strict_at_openai_closes_and_requires_everything() {
     insta::assert_snapshot!(pretty(&made(ORDER, Subset::OpenAiStrict)), @r##"
 type: "object"
