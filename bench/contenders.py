@@ -1,5 +1,6 @@
-"""What is measured: the direct way, nginx, and Tidegate in two settings, each with its own configuration."""
+"""What is measured: the direct way, nginx, and Tidegate in four settings, each with its own configuration."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -11,17 +12,20 @@ from processes import PROXY_CORE, Failed, free_port
 
 STREAM_TOKENS, STREAM_EVERY_MS = 100, 20
 KEY = "bench-key-2f7c41d09ab8e653"
+ADMIN_TOKEN = "bench-admin-70c1f3e2a94d5b86"
 LABELS = {
     "direct": "direct to the simulator",
     "nginx": "nginx",
     "tidegate": "Tidegate, everything on",
+    "governed": "Tidegate, key of the store, 3 levels of limits, 2 of budgets",
+    "ledger": "the same, each call a row of the ledger",
     "exact": "Tidegate, exact count of each",
     "translated": "Tidegate, chat to Messages",
 }
 
 
-def post(url, body):
-    headers = {"content-type": "application/json", "authorization": f"Bearer {KEY}"}
+def post(url, body, key):
+    headers = {"content-type": "application/json", "authorization": f"Bearer {key}"}
     with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=5) as answer:
         return answer.read()
 
@@ -32,6 +36,7 @@ class Contender:
     def __init__(self, bench, name):
         self.bench, self.name = bench, name
         self.process = self.access_log = None
+        self.key = KEY
         self.urls = {"requests": bench.sim_url, "streams": bench.sim_url}
 
     def start(self):
@@ -41,8 +46,11 @@ class Contender:
         command = self.nginx() if self.name == "nginx" else self.tidegate()
         core = self.bench.core(PROXY_CORE)
         # A field with `token` in its name takes its value from outside the file.
-        env = {"BENCH_KEY": KEY, "STREAM_TOKENS": str(STREAM_TOKENS), "STREAM_EVERY_MS": str(STREAM_EVERY_MS)}
+        env = {"BENCH_KEY": KEY, "STREAM_TOKENS": str(STREAM_TOKENS), "STREAM_EVERY_MS": str(STREAM_EVERY_MS),
+               "ADMIN_TOKEN": ADMIN_TOKEN, "PEPPER": "a-pepper-of-the-bench-and-of-nothing-else"}
         self.process = self.bench.spawn(self.name, command, self.folder / "output.log", core, env)
+        if self.has_store():
+            self.key = self.make_key()
         for url in self.urls.values():
             self.wait(url)
 
@@ -52,12 +60,55 @@ class Contender:
         while True:
             self.process.check()
             try:
-                return post(url, self.bench.body_bytes)
+                return post(url, self.bench.body_bytes, self.key)
             except OSError as wrong:
                 if time.monotonic() > end:
                     detail = wrong.read().decode(errors="replace") if hasattr(wrong, "read") else ""
                     raise Failed(f"{self.name} does not answer: {wrong} {detail}") from None
                 time.sleep(0.05)
+
+    def has_store(self):
+        return self.name in ("governed", "ledger")
+
+    def make_key(self):
+        """A key whose own, team's and tenant's limits hold, and its team's and tenant's budgets."""
+        def limits(budget):
+            amounts = {"requests": 10_000_000, "tokens": 1_000_000_000_000}
+            policy = {"limits": [{"unit": unit, "per": "minute", "amount": amount} for unit, amount in amounts.items()]}
+            policy["limits"].append({"unit": "concurrent", "amount": 100_000})
+            if budget:
+                policy["budgets"] = [{"name": budget, "usd": "1000000", "per": "month"}]
+            return policy
+        def make(kind, body):
+            url = f"http://{self.admin}/admin/v1/{kind}"
+            end = time.monotonic() + 20
+            while True:
+                self.process.check()
+                try:
+                    return json.loads(post(url, json.dumps(body).encode(), ADMIN_TOKEN))
+                except OSError as wrong:
+                    if hasattr(wrong, "read") or time.monotonic() > end:
+                        raise Failed(f"{url}: {wrong} {wrong.read().decode() if hasattr(wrong, 'read') else ''}") from None
+                    time.sleep(0.05)
+        tenant = make("tenants", {"name": "acme", "policy": limits("tenant")})["id"]
+        team = make("teams", {"name": "research", "tenant": tenant, "policy": limits("team")})["id"]
+        app = make("apps", {"name": "bot", "team": team})["id"]
+        return make("keys", {"name": "ci", "app": app, "policy": limits(None)})["secret"]
+
+    def store(self):
+        """In the first setting rows are written after the measurement, so that the limits' share is seen alone."""
+        if not self.has_store():
+            return ""
+        return f"""[store]
+url = "sqlite:{self.folder}/store.db"
+[auth]
+pepper = "env:PEPPER"
+snapshot = "{self.folder}/run/known.sealed"
+[ledger]
+spool = "{self.folder}/run/spool"
+{"" if self.name == "ledger" else 'flush = "60s"'}
+queue_max = 10_000_000
+"""
 
     def stop(self):
         if self.process:
@@ -112,7 +163,7 @@ targets = [{{ provider = "sim" }}]"""
 
     def tidegate(self):
         """Limits are checked on every call and high enough that none is refused."""
-        addr, self.access_log = self.listen(), self.folder / "access.log"
+        addr, self.admin, self.access_log = self.listen(), self.listen(), self.folder / "access.log"
         self.urls = {kind: f"http://{addr}{self.bench.path}" for kind in self.urls}
         (self.folder / "run").mkdir(mode=0o700)
         config = self.folder / "tidegate.toml"
@@ -130,10 +181,11 @@ streams_max = "1s"
 [server.upgrade]
 socket = "{self.folder}/run/upgrade.sock"
 [admin]
-listen = "{self.listen()}"
+listen = "{self.admin}"
+token = "env:ADMIN_TOKEN"
 [log]
 access = "{self.access_log}"
-{self.upstream()}
+{self.store()}{self.upstream()}
 count = "{"exact" if self.name == "exact" else "bound"}"
 [keys.bench]
 secret = "env:BENCH_KEY"

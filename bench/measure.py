@@ -6,10 +6,12 @@ import subprocess
 import time
 import urllib.request
 
-from contenders import KEY, LABELS, STREAM_EVERY_MS, STREAM_TOKENS, Contender
+from contenders import LABELS, STREAM_EVERY_MS, STREAM_TOKENS, Contender
 from processes import LOAD_CORE, PROXY_CORE, Failed, Process, core_busy, free_port, say
 
 STREAMS, EVERY_MS, TOKENS, BURST_MS, HELD = 200, STREAM_EVERY_MS, STREAM_TOKENS, 100, 1000
+# Requests a second that every contender manages: how busy the machine is changes what each of them costs.
+EVEN_RATE = 6000
 MEMORY_ROUNDS = 2
 # From this share of the proxies' core used by others, a figure is not to be trusted.
 NOISE = 0.05
@@ -81,7 +83,7 @@ class Bench:
 
     def load_command(self, contender, mode, kind, *more):
         body = "translated" if (contender.name, kind) == ("translated", "streams") else kind
-        command = [self.load, mode, "--url", contender.urls[kind], "--body", self.bodies[body], "--key", KEY, "--vary"]
+        command = [self.load, mode, "--url", contender.urls[kind], "--body", self.bodies[body], "--key", contender.key, "--vary"]
         pin = ["taskset", "-c", str(LOAD_CORE)] if self.is_pinned else []
         return [str(part) for part in [*pin, *command, *more]]
 
@@ -128,7 +130,9 @@ class Bench:
         got = self.run_load(contender, "requests", "requests", args.seconds, "--connections", 32)
         out["requests"] = {key: got[key] for key in ("rps", "p50_us", "p99_us", "requests")}
         out["requests"]["cpu_us"] = got["cpu_s"] / got["requests"] * 1e6 if contender.process else None
-        if contender.name == "exact":
+        got = self.run_load(contender, "requests", "requests", args.seconds, "--connections", 32, "--rate", EVEN_RATE)
+        out["even"] = {"cpu_us": got["cpu_s"] / got["requests"] * 1e6 if contender.process else None}
+        if contender.name in ("exact", "governed", "ledger"):
             return out
         got = self.run_load(contender, "streams", "streams", args.seconds, "--streams", STREAMS,
                             "--tokens", TOKENS, "--every-ms", EVERY_MS)
@@ -202,7 +206,7 @@ class Bench:
             contender.stop()
         # Memory hardly varies from run to run.
         for number in range(min(self.args.rounds, MEMORY_ROUNDS)):
-            for contender in (one for one in contenders if one.name not in ("direct", "translated")):
+            for contender in (one for one in contenders if one.name in ("nginx", "tidegate", "exact")):
                 found = self.weigh(contender)
                 rounds[contender.name][number]["memory"] = found
                 say(f"memory {number + 1} {contender.name:9} "
@@ -215,7 +219,7 @@ class Bench:
 
 def short(found):
     parts = [f"{found['requests']['rps']:,.0f} rps"]
-    for section, unit in (("requests", "request"), ("streams", "chunk")):
+    for section, unit in (("requests", "request"), ("even", "even request"), ("streams", "chunk")):
         if found.get(section, {}).get("cpu_us"):
             parts.append(f"{found[section]['cpu_us']:.1f} µs/{unit}")
     if found.get("streams", {}).get("event_cpu_us"):

@@ -17,7 +17,7 @@ use crate::routing::{
 };
 use crate::runtime::{
     Account, AdminPolicy, Edge, EdgeParts, EdgePolicy, Hook, ModelPolicy, OnDisconnect, OnUnsupported,
-    Provider, Runtime, Timeouts, Way,
+    Provider, Runtime, Targets, Timeouts, Way,
 };
 use crate::server::{Certificate, CertificateError, Settings, TlsListener};
 use crate::store::StoreError;
@@ -381,6 +381,7 @@ impl Builder<'_> {
             is_opaque: provider.kind.as_str() == "openai-compatible",
             betas: provider.anthropic_betas.clone(),
             metrics,
+            targets: Targets::default(),
         })
     }
 

@@ -29,8 +29,10 @@ use std::time::Duration;
 
 mod control;
 mod governed;
+mod targets;
 
 pub use control::{AdminPolicy, Hook, IdentitySource};
+pub use targets::Targets;
 
 /// One configuration, assembled.
 pub struct Runtime {
@@ -140,6 +142,8 @@ pub struct Provider {
     pub metrics: Arc<ProviderMetrics>,
     /// What no message to a client may hold: its hosts and credentials.
     pub needles: Vec<Box<[u8]>>,
+    /// What encoders know of its models, by this configuration's catalogue.
+    pub targets: Targets,
 }
 
 /// A protocol a provider answers to, and below which path.
@@ -307,11 +311,13 @@ impl Provider {
     }
 
     /// What an encoder must know of `model` there.
-    pub fn target(&self, catalog: &Catalog, model: &str) -> chat::Target {
-        let found = catalog.find(&self.facts.id, model).or_else(|| catalog.find_name(model));
-        let mut target = catalog::target(&self.facts, model, found.map(|found| found.model));
-        target.takes_stream_options &= self.takes_stream_options;
-        target
+    pub fn target(&self, catalog: &Catalog, model: &str) -> Arc<chat::Target> {
+        self.targets.of(model, || {
+            let found = catalog.find(&self.facts.id, model).or_else(|| catalog.find_name(model));
+            let mut target = catalog::target(&self.facts, model, found.map(|found| found.model));
+            target.takes_stream_options &= self.takes_stream_options;
+            target
+        })
     }
 }
 

@@ -21,7 +21,8 @@ Examples:
 
 #[derive(Subcommand)]
 pub enum Mode {
-    /// Closed loop: each connection sends its next request when the answer is whole.
+    /// Closed loop: each connection sends its next request when the answer is whole, or when its turn
+    /// at `--rate` comes after that.
     Requests(Requests),
     /// Streams of stamped events: delay per event, first byte.
     Streams(Streams),
@@ -55,6 +56,9 @@ pub struct Requests {
     pub call: Call,
     #[arg(long, default_value_t = 32)]
     pub connections: usize,
+    /// Requests a second over all connections, at most what the proxy takes; all it takes when left out.
+    #[arg(long)]
+    pub rate: Option<f64>,
     #[arg(long, default_value_t = 5.0)]
     pub seconds: f64,
 }

@@ -37,7 +37,8 @@ pub async fn run(options: &Requests) -> Result<String, String> {
     for lane in 0..stride {
         // Numbers go on from run to run: microseconds pass faster than requests.
         let first = started / 1000 + lane;
-        workers.spawn(work(template.clone(), clock.clone(), end, first, stride));
+        let pace = options.rate.map(|rate| Pace::new(started, lane, stride, rate));
+        workers.spawn(work(template.clone(), clock.clone(), end, first, stride, pace));
     }
     let mut sum = Tally::default();
     let is_late = tokio::time::timeout(Duration::from_secs_f64(options.seconds) + GRACE, async {
@@ -76,13 +77,46 @@ impl Tally {
     }
 }
 
-async fn work(mut template: Template, clock: Arc<SimClock>, end: u64, first: u64, stride: u64) -> Tally {
+/// When one connection's requests are due.
+struct Pace {
+    /// Nanoseconds of the clock.
+    due: u64,
+    gap: u64,
+}
+
+impl Pace {
+    fn new(started: u64, lane: u64, stride: u64, rate: f64) -> Self {
+        let apart = 1e9 / rate.max(1.0);
+        Self { due: started + (apart * lane as f64) as u64, gap: (apart * stride as f64) as u64 }
+    }
+
+    /// Until the next one is due. What was missed is not made up for.
+    async fn wait(&mut self, now: u64) {
+        if let Some(early) = self.due.checked_sub(now).filter(|early| *early > 0) {
+            tokio::time::sleep(Duration::from_nanos(early)).await;
+        }
+        self.due = self.due.max(now) + self.gap;
+    }
+}
+
+async fn work(
+    mut template: Template,
+    clock: Arc<SimClock>,
+    end: u64,
+    first: u64,
+    stride: u64,
+    mut pace: Option<Pace>,
+) -> Tally {
     let mut tally = Tally::default();
     let mut connection = None;
     let mut number = first;
     let mut failures = 0;
     let mut now = clock.monotonic_ns();
     while now < end && failures < FAILURES_MAX {
+        if let Some(pace) = &mut pace {
+            pace.wait(now).await;
+            now = clock.monotonic_ns();
+        }
         let sent = now;
         let result = exchange(&mut connection, &mut template, number).await;
         now = clock.monotonic_ns();

@@ -42,7 +42,7 @@ struct Job {
     body: Bytes,
     path_model: Option<String>,
     is_stream: bool,
-    target: chat::Target,
+    target: Arc<chat::Target>,
     on_unsupported: OnUnsupported,
     /// What the body was completed from.
     recalled: Option<Arc<Recalled>>,
