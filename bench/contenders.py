@@ -45,9 +45,7 @@ class Contender:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir=self.bench.folder))
         command = self.nginx() if self.name == "nginx" else self.tidegate()
         core = self.bench.core(PROXY_CORE)
-        # A field with `token` in its name takes its value from outside the file.
-        env = {"BENCH_KEY": KEY, "STREAM_TOKENS": str(STREAM_TOKENS), "STREAM_EVERY_MS": str(STREAM_EVERY_MS),
-               "ADMIN_TOKEN": ADMIN_TOKEN, "PEPPER": "a-pepper-of-the-bench-and-of-nothing-else"}
+        env = {"BENCH_KEY": KEY, "ADMIN_TOKEN": ADMIN_TOKEN, "PEPPER": "a-pepper-of-the-bench-and-of-nothing-else"}
         self.process = self.bench.spawn(self.name, command, self.folder / "output.log", core, env)
         if self.has_store():
             self.key = self.make_key()
@@ -155,7 +153,7 @@ api_key = "env:BENCH_KEY"
 kind = "anthropic-compatible"
 base_url = "http://{self.bench.sim_addr}"
 api_key = "env:BENCH_KEY"
-headers = {{ x-sim-tokens = "env:STREAM_TOKENS", x-sim-delay-token-ms = "env:STREAM_EVERY_MS" }}
+headers = {{ x-sim-tokens = "{STREAM_TOKENS}", x-sim-delay-token-ms = "{STREAM_EVERY_MS}" }}
 [models.stream]
 targets = [{{ provider = "stream" }}]
 [models."*"]

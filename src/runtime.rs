@@ -22,7 +22,6 @@ use crate::upstream::credentials::Credential;
 use crate::upstream::{Link, Remote, Transports};
 use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
-use ring::rand::{SecureRandom, SystemRandom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
@@ -30,9 +29,11 @@ use std::time::Duration;
 mod control;
 mod governed;
 mod targets;
+mod unguessable;
 
 pub use control::{AdminPolicy, Hook, IdentitySource};
 pub use targets::Targets;
+pub use unguessable::Unguessable;
 
 /// One configuration, assembled.
 pub struct Runtime {
@@ -207,7 +208,7 @@ pub struct Edge {
     pub shared: Option<Shared>,
     pub drain: Drain,
     /// For what nobody may guess.
-    random: SystemRandom,
+    random: Unguessable,
 }
 
 /// What outlives the process, and how it gets there. No request waits for it.
@@ -343,7 +344,7 @@ impl Edge {
             flood: parts.flood,
             pins: parts.pins,
             archive: Archive::default(),
-            random: SystemRandom::new(),
+            random: Unguessable::default(),
             transports: parts.transports,
             keeping: parts.keeping,
             shared: parts.shared,
@@ -403,13 +404,12 @@ impl Edge {
 
     /// 128 bits in 32 hex digits, which nobody can guess and no node gives twice: ids are made of it.
     pub fn token(&self) -> String {
-        let mut bytes = [0u8; 16];
-        if self.random.fill(&mut bytes).is_err() {
+        let Some(number) = self.random.number() else {
             // The system has no randomness left to give, which it has not said in years.
             log::error!("no random bytes: ids of this call can be guessed");
             return format!("{:016x}{:016x}", self.dice.roll(), self.dice.roll());
-        }
-        format!("{:032x}", u128::from_be_bytes(bytes))
+        };
+        format!("{number:032x}")
     }
 
     /// Lets go of what has reached its end, and shows how much is kept now: before the metrics are read.

@@ -54,7 +54,7 @@ pub(super) fn headers(value: &Value<'_>, collector: &mut Collector<'_>) -> Optio
 }
 
 fn header_value(field: &str, value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Secret> {
-    if is_sensitive(field) {
+    if is_sensitive(field) && !is_amount(value) {
         return secret::secret(value, collector).map(|found| found.secret);
     }
     let text = value.string(collector, "a string")?;
@@ -67,6 +67,14 @@ fn header_value(field: &str, value: &Value<'_>, collector: &mut Collector<'_>) -
         return None;
     }
     Some(Secret::new(text))
+}
+
+/// Whether the value is a number that is no credential: `x-max-tokens` is a limit.
+fn is_amount(value: &Value<'_>) -> bool {
+    const DIGITS_MAX: usize = 8;
+    let is_amount =
+        |text: &str| (1..=DIGITS_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    matches!(value.node, toml::de::DeValue::String(text) if is_amount(text))
 }
 
 /// Whether a field of this name carries a credential: then its value must not stand in the file.

@@ -57,6 +57,10 @@ fn providers_need_what_their_kind_needs() {
     assert_eq!(compatible("cooldown = { base = \"2m\", max = \"1m\" }"), "`base` is longer than `max`");
     assert_eq!(compatible("headers = { Host = \"x\" }"), "`host` is written by the gateway itself");
     assert_eq!(compatible("headers = { X-A = \"x\", x-a = \"y\" }"), "`x-a` is given twice");
+    // A field with such a name takes no secret from the file, but a number is a limit.
+    let is_secret = "a secret must not stand in this file";
+    assert_eq!(compatible("headers = { x-max-tokens = \"100\", x-token = \"123456789\" }"), is_secret);
+    assert_eq!(compatible("headers = { x-max-tokens = \"100\", x-token = \"a1\" }"), is_secret);
     assert_eq!(
         provider("kind = \"anthropic\"\napi_key = \"env:A\"\nstream_options = false"),
         "`stream_options` is only for the OpenAI kinds"

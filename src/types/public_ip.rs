@@ -1,46 +1,61 @@
-//! Which addresses are the open internet's, and which are somebody's own: where a URL of a
-//! configuration or of a user may not lead unless it is said.
+//! Which addresses are the public internet's: nobody's own network, no cloud's metadata.
+//!
+//! Source: IANA's special-purpose address registries (RFC 6890 and its updates), and the addresses
+//! that clouds answer on inside their hosts. Invariant: what is not known to be public is not.
 
-use super::cidr::Cidr;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Ranges that are not globally reachable, or stand for one that is not (IANA special-purpose
-/// registries; RFC 6890, RFC 6052, RFC 3056, RFC 4380).
-const OWN: [&str; 26] = [
-    "0.0.0.0/8",
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.0.0.0/24",
-    "192.0.2.0/24",
-    "192.88.99.0/24",
-    "192.168.0.0/16",
-    "198.18.0.0/15",
-    "198.51.100.0/24",
-    "203.0.113.0/24",
-    "224.0.0.0/4",
-    "240.0.0.0/4",
-    // Loopback, unspecified, and IPv4 in IPv6's clothes.
-    "::/96",
-    "64:ff9b::/96",
-    "64:ff9b:1::/48",
-    "100::/64",
-    "2001::/23",
-    "2001:db8::/32",
-    "2002::/16",
-    "fc00::/7",
-    "fe80::/10",
-    "fec0::/10",
-    "ff00::/8",
+/// First bits and their number, of IPv4 ranges that are not public.
+const PRIVATE_V4: [(Ipv4Addr, u32); 16] = [
+    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::new(10, 0, 0, 0), 8),
+    // Shared with providers; Alibaba's metadata too.
+    (Ipv4Addr::new(100, 64, 0, 0), 10),
+    (Ipv4Addr::new(127, 0, 0, 0), 8),
+    // Link-local, and most clouds' metadata.
+    (Ipv4Addr::new(169, 254, 0, 0), 16),
+    // Azure's wire server answers inside every machine.
+    (Ipv4Addr::new(168, 63, 129, 16), 32),
+    (Ipv4Addr::new(172, 16, 0, 0), 12),
+    // Protocol assignments; Oracle's metadata too.
+    (Ipv4Addr::new(192, 0, 0, 0), 24),
+    (Ipv4Addr::new(192, 0, 2, 0), 24),
+    (Ipv4Addr::new(192, 88, 99, 0), 24),
+    (Ipv4Addr::new(192, 168, 0, 0), 16),
+    (Ipv4Addr::new(198, 18, 0, 0), 15),
+    (Ipv4Addr::new(198, 51, 100, 0), 24),
+    (Ipv4Addr::new(203, 0, 113, 0), 24),
+    // Multicast, reserved, broadcast.
+    (Ipv4Addr::new(224, 0, 0, 0), 4),
+    (Ipv4Addr::new(240, 0, 0, 0), 4),
 ];
 
-/// Whether `address` is one of the open internet. An IPv4 address mapped into IPv6 counts as IPv4.
+/// Parts of 2000::/3 (the rest of IPv6 is not public) that are not.
+const PRIVATE_V6: [(Ipv6Addr, u32); 4] = [
+    // Protocol assignments: Teredo, ORCHID and others.
+    (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23),
+    (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32),
+    // 6to4: an IPv4 address in disguise.
+    (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16),
+    (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),
+];
+
+/// Whether anybody may be behind it.
 pub fn is_public(address: IpAddr) -> bool {
-    let address = address.to_canonical();
-    let ranges = OWN.iter().filter_map(|text| text.parse::<Cidr>().ok());
-    !ranges.into_iter().any(|range| range.contains(address))
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let is_in = |(base, bits): &(Ipv4Addr, u32)| {
+                address.to_bits() >> (32 - bits) == base.to_bits() >> (32 - bits)
+            };
+            !PRIVATE_V4.iter().any(is_in)
+        }
+        IpAddr::V6(address) => {
+            let is_in = |(base, bits): &(Ipv6Addr, u32)| {
+                address.to_bits() >> (128 - bits) == base.to_bits() >> (128 - bits)
+            };
+            address.segments().first().is_some_and(|first| first >> 13 == 1) && !PRIVATE_V6.iter().any(is_in)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -48,37 +63,58 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_range_is_read() {
-        assert!(OWN.iter().all(|text| text.parse::<Cidr>().is_ok()));
-    }
-
-    #[test]
-    fn own_addresses_in_every_dress_are_not_public() {
-        for own in [
-            "127.0.0.1",
+    fn networks_of_ones_own_and_metadata_are_not_public() {
+        for address in [
             "0.0.0.0",
             "10.1.2.3",
-            "172.31.255.255",
-            "192.168.1.1",
-            "169.254.169.254",
+            "100.64.0.1",
             "100.100.100.200",
+            "127.0.0.1",
+            "127.255.255.255",
+            "169.254.169.254",
+            "168.63.129.16",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.192",
+            "192.168.1.1",
+            "198.18.0.1",
+            "224.0.0.1",
             "255.255.255.255",
-            "::1",
             "::",
+            "::1",
             "::ffff:127.0.0.1",
             "::ffff:169.254.169.254",
-            "::7f00:1",
-            "64:ff9b::7f00:1",
+            "::127.0.0.1",
             "64:ff9b::a9fe:a9fe",
-            "2002:7f00:1::",
+            "fc00::1",
             "fd00:ec2::254",
             "fe80::1",
             "ff02::1",
+            "2001::1",
+            "2001:db8::1",
+            "2002:7f00:1::",
+            "3fff::1",
+            "100::1",
         ] {
-            assert!(!is_public(own.parse().unwrap()), "{own}");
+            assert!(!is_public(address.parse().unwrap()), "{address}");
         }
-        for public in ["1.1.1.1", "8.8.8.8", "172.32.0.1", "2606:4700::1111", "::ffff:1.1.1.1"] {
-            assert!(is_public(public.parse().unwrap()), "{public}");
+        for address in [
+            "1.1.1.1",
+            "8.8.8.8",
+            "100.63.255.255",
+            "100.128.0.1",
+            "168.63.129.17",
+            "172.15.255.255",
+            "172.32.0.1",
+            "192.0.1.1",
+            "198.20.0.1",
+            "223.255.255.255",
+            "2606:4700::1111",
+            "2a00:1450::1",
+            "2001:4860:4860::8888",
+            "::ffff:8.8.8.8",
+        ] {
+            assert!(is_public(address.parse().unwrap()), "{address}");
         }
     }
 }

@@ -6,14 +6,13 @@
 //! checked; redirects are not followed; no credential, cookie or client field is sent; bytes and time
 //! are bounded. Connections are never shared with other calls.
 
-mod address;
 mod sniff;
 #[cfg(test)]
 mod tests;
 
 use super::dns::Addresses;
 use super::{Call, Link, Origin, Transport, UpstreamError, UpstreamRequest};
-use crate::types::{UrlRule, WebUrl};
+use crate::types::{UrlRule, WebUrl, public_ip};
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use std::net::{IpAddr, SocketAddr};
@@ -161,7 +160,7 @@ impl RemotePolicy {
     /// Whether a host with these addresses may be called: one that may not makes all of them suspect.
     fn check(&self, addresses: &[SocketAddr]) -> Result<(), RemoteError> {
         let may_be_called =
-            |found: &SocketAddr| address::is_public(found.ip()) || self.allow_private.contains(found);
+            |found: &SocketAddr| public_ip::is_public(found.ip()) || self.allow_private.contains(found);
         match addresses {
             [] => Err(RemoteError::Unreachable),
             all if all.len() > ADDRESSES_MAX || !all.iter().all(may_be_called) => Err(RemoteError::Private),
