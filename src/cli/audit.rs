@@ -18,6 +18,7 @@ pub struct Audit {
 #[derive(Subcommand)]
 enum Verb {
     /// Check that no entry was changed, taken out or cut off.
+    #[command(after_help = "Example:\n  tidegate audit verify --config conf/tidegate.toml")]
     Verify(Verify),
 }
 

@@ -4,6 +4,7 @@ mod admin;
 mod audit;
 mod check;
 mod count;
+mod examples;
 mod facts;
 mod models;
 mod providers;
@@ -52,24 +53,33 @@ enum Command {
     /// List the providers of the catalogue: protocols, addresses, credentials.
     Providers(providers::Providers),
     /// Organisations: what teams, users and plans lie in.
+    #[command(after_help = examples::TENANTS)]
     Tenants(admin::Things),
     /// Teams of a tenant.
+    #[command(after_help = examples::TEAMS)]
     Teams(admin::Things),
     /// Apps of a team: what calls.
+    #[command(after_help = examples::APPS)]
     Apps(admin::Things),
     /// Virtual keys of an app.
+    #[command(after_help = examples::KEYS)]
     Keys(admin::Things),
     /// Users of the admin API.
+    #[command(after_help = examples::USERS)]
     Users(admin::Things),
     /// Plans that models are published under.
+    #[command(after_help = examples::PLANS)]
     Plans(admin::Things),
     /// Apps' subscriptions to plans.
+    #[command(after_help = examples::SUBSCRIPTIONS)]
     Subscriptions(admin::Things),
     /// What was called, and what it cost.
+    #[command(after_help = examples::USAGE)]
     Usage(admin::Usage),
     /// Check the audit log.
     Audit(audit::Audit),
     /// Print the version.
+    #[command(after_help = examples::VERSION)]
     Version,
 }
 
@@ -110,4 +120,25 @@ fn fail(error: &dyn std::fmt::Display) -> ExitCode {
 fn wants_color() -> bool {
     use std::io::IsTerminal;
     std::io::stderr().is_terminal() && crate::config::process_env("NO_COLOR").is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn check(command: &clap::Command) {
+        let name = command.get_name();
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        assert!(
+            help.contains("Example") && help.contains(&format!(" {name}")),
+            "{name} --help has no example"
+        );
+        command.get_subcommands().for_each(check);
+    }
+
+    #[test]
+    fn every_help_shows_how() {
+        Cli::command().get_subcommands().for_each(check);
+    }
 }

@@ -90,6 +90,9 @@ impl Provider {
             let help = "such as base_url = \"http://127.0.0.1:8000/v1\"";
             reader.fail(format!("kind `{}` needs a `base_url`", kind.as_str()), Some(help));
         }
+        if let (Some(kind), Some(url)) = (&kind, &written_url) {
+            check_bare_host(kind, url, &mut reader);
+        }
         let protocols = reader.take("protocols", protocols);
         let places = Places::read(&mut reader);
         let base_url = written_url.or_else(|| places.base_url(kind.as_ref()?, &mut reader));
@@ -167,6 +170,17 @@ fn check_project(reader: &mut Reader<'_, '_, '_>, kind: Option<&ProviderKind>, p
 
 const HTTP2: &[(&str, Http2)] = &[("off", Http2::Off), ("on", Http2::On)];
 const HTTP2_LATER: &[(&str, &str)] = &[("auto", "is not in this release")];
+
+/// Anthropic's and Gemini's SDKs take the host and put the version into each path themselves.
+fn check_bare_host(kind: &ProviderKind, url: &BaseUrl, reader: &mut Reader<'_, '_, '_>) {
+    const BARE: [&str; 4] = ["anthropic", "anthropic-compatible", "gemini", "gemini-compatible"];
+    let version = ["/v1", "/v1beta"].into_iter().find(|version| url.as_str().ends_with(version));
+    if let Some(version) = version.filter(|_| BARE.contains(&kind.as_str())) {
+        let message = format!("the `base_url` of kind `{}` has no `{version}`: calls add it", kind.as_str());
+        let bare = url.as_str().strip_suffix(version).unwrap_or_default();
+        reader.fail(message, Some(&format!("base_url = \"{bare}\"")));
+    }
+}
 
 fn read_tls(reader: &mut Reader<'_, '_, '_>, base_url: Option<&BaseUrl>) -> ProviderTls {
     reader.or("tls", ProviderTls::default(), |value, collector| {

@@ -1,10 +1,11 @@
 //! What was used in the last span of time, in slots.
 //!
-//! Not a token bucket: a full bucket plus its refill lets twice the limit through in one span. A
-//! charge leaves between one span and one span and a slot after it was made: never early, so no
-//! rolling span ever holds more than the sum allows. Only slots that hold something are kept: a
-//! scope that is hardly used costs hardly any memory. Invariants: `sum` is the total of `slots`;
-//! slots are in order; there are at most [`Grain::slots`] and one of them.
+//! Not a token bucket: a full bucket plus its refill lets twice the limit through in one span. A slot
+//! leaves one span after the newest charge in it: never early, so no rolling span ever holds more than
+//! the sum allows, and never later than a span from now, so nobody is told to wait for longer. Only
+//! slots that hold something are kept: a scope that is hardly used costs hardly any memory.
+//! Invariants: `sum` is the total of `slots`; slots are in order; there are at most [`Grain::slots`] and
+//! one of them.
 
 use crate::govern::Window;
 use crate::types::Ticks;
@@ -20,12 +21,23 @@ pub(super) struct Grain {
     slots: u64,
 }
 
-/// Usage in one unit over a rolling span. A slot is named by its number since the clock's start.
+/// Usage in one unit over a rolling span.
 #[derive(Debug, Default)]
 pub(super) struct Sliding {
     sum: u64,
+    /// The newest moment seen, and its slot.
+    now: Ticks,
     head: u64,
-    slots: VecDeque<(u64, u64)>,
+    slots: VecDeque<Slot>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    /// Since the clock's start.
+    number: u64,
+    amount: u64,
+    /// When the newest charge was made.
+    newest: Ticks,
 }
 
 impl Grain {
@@ -45,10 +57,9 @@ impl Grain {
         u64::try_from(now.since_start().as_millis()).unwrap_or(u64::MAX) / self.millis
     }
 
-    /// Until a charge in `slot` no longer counts.
-    fn until_gone(self, slot: u64, now: Ticks) -> Duration {
-        let end = slot.saturating_add(self.slots + 1).saturating_mul(self.millis);
-        Ticks::from_start(Duration::from_millis(end)).since(now)
+    /// When a charge made at `moment` no longer counts.
+    fn end_of(self, moment: Ticks) -> Ticks {
+        moment.plus(Duration::from_millis(self.millis.saturating_mul(self.slots)))
     }
 }
 
@@ -56,11 +67,12 @@ impl Sliding {
     /// Lets go of what is older than the span. A `now` before the newest one seen (two threads read
     /// the clock, then came in the other order) counts as the newest.
     pub(super) fn advance(&mut self, grain: Grain, now: Ticks) {
-        self.head = self.head.max(grain.slot(now));
-        while let Some((slot, amount)) = self.slots.front().copied()
-            && slot.saturating_add(grain.slots) < self.head
+        self.now = self.now.max(now);
+        self.head = grain.slot(self.now);
+        while let Some(oldest) = self.slots.front()
+            && grain.end_of(oldest.newest) <= self.now
         {
-            self.sum = self.sum.saturating_sub(amount);
+            self.sum = self.sum.saturating_sub(oldest.amount);
             self.slots.pop_front();
         }
         if self.slots.is_empty() && self.slots.capacity() > 8 {
@@ -76,8 +88,11 @@ impl Sliding {
     pub(super) fn add(&mut self, amount: u64) -> u64 {
         if amount > 0 {
             match self.slots.back_mut() {
-                Some((slot, held)) if *slot == self.head => *held = held.saturating_add(amount),
-                _ => self.slots.push_back((self.head, amount)),
+                Some(slot) if slot.number == self.head => {
+                    slot.amount = slot.amount.saturating_add(amount);
+                    slot.newest = self.now;
+                }
+                _ => self.slots.push_back(Slot { number: self.head, amount, newest: self.now }),
             }
             self.sum = self.sum.saturating_add(amount);
         }
@@ -86,15 +101,15 @@ impl Sliding {
 
     /// How much of a charge made in `slot` still counts.
     pub(super) fn held(&self, slot: u64, amount: u64) -> u64 {
-        self.place(slot).and_then(|place| self.slots.get(place)).map_or(0, |(_, held)| amount.min(*held))
+        self.place(slot).and_then(|place| self.slots.get(place)).map_or(0, |held| amount.min(held.amount))
     }
 
     /// Takes back a charge made in `slot`. When the slot has left the span the charge is gone
     /// already, and giving it back again would let more than the limit through.
     pub(super) fn remove(&mut self, slot: u64, amount: u64) {
-        let Some((_, held)) = self.place(slot).and_then(|place| self.slots.get_mut(place)) else { return };
-        let taken = amount.min(*held);
-        *held -= taken;
+        let Some(held) = self.place(slot).and_then(|place| self.slots.get_mut(place)) else { return };
+        let taken = amount.min(held.amount);
+        held.amount -= taken;
         self.sum = self.sum.saturating_sub(taken);
     }
 
@@ -105,10 +120,10 @@ impl Sliding {
         if excess == 0 {
             return Some(Duration::ZERO);
         }
-        for (slot, held) in &self.slots {
-            excess = excess.saturating_sub(*held);
+        for slot in &self.slots {
+            excess = excess.saturating_sub(slot.amount);
             if excess == 0 {
-                return Some(grain.until_gone(*slot, now));
+                return Some(grain.end_of(slot.newest).since(now));
             }
         }
         None
@@ -116,12 +131,12 @@ impl Sliding {
 
     /// Time until nothing is left in the span.
     pub(super) fn until_empty(&self, grain: Grain, now: Ticks) -> Duration {
-        let newest = self.slots.iter().rev().find(|(_, amount)| *amount > 0);
-        newest.map_or(Duration::ZERO, |(slot, _)| grain.until_gone(*slot, now))
+        let last = self.slots.iter().rev().find(|slot| slot.amount > 0);
+        last.map_or(Duration::ZERO, |slot| grain.end_of(slot.newest).since(now))
     }
 
     fn place(&self, slot: u64) -> Option<usize> {
-        self.slots.binary_search_by_key(&slot, |(slot, _)| *slot).ok()
+        self.slots.binary_search_by_key(&slot, |held| held.number).ok()
     }
 }
 
@@ -147,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_charge_stays_a_full_span_and_is_gone_a_slot_later() {
+    fn a_charge_stays_a_full_span_and_no_longer() {
         for (window, span, slot) in [
             (Window::Second, 1_000, 20),
             (Window::Minute, 60_000, 1_000),
@@ -155,16 +170,27 @@ mod tests {
             (Window::Day, 86_400_000, 900_000),
         ] {
             let grain = Grain::of(window).unwrap();
-            let mut sliding = Sliding::default();
-            let charged = 10 * slot + slot - 1;
-            sliding.advance(grain, at(charged));
-            sliding.add(5);
-            sliding.advance(grain, at(charged + span));
-            assert_eq!(sliding.sum(), 5, "{window:?}");
-            sliding.advance(grain, at(charged + span + 1));
-            assert_eq!(sliding.sum(), 0, "{window:?}");
+            for charged in [10 * slot, 10 * slot + slot / 2, 10 * slot + slot - 1] {
+                let mut sliding = Sliding::default();
+                sliding.advance(grain, at(charged));
+                sliding.add(5);
+                sliding.advance(grain, at(charged + span - 1));
+                assert_eq!(sliding.sum(), 5, "{window:?}");
+                sliding.advance(grain, at(charged + span));
+                assert_eq!(sliding.sum(), 0, "{window:?}");
+            }
         }
         assert_eq!(Grain::of(Window::Month), None);
+    }
+
+    #[test]
+    fn what_a_slot_holds_waits_for_its_newest_charge() {
+        let mut sliding = filled(&[(5_100, 1), (5_900, 1)]);
+        assert_eq!(sliding.until_fits(minute(), 1, 2, at(5_900)), Some(Duration::from_secs(60)));
+        sliding.advance(minute(), at(65_899));
+        assert_eq!(sliding.sum(), 2);
+        sliding.advance(minute(), at(65_900));
+        assert_eq!(sliding.sum(), 0);
     }
 
     #[test]
@@ -205,7 +231,7 @@ mod tests {
     #[test]
     fn the_reset_is_when_the_last_charge_leaves() {
         let sliding = filled(&[(500, 1), (2_500, 1)]);
-        assert_eq!(sliding.until_empty(minute(), at(3_000)), Duration::from_secs(60));
+        assert_eq!(sliding.until_empty(minute(), at(3_000)), Duration::from_millis(59_500));
         assert_eq!(Sliding::default().until_empty(minute(), at(3_000)), Duration::ZERO);
     }
 

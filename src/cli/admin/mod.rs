@@ -4,6 +4,7 @@ mod client;
 mod table;
 mod words;
 
+use super::examples;
 use clap::{Args, Subcommand};
 use client::{Client, escaped};
 use http::Method;
@@ -45,28 +46,36 @@ struct At {
 #[derive(Subcommand)]
 enum Verb {
     /// Show all, or those of one tenant, team or app.
+    #[command(after_help = examples::LIST)]
     List(Box<Fields>),
     /// Show one, by id or name.
+    #[command(after_help = examples::GET)]
     Get { id: String },
     /// Make one. A key's secret or a user's token is shown this once.
+    #[command(after_help = examples::CREATE)]
     Create {
         name: Option<String>,
         #[command(flatten)]
         fields: Box<Fields>,
     },
     /// Change what is named and keep the rest.
+    #[command(after_help = examples::SET)]
     Set {
         id: String,
         #[command(flatten)]
         fields: Box<Fields>,
     },
     /// Close it, and all in it.
+    #[command(after_help = examples::BLOCK)]
     Block { id: String },
     /// Open it again.
+    #[command(after_help = examples::UNBLOCK)]
     Unblock { id: String },
     /// Delete it; refused while anything lies in it.
+    #[command(after_help = examples::DELETE)]
     Delete { id: String },
     /// A new secret for a key, or token for a user.
+    #[command(after_help = examples::ROTATE)]
     Rotate {
         id: String,
         /// How long a key's old secret stays good, such as 24h.
@@ -74,14 +83,17 @@ enum Verb {
         grace: Option<String>,
     },
     /// Open a plan's models to the app that asked.
+    #[command(after_help = examples::APPROVE)]
     Approve { id: String },
     /// Refuse a request.
+    #[command(after_help = examples::REFUSE)]
     Refuse {
         id: String,
         #[arg(long)]
         reason: String,
     },
     /// End an approved subscription.
+    #[command(after_help = examples::REVOKE)]
     Revoke {
         id: String,
         #[arg(long)]

@@ -1,6 +1,7 @@
 //! Gemini's error object: `{"error":{code,message,status,details}}`, a `google.rpc.Status` in JSON.
 //!
-//! Our reason is the `ErrorInfo` detail; a wait is a `RetryInfo` detail, as the API has no header
+//! Our reason is the `ErrorInfo` detail, in capitals as Google writes them, and as it stands in the header
+//! beside it (`metadata.code`); a wait is a `RetryInfo` detail, as the API has no header
 //! for it.
 
 use std::time::Duration;
@@ -36,6 +37,7 @@ enum Detail<'a> {
 
 #[derive(Serialize)]
 struct Metadata<'a> {
+    code: &'static str,
     origin: &'static str,
     #[serde(rename = "requestId")]
     request_id: &'a str,
@@ -45,9 +47,10 @@ struct Metadata<'a> {
 
 impl<'a> Body<'a> {
     pub(super) fn new(reject: &'a Reject, request_id: &'a str) -> Self {
+        let code = reject.reason.as_str();
         let metadata =
-            Metadata { origin: reject.origin.as_str(), request_id, param: reject.param.as_deref() };
-        let reason = reject.reason.as_str().to_ascii_uppercase();
+            Metadata { code, origin: reject.origin.as_str(), request_id, param: reject.param.as_deref() };
+        let reason = code.to_ascii_uppercase();
         let mut details = vec![Detail::Info { reason, domain: "tidegate", metadata }];
         details.extend(reject.retry_after.map(|span| Detail::Retry { delay: seconds(span) }));
         let error =

@@ -63,7 +63,7 @@ use talk::{Talk, Wake};
 
 /// Runs one call from its body to its last byte.
 pub async fn run(edge: &Arc<Edge>, down: &mut Downstream, ctx: &mut Ctx, client: &ClientHead, hit: Hit<'_>) {
-    let mut prepared = match prepare(down, ctx, client, hit).await {
+    let mut prepared = match prepare(edge, down, ctx, client, hit).await {
         Ok(prepared) => prepared,
         Err(NoBody::Rejected(reject)) => return respond::refuse(edge, down, ctx, reject).await,
         Err(NoBody::Gone) => {
@@ -93,12 +93,16 @@ pub async fn run(edge: &Arc<Edge>, down: &mut Downstream, ctx: &mut Ctx, client:
 }
 
 async fn prepare<'u>(
+    edge: &Edge,
     down: &mut Downstream,
     ctx: &mut Ctx,
     client: &'u ClientHead,
     hit: Hit<'u>,
 ) -> Result<Prepared<'u>, NoBody> {
-    let body = body::read(down, client, &ctx.runtime.edge).await?;
+    let begun = edge.now();
+    let body = body::read(down, client, &ctx.runtime.edge).await;
+    ctx.record.waited += edge.now().since(begun);
+    let body = body?;
     ctx.record.bytes_in = body.len() as u64;
     let fields = heads::client_fields(client);
     let read = if matches!(hit.endpoint, Endpoint::ResponseById | Endpoint::Conversations) {
