@@ -130,10 +130,7 @@ mod tests {
     fn check(command: &clap::Command) {
         let name = command.get_name();
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-        assert!(
-            help.contains("Example") && help.contains(&format!(" {name}")),
-            "{name} --help has no example"
-        );
+        assert!(help.contains("Example") && help.contains(&format!(" {name}")), "{name} --help: {help}");
         command.get_subcommands().for_each(check);
     }
 

@@ -98,6 +98,32 @@ pub fn include_usage_edit(head: &RequestHead) -> Option<Edit> {
     }
 }
 
+/// The edit that takes `stream_options` out, for a provider that refuses the field.
+pub fn cut_stream_options(head: &RequestHead, body: &[u8]) -> Option<Edit> {
+    let (StreamOptions::Null { span } | StreamOptions::Present { span, .. }) = &head.stream_options else {
+        return None;
+    };
+    let range = member(body, span).filter(|_| head.form == BodyForm::Json)?;
+    Some(Edit { range, replacement: Bytes::new() })
+}
+
+/// The member whose value stands at `value`, with one of the commas beside it.
+fn member(body: &[u8], value: &Range<usize>) -> Option<Range<usize>> {
+    let before = |end: usize, byte: u8| {
+        let rest = body.get(..end)?.trim_ascii_end();
+        (rest.last() == Some(&byte)).then_some(rest.len() - 1)
+    };
+    // No key holds a quote that is not escaped, and this one's letters need none.
+    let close = before(before(value.start, b':')?, b'"')?;
+    let open = body.get(..close)?.iter().rposition(|byte| *byte == b'"')?;
+    let rest = body.get(value.end..)?;
+    let blank = rest.len() - rest.trim_ascii_start().len();
+    if rest.get(blank) == Some(&b',') {
+        return Some(open..value.end + blank + 1);
+    }
+    Some(before(open, b',').unwrap_or(open)..value.end)
+}
+
 fn insert(at: usize, text: String) -> Option<Edit> {
     Some(Edit { range: at..at, replacement: text.into() })
 }

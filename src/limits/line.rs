@@ -17,7 +17,7 @@ pub const SLICE: u64 = 256;
 /// Below so many paid tokens ahead of the stream the next slice is taken: time for the bank to lend
 /// more before the stream gets there.
 const AHEAD: u64 = 128;
-/// Paid tokens that must be ahead of the stream: what comes in one piece is paid before it is passed on.
+/// Paid tokens that must be ahead of the stream, beside what its largest piece came to.
 const AHEAD_MIN: u64 = 16;
 /// How long the bank's word that it has no more holds.
 const DRY_FOR: Duration = Duration::from_millis(500);

@@ -84,11 +84,11 @@ fn requests_beyond_the_limit_are_refused_until_the_oldest_minute_ends() {
     admit(&limits, 0, at(0)).unwrap().settle(used(0), at(0));
     admit(&limits, 0, at(10)).unwrap().settle(used(0), at(10));
     let refused = admit(&limits, 0, at(20)).unwrap_err();
-    let wait = Some(Duration::from_secs(41));
+    let wait = Some(Duration::from_secs(40));
     let per = Some(Window::Minute);
     let unit = LimitUnit::Requests;
     assert_eq!(refused, Exceeded { level: Level::Key, unit, per, limit: 2, retry_after: wait });
-    assert!(admit(&limits, 0, at(61)).is_ok());
+    assert!(admit(&limits, 0, at(60)).is_ok());
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn of_several_limits_the_one_that_holds_up_longest_is_told() {
     let _held = admit(&limits, 0, at(0)).unwrap();
     let refused = admit(&limits, 0, at(0)).unwrap_err();
     assert_eq!((refused.level, refused.per), (Level::Tenant, Some(Window::Day)));
-    assert!(refused.retry_after > Some(Duration::from_secs(86_400)));
+    assert_eq!(refused.retry_after, Some(Duration::from_secs(86_400)));
 }
 
 #[test]

@@ -117,6 +117,10 @@ impl Default for SimOptions {
 
 /// What `tidegate sim --help` and `GET /` on a simulator show.
 pub const HELP: &str = "\
+Examples:
+  tidegate sim --listen 127.0.0.1:8081
+  curl 127.0.0.1:8081/v1/chat/completions -H 'x-sim-fault: status:429' -H 'x-sim-retry-after: 2' -d '{\"model\":\"m\",\"messages\":[]}'
+
 Request headers (they win over the scenario; a gateway passes them on):
   x-sim-tokens: N              answer N words (at most the request's own limit)
   x-sim-delay-first-ms: MS     wait before the first content event (streams) or the answer

@@ -22,6 +22,8 @@ struct Facts {
     has_content: bool,
     is_stopped: bool,
     is_ended: bool,
+    /// No output came after the last report of usage, or with it.
+    is_covered: bool,
     /// The provider's word, or ours where it has none.
     stop: Option<String>,
 }
@@ -32,6 +34,8 @@ struct Sum {
     has_content: bool,
     is_terminal: bool,
     has_usage: bool,
+    /// Content beyond the word that it is over.
+    has_output: bool,
     has_any: bool,
 }
 
@@ -48,6 +52,7 @@ impl Witness {
             facts.note(&event, &mut sum);
             sink(event);
         });
+        facts.cover(&sum);
         match read {
             Err(fault) => EventClass::Fault(fault),
             Ok(()) => sum.class(),
@@ -62,15 +67,16 @@ impl Witness {
             facts.note(&event, &mut sum);
             sink(event);
         });
+        facts.cover(&sum);
     }
 
     pub fn usage(&self) -> Option<Usage> {
         self.facts.usage
     }
 
-    /// Whether the usage covers the output.
+    /// Whether the usage covers the output: what was told at a beginning, or before more came, does not.
     pub fn has_final_usage(&self) -> bool {
-        self.facts.usage.is_some() && (self.facts.is_stopped || self.facts.is_ended)
+        self.facts.is_covered && (self.facts.is_stopped || self.facts.is_ended)
     }
 
     /// Whether the stream has been ended by its own last word.
@@ -93,15 +99,19 @@ impl Witness {
 }
 
 impl Facts {
+    fn cover(&mut self, frame: &Sum) {
+        self.is_covered = frame.has_usage || self.is_covered && !frame.has_output;
+    }
+
     fn note(&mut self, event: &Event<'_>, sum: &mut Sum) {
         sum.has_any = true;
         match event {
             Event::Start { .. } | Event::BlockStop { .. } | Event::Logprobs { .. } => {}
             Event::BlockStart { start, .. } => {
-                sum.has_content |= matches!(start, BlockStart::ToolUse { .. } | BlockStart::Whole(_));
+                sum.has_output |= matches!(start, BlockStart::ToolUse { .. } | BlockStart::Whole(_));
             }
             Event::Delta { delta, .. } => {
-                sum.has_content |= match delta {
+                sum.has_output |= match delta {
                     Delta::Text(text) | Delta::Arguments(text) => !text.is_empty(),
                     Delta::Signature(_) | Delta::Citation(_) => true,
                 };
@@ -122,6 +132,7 @@ impl Facts {
                 self.is_ended = true;
             }
         }
+        sum.has_content |= sum.has_output;
         self.has_content |= sum.has_content;
     }
 }

@@ -30,6 +30,7 @@ struct Found {
     has_content: bool,
     has_finish: bool,
     is_response: bool,
+    is_report: bool,
     fault: Option<StreamFault>,
 }
 
@@ -79,7 +80,8 @@ impl GenerateTap {
                 b"usageMetadata" => {
                     found.is_response = true;
                     self.told.read(&mut c)?;
-                    self.progress.has_usage |= self.told.usage().is_some();
+                    found.is_report = self.told.usage().is_some();
+                    self.progress.has_usage |= found.is_report;
                 }
                 b"promptFeedback" => self.feedback(&mut c, found)?,
                 b"error" => found.fault = fault::read(&mut c)?.or(found.fault.take()),
@@ -90,7 +92,7 @@ impl GenerateTap {
                 _ => c.skip()?,
             }
         }
-        self.progress.is_usage_final |= self.progress.has_usage && self.is_terminated();
+        self.progress.cover(found.is_report, found.has_content, self.is_terminated());
         Ok(())
     }
 

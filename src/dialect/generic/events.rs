@@ -62,6 +62,7 @@ impl TypedTap {
                 b"usage" => {
                     if let Some(usage) = usage::read(&mut c)? {
                         self.progress.report(&usage);
+                        self.progress.is_usage_final = true;
                     }
                 }
                 b"error" => fault = fault::read(&mut c)?,

@@ -10,9 +10,11 @@ pub(crate) struct Progress {
     pub(crate) usage: Usage,
     /// Some usage was reported (`usage` is meaningful).
     pub(crate) has_usage: bool,
-    /// The reported usage covers the output generated so far; false while it is only a start
-    /// value, as in Anthropic's `message_start`.
+    /// The reported usage covers the whole output; false while it is only a start value, as in
+    /// Anthropic's `message_start`, or that of a stream which has gone on.
     pub(crate) is_usage_final: bool,
+    /// No output came after the last report.
+    is_covered: bool,
     pub(crate) has_content: bool,
     /// The first reason the upstream gave for stopping, in its own words.
     pub(crate) finish: Label<32>,
@@ -23,6 +25,12 @@ impl Progress {
     pub(crate) fn report(&mut self, usage: &Usage) {
         self.usage.merge_max(usage);
         self.has_usage = true;
-        self.is_usage_final = true;
+    }
+
+    /// Notes an event of a stream that may report again and again: its usage is final once it has said
+    /// its last word, when nothing was generated after the report.
+    pub(crate) fn cover(&mut self, is_report: bool, has_output: bool, is_terminated: bool) {
+        self.is_covered = is_report || self.is_covered && !has_output;
+        self.is_usage_final = self.is_covered && is_terminated;
     }
 }

@@ -31,6 +31,8 @@ struct Found<'a> {
     has_content: bool,
     has_finish: bool,
     has_usage: bool,
+    /// Usage stood in it, and was read.
+    is_report: bool,
     is_error_object: bool,
     is_chunk: bool,
     fault: Option<StreamFault>,
@@ -53,10 +55,12 @@ impl ChatTap {
         let data = data.trim_ascii();
         if data == b"[DONE]" {
             self.is_done = true;
+            self.progress.cover(false, false, true);
             return EventClass::Terminal;
         }
         let mut found = Found::default();
         let read = self.chunk(data, &mut found, listener);
+        self.progress.cover(found.is_report, found.has_content, self.is_terminated());
         if name == Some(b"error") && found.fault.is_none() {
             let fault = fault::read_document(data);
             return EventClass::Fault(fault.unwrap_or_else(|| StreamFault::unstructured(data)));
@@ -86,7 +90,7 @@ impl ChatTap {
                         }
                     }
                 }
-                b"usage" => found.has_usage |= self.usage(&mut c)?,
+                b"usage" => found.has_usage |= self.usage(&mut c, &mut found.is_report)?,
                 b"x_groq" => self.x_groq(&mut c, found)?,
                 b"error" if c.peek() == Some(b'"') => {
                     if let Some(text) = c.string()?.filter(|t| !t.is_empty()) {
@@ -121,7 +125,7 @@ impl ChatTap {
                 b"finish_reason" => finish = c.string()?.filter(|t| !t.is_empty()),
                 b"text" => completion = c.string()?.filter(|t| !t.is_empty()),
                 // Older Moonshot.
-                b"usage" => self.usage(c).map(|_| ())?,
+                b"usage" => self.usage(c, &mut found.is_report).map(|_| ())?,
                 b"error" => found.fault = fault::read(c)?.or(found.fault.take()),
                 _ => c.skip()?,
             }
@@ -149,10 +153,11 @@ impl ChatTap {
         }
     }
 
-    fn usage(&mut self, c: &mut Cursor<'_>) -> Read<bool> {
+    fn usage(&mut self, c: &mut Cursor<'_>, is_report: &mut bool) -> Read<bool> {
         let is_object = c.peek() == Some(b'{');
         if let Some(usage) = usage::read(c)? {
             self.progress.report(&usage);
+            *is_report = true;
         }
         Ok(is_object)
     }
@@ -163,7 +168,7 @@ impl ChatTap {
         }
         while let Some(key) = c.key()? {
             match key {
-                b"usage" => self.usage(c).map(|_| ())?,
+                b"usage" => self.usage(c, &mut found.is_report).map(|_| ())?,
                 b"error" => found.fault = fault::read(c)?.or(found.fault.take()),
                 _ => c.skip()?,
             }

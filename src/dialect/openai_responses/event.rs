@@ -139,6 +139,7 @@ impl ResponsesTap {
         }
         if let Some(usage) = end.usage {
             self.progress.report(&usage);
+            self.progress.is_usage_final = true;
         }
         let is_failed = parts.kind == b"response.failed" || end.is_failed;
         if is_failed {

@@ -50,6 +50,22 @@ fn a_body_without_a_model_gets_one_as_its_first_field() {
 }
 
 #[test]
+fn stream_options_are_taken_out_with_one_comma_wherever_they_stand() {
+    for (body, cut) in [
+        (r#"{"model":"m","stream_options":{"include_usage":true}}"#, r#"{"model":"m"}"#),
+        (r#"{"stream_options" : null , "model":"m"}"#, r#"{ "model":"m"}"#),
+        (r#"{"a":1, "stream\u005foptions":{"x":[1,{"y":"}"}]},"model":"m"}"#, r#"{"a":1, "model":"m"}"#),
+        (r#"{ "stream_options":{} }"#, r#"{  }"#),
+        (r#"{"model":"m"}"#, r#"{"model":"m"}"#),
+    ] {
+        let head = head(Endpoint::ChatCompletions, body);
+        let edits: Vec<Edit> = cut_stream_options(&head, body.as_bytes()).into_iter().collect();
+        let spliced = splice(&Bytes::copy_from_slice(body.as_bytes()), &edits);
+        assert_eq!(std::str::from_utf8(&spliced).unwrap(), cut);
+    }
+}
+
+#[test]
 fn geminis_inner_models_all_follow_and_keep_their_collection() {
     let body = "{\"requests\":[{\"model\":\"models/a\"},{\"model\":\"b\"},{\"model\":\"models/m\"}]}";
     let spliced = "{\"requests\":[{\"model\":\"models/m\"},{\"model\":\"m\"},{\"model\":\"models/m\"}]}";

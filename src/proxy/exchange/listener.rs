@@ -283,8 +283,9 @@ impl Listener {
             return Usage { input, output, is_estimated: true, ..Usage::default() };
         };
         // A stream cut short may have reported its prompt (Anthropic does, at the start) and not
-        // its output: that part is counted here.
-        if !self.hearing.has_final_usage() {
+        // its output, or a nought beside what it said: that part is counted here.
+        let is_silent = usage.output == 0 && self.output.total() > 0;
+        if !self.hearing.has_final_usage() || is_silent {
             usage.output = usage.output.max(self.output.total());
             usage.is_estimated = true;
         }

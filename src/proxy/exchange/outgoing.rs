@@ -62,6 +62,9 @@ pub fn as_it_came(
         None => {
             let options = aim.provider.takes_stream_options;
             made.request.body = prepared.upstream_body(aim.upstream_model, options);
+            if prepared.loses_stream_options(options) {
+                made.dropped.push("stream_options".to_owned());
+            }
         }
     }
     Ok(Some(made))

@@ -3,7 +3,7 @@
 
 use super::downstream::Fields;
 use super::recall::Recalled;
-use crate::dialect::head::{self, RequestHead};
+use crate::dialect::head::{self, RequestHead, StreamOptions};
 use crate::dialect::paths::Hit;
 use crate::dialect::paths::query::wants_sse;
 use crate::dialect::splice::{self, Edit};
@@ -84,8 +84,16 @@ impl<'u> Prepared<'u> {
         let mut edits: Vec<Edit> = splice::model_edits(head, upstream_model);
         if self.asks_for_usage(takes_stream_options) {
             edits.extend(splice::include_usage_edit(head));
+        } else if self.loses_stream_options(takes_stream_options) {
+            edits.extend(splice::cut_stream_options(head, &self.body));
         }
         splice::splice(&self.body, &edits)
+    }
+
+    /// Whether the client sends `stream_options` and the provider would refuse them.
+    pub fn loses_stream_options(&self, takes_stream_options: bool) -> bool {
+        let is_told = |head: &RequestHead| !matches!(head.stream_options, StreamOptions::Absent);
+        !takes_stream_options && self.head.as_ref().is_some_and(is_told)
     }
 
     /// Whether the usage chunk of a stream is ours alone and must not be shown.

@@ -40,7 +40,7 @@ pub async fn run(
     reservation: Option<&mut Reservation>,
 ) -> StreamEnd {
     let reservation = reservation.filter(|reservation| reservation.has_budget());
-    let mut relay = Relay { edge, policy, total, drained_by: None, reservation };
+    let mut relay = Relay { edge, policy, total, drained_by: None, reservation, heard: 0, largest: 0 };
     for piece in std::mem::take(&mut live.pieces) {
         if let Some(end) = relay.pass(talk, Some(piece)).await {
             return end;
@@ -65,6 +65,9 @@ struct Relay<'r> {
     drained_by: Option<Ticks>,
     /// Where a budget is charged.
     reservation: Option<&'r mut Reservation>,
+    /// Output tokens of the stream so far, and the most that came in one piece, by the bound.
+    heard: u64,
+    largest: u64,
 }
 
 impl Relay<'_> {
@@ -103,13 +106,18 @@ impl Relay<'_> {
         }
     }
 
-    /// Whether the stream may go on. Tokens are counted only where the bound says that it matters.
+    /// Whether the stream may go on: another piece like the largest so far must be paid for, since what
+    /// has come is owed to the provider. Tokens are counted only where the bound says that it matters.
     fn is_paid(&mut self, live: &mut Live, now: Ticks) -> bool {
         let Some(reservation) = &mut self.reservation else { return true };
-        if live.listener.is_terminated() || reservation.is_covered(live.listener.output_bound()) {
+        let bound = live.listener.output_bound();
+        self.largest = self.largest.max(bound.saturating_sub(self.heard));
+        self.heard = bound;
+        if live.listener.is_terminated() || reservation.is_covered(bound.saturating_add(self.largest)) {
             return true;
         }
-        reservation.cover(live.listener.output_counted(), now)
+        self.heard = live.listener.output_counted();
+        reservation.cover(self.heard.saturating_add(self.largest), now)
     }
 
     fn deadline(&self, now: Ticks, is_terminated: bool) -> Ticks {

@@ -106,7 +106,9 @@ impl Decoder {
             self.is_started = true;
             sink(Event::Start { id: Text::default(), model: Text::default(), created: None });
         }
-        for choice in &mut self.choices {
+        // A `[DONE]` behind nothing at all ends a stream that has said nothing, and no answer.
+        let is_answer = self.next > 0 || self.choices.iter().any(ChoiceState::is_finished);
+        for choice in self.choices.iter_mut().filter(|_| is_answer) {
             choice.end(&mut self.next, sink);
         }
         self.is_ended = true;

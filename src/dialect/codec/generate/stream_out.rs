@@ -41,6 +41,8 @@ enum Kind {
         has_words: bool,
     },
     Call(ToolUse<'static>),
+    /// Whole, and told after those that began before it.
+    Held(ToolUse<'static>),
     /// Told already.
     Done,
 }
@@ -188,7 +190,21 @@ impl Encoder {
             return;
         };
         if let Kind::Call(call) = self.open.remove(at).kind {
-            self.whole(choice, BlockKind::ToolUse(call), out);
+            self.open.insert(at, Open { choice, block, kind: Kind::Held(call) });
+            self.tell_held(choice, out);
+        }
+    }
+
+    /// Tells the calls that are whole, up to the first that is not: calls have no number here, so their
+    /// order is all there is.
+    fn tell_held(&mut self, choice: u32, out: &mut Vec<u8>) {
+        let is_call = |open: &Open| matches!(open.kind, Kind::Call(_) | Kind::Held(_));
+        while let Some(at) = self.open.iter().position(|open| open.choice == choice && is_call(open))
+            && matches!(self.open.get(at), Some(Open { kind: Kind::Held(_), .. }))
+        {
+            if let Kind::Held(call) = self.open.remove(at).kind {
+                self.whole(choice, BlockKind::ToolUse(call), out);
+            }
         }
     }
 
@@ -198,6 +214,11 @@ impl Encoder {
 
     /// The last chunk, with every candidate's reason and the usage.
     fn end(&mut self, out: &mut Vec<u8>) {
+        for open in std::mem::take(&mut self.open) {
+            if let Kind::Held(call) = open.kind {
+                self.whole(open.choice, BlockKind::ToolUse(call), out);
+            }
+        }
         let stops = std::mem::take(&mut self.stops);
         let told = self.usage.take();
         self.frame(out, |w| {
