@@ -347,7 +347,7 @@ impl Usage {
         let flat = outcome.map(|rows| if self.at.json { rows } else { flattened(rows) });
         let groups: Vec<&str> = self.by.split(',').collect();
         let bucket: &[&str] = if self.bucket.is_some() { &["from_ms"] } else { &[] };
-        let sums = ["calls", "input_tokens", "output_tokens", "cost_usd"];
+        let sums = ["calls", "input_tokens", "output_tokens", "cost_usd", "charged_usd"];
         let columns: Vec<&str> = bucket.iter().copied().chain(groups).chain(sums).collect();
         show(flat, &columns, self.at.json)
     }
