@@ -8,6 +8,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const ISSUER: &str = "https://idp.test";
@@ -94,6 +95,23 @@ fn a_user_signs_in_with_a_token_and_is_what_the_user_is_here() {
     let blocked = json!({ "status": "blocked" });
     assert_eq!(ask(OWNER, "PATCH", &format!("users/{id}"), &blocked).0, 200);
     until("the user is blocked", PATIENCE, || me(&json!({})).0 == 401);
+}
+
+#[test]
+fn a_user_is_made_on_the_command_line() {
+    let (sim, idp) = (Sim::start(), Idp::start());
+    let gateway = start(&sim, &idp);
+    let made = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .args(["users", "create", "bob", "--role", "billing", "--identity", ISSUER, "bob@corp.test"])
+        .args(["--admin", &format!("http://{}", gateway.admin())])
+        .env("TIDEGATE_ADMIN_TOKEN", OWNER)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let token = idp.token(&json!({"email": "bob@corp.test"}));
+    let me = || gateway.admin_call(&token, "GET", "me", &Value::Null);
+    until("the user is known", PATIENCE, || me().0 == 200);
+    assert_eq!(me().1["role"], "billing");
 }
 
 #[test]

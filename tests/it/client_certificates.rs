@@ -79,8 +79,17 @@ fn a_certificate_is_its_apps_credential_on_both_protocols() {
         let stranger = shows(&edge, clients.holder(name, tenant, 2, GOOD));
         assert_eq!(status(&gateway, &stranger, &models()), Ok(401), "{name} of {tenant}");
     }
-    let block = json!({ "status": "blocked" });
-    assert_eq!(gateway.admin_call(OWNER, "PATCH", &format!("apps/{}", app.app), &block).0, 200);
+    // On the lane that Pingora serves too.
+    let file = Request::new("GET", "/v1/files/file-1");
+    let passed_on = gateway.send(&file.clone().key(crate::harness::KEY)).status;
+    assert!(![401, 403].contains(&passed_on), "{passed_on}");
+    assert_eq!(status(&gateway, &client, &file), Ok(403));
+    let change = |body| {
+        assert_eq!(gateway.admin_call(OWNER, "PATCH", &format!("apps/{}", app.app), &body).0, 200);
+    };
+    change(json!({ "policy": { "endpoints": ["opaque", "models"] } }));
+    until("files are opened", PATIENCE, || status(&gateway, &client, &file) == Ok(passed_on));
+    change(json!({ "status": "blocked" }));
     until("the app is blocked", PATIENCE, || status(&gateway, &client, &models()) == Ok(401));
 }
 

@@ -95,6 +95,23 @@ fn t43_a_part_of_a_pico_dollar_is_charged_as_a_whole_one() {
 }
 
 #[test]
+fn t43_a_call_that_its_margin_makes_too_dear_is_refused_before_it_is_made() {
+    let sim = Sim::start();
+    let gateway = gateway(&sim, "1", "2");
+    let budget = json!([{ "name": "month", "usd": "0.0015", "per": "total" }]);
+    let app = subscriber(&gateway, 10_000, &budget);
+    // 1,200 millionths for the answer and some for the prompt; as much again is too much.
+    let call = |tokens: u64| {
+        let request = Wire::Chat.request_with("m", false, &json!({"max_tokens": tokens})).key(&app.secret);
+        let mut answer = gateway.send(&request.header("x-sim-tokens", "1"));
+        answer.body();
+        answer.status
+    };
+    assert_eq!((call(600), sim.calls()), (429, 0));
+    assert_eq!((call(300), sim.calls()), (200, 1));
+}
+
+#[test]
 fn t43_a_budget_is_held_to_what_is_charged_streams_included() {
     let sim = Sim::start();
     let gateway = gateway(&sim, "1", "2");

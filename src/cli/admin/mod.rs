@@ -107,6 +107,9 @@ struct Fields {
     /// owner, admin, developer, auditor or billing.
     #[arg(long)]
     role: Option<String>,
+    /// Who an identity provider says a user is: its `iss`, and the claim that names users.
+    #[arg(long, num_args = 2, value_names = ["ISSUER", "SUBJECT"])]
+    identity: Vec<String>,
     /// A model it may use, or a pattern with `*`. Several times for several.
     #[arg(long = "model", value_name = "MODEL")]
     models: Vec<String>,
@@ -322,6 +325,9 @@ impl Fields {
             if let Some(text) = text {
                 put(&mut body, name, text.as_str().into());
             }
+        }
+        if let [issuer, subject] = self.identity.as_slice() {
+            put(&mut body, "identity", json!({ "issuer": issuer, "subject": subject }));
         }
         if let Some(margin) = self.margin {
             put(&mut body, "margin_bp", margin.into());
