@@ -134,3 +134,25 @@ fn t46_without_redis_budgets_are_shared_through_the_database_and_limits_held_in_
     let spent = stats.prompt_tokens + 2 * stats.output_tokens;
     assert!((18_000..=20_000).contains(&spent), "{spent} in {calls} calls");
 }
+
+#[test]
+fn t46_with_a_store_of_its_own_a_node_spends_its_share_of_a_budget() {
+    let sim = Sim::start();
+    let config = Config::new()
+        .provider("a", Wire::Chat, sim.addr())
+        .model("m", &["a"])
+        .table("catalog.models.\"a/m\"")
+        .set("prices = { input = \"1\", output = \"2\" }")
+        .governed("sqlite:{dir}/tidegate.db");
+    let node = Gateway::start(config.table("cluster").set("share = 0.25"));
+    let budgets = json!([{ "name": "all", "usd": "0.04", "per": "total" }]);
+    let mine = node.tenancy("acme", &json!({ "policy": { "budgets": budgets } }));
+    let mut calls = 0;
+    until("its share is spent", 2 * PATIENCE, || {
+        calls += 1;
+        call(&node, &mine.secret) == 429
+    });
+    let stats = sim.stats();
+    let spent = stats.prompt_tokens + 2 * stats.output_tokens;
+    assert!((9_000..=10_000).contains(&spent), "{spent} in {calls} calls");
+}
