@@ -74,6 +74,7 @@ impl Names {
                 ..Usage::default()
             },
             cost: Some(Money::from_pico(1_000_000_000 + dice % 1_000_000_000)),
+            margin: Money::ZERO,
             duration_ms: 1800,
             first_token_ms: Some(400),
             status: 200,

@@ -3,8 +3,7 @@
 mod credentials;
 
 use crate::archive::Bounds;
-use crate::auth::jwt::{Issuer, KeySource};
-use crate::auth::{Hosts, KeyRing, KeySpec, ModelGlobs, Peppers};
+use crate::auth::ModelGlobs;
 use crate::catalog::{Auth, Catalog};
 use crate::config::{self, Config};
 use crate::dialect::front::Front;
@@ -16,10 +15,10 @@ use crate::routing::{
     Balance, CooldownRules, CooldownSet, FailoverPolicy, ModelTable, Pins, StatusSet, Target,
 };
 use crate::runtime::{
-    Account, AdminPolicy, Edge, EdgeParts, EdgePolicy, Hook, ModelPolicy, OnDisconnect, OnUnsupported,
-    Provider, Runtime, Targets, Timeouts, Way,
+    Account, Edge, EdgeParts, EdgePolicy, Hook, ModelPolicy, OnDisconnect, OnUnsupported, Provider, Runtime,
+    Targets, Timeouts, Way,
 };
-use crate::server::{Certificate, CertificateError, Settings, TlsListener};
+use crate::server::{CertificateError, ClientsError, Settings};
 use crate::store::StoreError;
 use crate::telemetry::{AccessLog, LogSink, Metrics, SystemClock, WallClock};
 use crate::types::{Protocol, Secret};
@@ -31,8 +30,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+mod identity;
 mod keeping;
 mod sharing;
+mod tls;
 
 /// Lines the access log may hold before it drops some.
 const LOG_BUFFER_BYTES: usize = 8 * 1024 * 1024;
@@ -50,6 +51,8 @@ const HTTP2_IDLE: Duration = Duration::from_secs(75);
 pub enum AssembleError {
     #[error("{0}")]
     Certificate(#[from] CertificateError),
+    #[error("{0}")]
+    Clients(#[from] ClientsError),
     #[error("provider {provider}: {what}")]
     Provider { provider: String, what: String },
     #[error("keys: {0}")]
@@ -162,17 +165,12 @@ pub fn next(config: &Config, edge: &Edge) -> Result<Runtime, AssembleError> {
 /// [`AssembleError::Certificate`].
 pub fn settings(config: &Config) -> Result<Settings, AssembleError> {
     let server = &config.server;
-    let mut tls = Vec::new();
-    for listener in &server.tls {
-        let certificate = Certificate::load(listener.cert.clone(), listener.key.clone())?;
-        tls.push(TlsListener { listen: listener.listen, certificate });
-    }
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Ok(Settings {
         listen: server.listen.clone(),
-        tls,
+        tls: tls::listeners(config)?,
         admin: config.admin.listen,
-        admin_tls: admin_tls(config)?,
+        admin_tls: tls::admin(config)?,
         identities: config.auth.snapshot.clone(),
         workers: if server.workers == 0 { cores } else { server.workers },
         is_work_stealing: server.runtime == config::RuntimeKind::WorkStealing,
@@ -186,11 +184,6 @@ pub fn settings(config: &Config) -> Result<Settings, AssembleError> {
         streams_max: server.drain.streams_max,
         upgrade_socket: server.upgrade.socket.clone(),
     })
-}
-
-fn admin_tls(config: &Config) -> Result<Option<Arc<Certificate>>, AssembleError> {
-    let files = config.admin.tls.clone();
-    Ok(files.map(|(cert, key)| Certificate::load(cert, key)).transpose()?)
 }
 
 /// Loads vocabularies before the first request, which would otherwise wait for them.
@@ -259,37 +252,6 @@ impl Builder<'_> {
             stream_keepalive: server.stream_keepalive,
             trusted_proxies: server.client_ip.trusted_proxies.clone(),
         }
-    }
-
-    fn keys(&self) -> Result<KeyRing, AssembleError> {
-        let specs = self.config.keys.iter().map(|(id, key)| KeySpec {
-            id: id.clone(),
-            digest: key.secret_sha256,
-            models: globs(&key.models),
-        });
-        let ring = KeyRing::new(specs.collect()).map_err(|error| AssembleError::Keys(error.to_string()))?;
-        let auth = &self.config.auth;
-        Ok(ring.with_peppers(Peppers::new(&auth.peppers)).with_issuers(self.issuers()?))
-    }
-
-    /// With the same section an issuer stays, and with it the keys it has fetched.
-    fn issuers(&self) -> Result<Vec<Arc<Issuer>>, AssembleError> {
-        let old = self.previous.map_or(&[] as &[Arc<Issuer>], |previous| previous.keys.issuers());
-        let issuer = |spec: &crate::auth::jwt::IssuerSpec| match old.iter().find(|old| old.spec == *spec) {
-            Some(old) if !matches!(spec.keys, KeySource::File(_)) => Ok(old.clone()),
-            _ => issuer_of(spec),
-        };
-        self.config.auth.issuers.iter().map(issuer).collect()
-    }
-
-    fn admin_policy(&self) -> AdminPolicy {
-        let admin = &self.config.admin;
-        let mut hosts = admin.hosts.clone();
-        if !admin.listen.ip().is_unspecified() {
-            hosts.push(admin.listen.ip().to_string());
-        }
-        let token = admin.token.as_ref().map(|token| crate::auth::digest(token.expose()));
-        AdminPolicy { token, hosts: Hosts::new(hosts) }
     }
 
     /// The scopes of static keys; each key's chain is its own scope alone.
@@ -413,18 +375,6 @@ impl Builder<'_> {
 fn hook(webhook: &config::Webhook) -> Hook {
     let config::Webhook { url, secret, events, allow_private } = webhook.clone();
     Hook { url, secret, events, allow_private }
-}
-
-/// An issuer with keys of a file has them from the start.
-fn issuer_of(spec: &crate::auth::jwt::IssuerSpec) -> Result<Arc<Issuer>, AssembleError> {
-    let issuer = Issuer::new(spec.clone());
-    if let KeySource::File(path) = &spec.keys {
-        let fault = |what: String| AssembleError::Issuer { issuer: spec.name.clone(), what };
-        let bytes = std::fs::read(path).map_err(|error| fault(format!("{}: {error}", path.display())))?;
-        let used = issuer.set_keys(&bytes, WallClock.unix_ms());
-        used.map_err(|error| fault(format!("{} {error}", path.display())))?;
-    }
-    Ok(Arc::new(issuer))
 }
 
 fn policy(name: &str, model: &config::Model, targets: Vec<Target>, first_cell: usize) -> ModelPolicy {

@@ -142,7 +142,7 @@ fn actor(edge: &Edge, headers: &HeaderMap) -> Result<Arc<Actor>, Problem> {
     let digest = crate::auth::digest(presented);
     let is_owner = runtime.admin.token.as_ref().map(|token| bool::from(token.ct_eq(&digest)));
     // Both are looked at always: the time tells nothing about which kind of token it was.
-    let user = runtime.keys.user(&edge.identities(), presented);
+    let user = runtime.keys.user(&edge.identities(), presented, edge.wall.unix_ms());
     if is_owner == Some(true) && !presented.is_empty() {
         return Ok(Arc::new(Actor::installation_owner()));
     }

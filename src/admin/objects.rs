@@ -172,6 +172,7 @@ fn body(call: &Call, kind: Kind, set: Value, before: Option<&Object>) -> Result<
             call.actor.may_grant(kept.as_ref().map(|user| user.role), Some(fields.role))?;
             checks.that(fields.teams.len() <= 100, "teams", "at most 100");
             let is_narrow = fields.teams.is_empty() || fields.role == Role::Developer;
+            check_identity(call, &fields, kept.as_ref(), &mut checks);
             checks.that(is_narrow, "teams", "only a developer works in teams; others see the whole tenant");
             (fields.name.clone(), fields.body(kept.and_then(|user| user.token_hash)))
         }
@@ -189,6 +190,19 @@ fn body(call: &Call, kind: Kind, set: Value, before: Option<&Object>) -> Result<
     checks.name(&name);
     checks.done()?;
     Ok((name, body))
+}
+
+/// Who another issuer says a user is: it must be nobody else here.
+fn check_identity(call: &Call, fields: &UserFields, before: Option<&User>, checks: &mut Checks) {
+    let Some(identity) = &fields.identity else { return };
+    checks.that(!fields.is_service, "identity", "a service account signs in by its token only");
+    for (path, text) in [("identity.issuer", &identity.issuer), ("identity.subject", &identity.subject)] {
+        checks.text(path, text, 256);
+        checks.that(!text.is_empty(), path, "is empty");
+    }
+    let is_new = before.and_then(|user| user.identity.as_ref()) != Some(identity);
+    let is_taken = is_new && call.edge.identities().is_taken(identity, &call.id);
+    checks.that(!is_taken, "identity", "another user signs in with it");
 }
 
 /// The typed body of a thing that is there.

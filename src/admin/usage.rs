@@ -99,5 +99,6 @@ fn shown(row: &UsageRow, group_by: &[Dimension]) -> Value {
         "cache_read_tokens": sums.usage.cache_read,
         "reasoning_tokens": sums.usage.reasoning,
         "cost_usd": sums.cost,
+        "charged_usd": sums.charged(),
     })
 }

@@ -15,11 +15,16 @@ const FIRST_GRANT: Duration = Duration::from_millis(250);
 
 /// How this node shares.
 pub fn of(config: &Config) -> Sharing {
-    let alone = Sharing { has_bank: config.store.is_some(), wait: FIRST_GRANT, ..Sharing::default() };
+    let store = config.store.as_ref();
+    // A file is this machine's: nobody else borrows there.
+    let is_file = store.is_some_and(|store| store.url.expose().starts_with("sqlite:"));
+    let alone =
+        Sharing { has_bank: store.is_some(), has_own_bank: is_file, wait: FIRST_GRANT, ..Sharing::default() };
     let Some(cluster) = &config.cluster else { return alone };
     let has_redis = cluster.url.is_some();
     Sharing {
         has_bank: has_redis || alone.has_bank,
+        has_own_bank: alone.has_own_bank && !has_redis,
         has_leases: has_redis,
         on_loss: match cluster.on_loss {
             config::OnLoss::LocalShare => OnLoss::LocalShare,

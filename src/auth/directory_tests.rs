@@ -1,5 +1,5 @@
 use super::*;
-use crate::govern::{KeyId, Kind, Object};
+use crate::govern::{Identity, KeyId, Kind, Object};
 use crate::types::{Endpoint, Reason, Secret};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -236,14 +236,48 @@ fn a_users_token_proves_an_actor_until_the_user_or_the_tenant_is_blocked() {
     let id = format!("usr_{}", made.public);
     let user = |status: &str| json!({"role": "developer", "teams": ["team_1"], "token_hash": hash, "status": status});
     world.set(Kind::User, &id, Some("ten_1"), user("active"));
-    let actor = world.ring.user(&world.directory.snapshot(), made.text.expose()).unwrap();
+    let actor = world.ring.user(&world.directory.snapshot(), made.text.expose(), 0).unwrap();
     assert_eq!((actor.name.as_str(), actor.role.as_str()), (id.as_str(), "developer"));
-    assert!(world.ring.user(&world.directory.snapshot(), "tga-x").is_err());
+    assert!(world.ring.user(&world.directory.snapshot(), "tga-x", 0).is_err());
     world.set(Kind::User, &id, Some("ten_1"), user("blocked"));
-    assert!(world.ring.user(&world.directory.snapshot(), made.text.expose()).is_err());
+    assert!(world.ring.user(&world.directory.snapshot(), made.text.expose(), 0).is_err());
     world.set(Kind::User, &id, Some("ten_1"), user("active"));
     world.set(Kind::Tenant, "ten_1", None, json!({"status": "blocked"}));
-    assert!(world.ring.user(&world.directory.snapshot(), made.text.expose()).is_err());
+    assert!(world.ring.user(&world.directory.snapshot(), made.text.expose(), 0).is_err());
+}
+
+#[test]
+fn an_identity_is_the_installations_user_first_and_of_two_of_one_rank_nobodys() {
+    let identity = Identity { issuer: "https://idp.test".into(), subject: "alice".into() };
+    let user = |more: Value| {
+        let mut body = json!({"role": "auditor", "identity": identity});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let mut world = world();
+    let mut signs_in = |users: &[(&str, Option<&str>, Value)]| {
+        let gone = ["usr_a", "usr_b", "usr_c"].map(|id| (Kind::User, id.to_owned()));
+        world.directory.apply(vec![], &gone, 5);
+        let of = |(id, tenant, body): &(&str, Option<&str>, Value)| {
+            object(Kind::User, id, *tenant, None, body.clone())
+        };
+        assert_eq!(world.directory.apply(users.iter().map(of).collect(), &[], 5), []);
+        let snapshot = world.directory.snapshot();
+        let found = snapshot.login(&identity).map(|user| user.actor.name.clone());
+        assert_eq!(snapshot.is_taken(&identity, "usr_z"), found.is_some());
+        assert!(found.as_deref().is_none_or(|own| !snapshot.is_taken(&identity, own)));
+        found
+    };
+    let (a, b, c) = (("usr_a", Some("ten_1")), ("usr_b", Some("ten_1")), ("usr_c", None));
+    let is = |at: (&'static str, Option<&'static str>)| (at.0, at.1, user(json!({})));
+    assert_eq!(signs_in(&[]), None);
+    assert_eq!(signs_in(&[is(a)]).as_deref(), Some("usr_a"));
+    assert_eq!(signs_in(&[is(a), is(b)]), None);
+    for order in [[a, b, c], [c, a, b], [a, c, b]] {
+        assert_eq!(signs_in(&order.map(is)).as_deref(), Some("usr_c"));
+    }
+    let service = ("usr_c", None, user(json!({"is_service": true})));
+    assert_eq!(signs_in(&[service, is(a)]).as_deref(), Some("usr_a"));
 }
 
 #[test]

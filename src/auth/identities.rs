@@ -5,7 +5,7 @@
 
 use super::pepper::Hash;
 use super::principal::{AppView, Principal};
-use crate::govern::{Actor, Policy, Scope, Status};
+use crate::govern::{Actor, Identity, Policy, Scope, Status, UserId};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -19,6 +19,8 @@ pub struct Identities {
     /// By names, `tenant/team/app`.
     pub(super) named: Arc<HashMap<Box<str>, Arc<str>>>,
     pub(super) users: Arc<HashMap<Box<str>, UserEntry>>,
+    /// Users by who another issuer says they are: their public ids.
+    pub(super) logins: Arc<HashMap<Identity, Box<str>>>,
     /// One more with each snapshot of a process: what is derived from one is good for that one only.
     pub generation: u64,
     /// Of the newest change of the store in here.
@@ -68,6 +70,17 @@ impl Identities {
 
     pub(super) fn user(&self, public: &str) -> Option<&UserEntry> {
         self.users.get(public)
+    }
+
+    /// The user who signs in as `identity`.
+    pub(super) fn login(&self, identity: &Identity) -> Option<&UserEntry> {
+        self.logins.get(identity).and_then(|public| self.user(public))
+    }
+
+    /// Whether another user than the one of `id` signs in as `identity`.
+    pub fn is_taken(&self, identity: &Identity, id: &str) -> bool {
+        let own = id.strip_prefix(UserId::PREFIX).unwrap_or(id);
+        self.logins.get(identity).is_some_and(|public| **public != *own)
     }
 
     pub fn keys_count(&self) -> usize {

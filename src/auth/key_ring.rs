@@ -5,6 +5,7 @@
 //! Invariant: no secret is kept, and neither text nor time of an answer tells an unknown credential
 //! from a wrong, expired or blocked one.
 
+use super::certificate::{Certificate, CertificateRules};
 use super::identities::Identities;
 use super::jwt::Issuer;
 use super::pepper::Peppers;
@@ -45,6 +46,8 @@ pub struct KeyRing {
     by_digest: HashMap<[u8; 32], Arc<Principal>>,
     peppers: Peppers,
     issuers: Vec<Arc<Issuer>>,
+    logins: Vec<Arc<Issuer>>,
+    certificates: Option<CertificateRules>,
 }
 
 /// SHA-256 of a secret, as stored.
@@ -83,6 +86,21 @@ impl KeyRing {
         self
     }
 
+    /// Issuers whose tokens are credentials of users of the admin API.
+    pub fn with_logins(mut self, logins: Vec<Arc<Issuer>>) -> Self {
+        self.logins = logins;
+        self
+    }
+
+    pub fn with_certificates(mut self, rules: Option<CertificateRules>) -> Self {
+        self.certificates = rules;
+        self
+    }
+
+    pub fn logins(&self) -> &[Arc<Issuer>] {
+        &self.logins
+    }
+
     pub fn issuers(&self) -> &[Arc<Issuer>] {
         &self.issuers
     }
@@ -112,6 +130,28 @@ impl KeyRing {
             Some(public) => self.virtual_key(identities, public, presented, now_ms),
             None => self.static_key(presented),
         }
+    }
+
+    /// The holder of the certificate a request came with; None where the key sent beside it decides, or
+    /// where certificates are no credentials.
+    ///
+    /// # Errors
+    /// [`AuthError::Invalid`], the same for every cause.
+    pub fn certified(
+        &self,
+        identities: &Identities,
+        certificate: Option<&Certificate>,
+        presented: &str,
+        now_ms: u64,
+    ) -> Option<Result<Arc<Principal>, AuthError>> {
+        let certificate = certificate?;
+        let is_good = certificate.is_good(now_ms);
+        if certificate.is_required && !is_good {
+            return Some(Err(AuthError::Invalid));
+        }
+        let rules = self.certificates.as_ref().filter(|_| is_good)?;
+        let decides = presented.is_empty() || rules.over_keys;
+        decides.then(|| rules.authenticate(identities, certificate, now_ms))
     }
 
     /// Every issuer looks at it: what a token says of itself chooses nothing before it is proved.
@@ -163,7 +203,18 @@ impl KeyRing {
     ///
     /// # Errors
     /// [`AuthError::Invalid`], the same for every cause.
-    pub fn user(&self, identities: &Identities, presented: &str) -> Result<Arc<Actor>, AuthError> {
+    pub fn user(
+        &self,
+        identities: &Identities,
+        presented: &str,
+        now_ms: u64,
+    ) -> Result<Arc<Actor>, AuthError> {
+        if !self.logins.is_empty() && is_jwt(presented) {
+            let proofs = self.logins.iter().filter_map(|issuer| issuer.identify(presented, now_ms).ok());
+            let users = proofs.filter_map(|identity| identities.login(&identity));
+            let actor = users.filter(|user| user.is_active).map(|user| user.actor.clone()).next();
+            return actor.ok_or(AuthError::Invalid);
+        }
         let public = token::public_id(TokenKind::User, presented).unwrap_or_default();
         let entry = identities.user(public);
         let kept = entry.and_then(|entry| entry.hash.as_ref());

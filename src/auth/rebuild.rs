@@ -8,7 +8,8 @@ use super::identities::{Identities, KeyEntry, UserEntry, path_of};
 use super::pepper::hash_from_hex;
 use super::principal::{AppView, Names, Principal, Rules};
 use super::shop::{Offer, Shop, Subscribed};
-use crate::govern::{Actor, KeyId, Level, Scope, Status, Subscription, UserId};
+use crate::govern::{Actor, Identity, KeyId, Level, Scope, Status, Subscription, UserId};
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -18,9 +19,9 @@ impl Directory {
         self.refresh_views();
         self.generation += 1;
         let last = self.last.take();
-        let users = match &last {
-            Some(last) if !self.users_changed => last.users.clone(),
-            _ => Arc::new(self.user_entries()),
+        let (users, logins) = match &last {
+            Some(last) if !self.users_changed => (last.users.clone(), last.logins.clone()),
+            _ => (Arc::new(self.user_entries()), Arc::new(self.logins())),
         };
         self.users_changed = false;
         let path = |view: &Arc<AppView>| {
@@ -33,6 +34,7 @@ impl Directory {
             apps: Arc::new(self.views.clone()),
             named: Arc::new(named.collect()),
             users,
+            logins,
             generation: self.generation,
             sequence: self.sequence,
         });
@@ -163,6 +165,31 @@ impl Directory {
             plan: plan.clone(),
             is_active: node.plan.status == Status::Active,
         })
+    }
+
+    /// Who signs in by another issuer. Where several users have one identity it is the installation's,
+    /// so that no tenant's administrator stands in its way; of two of one rank it is neither.
+    fn logins(&self) -> HashMap<Identity, Box<str>> {
+        let mut found: HashMap<&Identity, (bool, Option<&str>)> = HashMap::new();
+        for (public, node) in &self.users {
+            let Some(identity) = node.user.identity.as_ref().filter(|_| !node.user.is_service) else {
+                continue;
+            };
+            let rank = node.tenant.is_none();
+            let place = found.entry(identity).or_insert((rank, Some(public)));
+            if place.1 == Some(public) {
+                continue;
+            }
+            match rank.cmp(&place.0) {
+                Ordering::Greater => *place = (rank, Some(public)),
+                Ordering::Equal => place.1 = None,
+                Ordering::Less => {}
+            }
+        }
+        let single = |(identity, (_, public)): (&Identity, (bool, Option<&str>))| {
+            Some((identity.clone(), public?.into()))
+        };
+        found.into_iter().filter_map(single).collect()
     }
 
     fn user_entries(&self) -> HashMap<Box<str>, UserEntry> {

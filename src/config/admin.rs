@@ -2,10 +2,12 @@
 
 use super::base_url;
 use super::collector::Collector;
+use super::jwt;
 use super::listener::{file, listen};
 use super::reader::Reader;
 use super::secret;
 use super::value::Value;
+use crate::auth::jwt::IssuerSpec;
 use crate::types::Secret;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -21,6 +23,8 @@ pub struct Admin {
     /// Certificate and key.
     pub tls: Option<(PathBuf, PathBuf)>,
     pub webhooks: Vec<Webhook>,
+    /// Whose tokens are credentials of users.
+    pub issuers: Vec<IssuerSpec>,
 }
 
 /// `[[admin.webhooks]]`: who is told what happened.
@@ -45,6 +49,7 @@ impl Default for Admin {
             hosts: Vec::new(),
             tls: None,
             webhooks: Vec::new(),
+            issuers: Vec::new(),
         }
     }
 }
@@ -73,6 +78,7 @@ impl Admin {
             tls: reader.take("tls", tls),
             webhooks: reader
                 .or("webhooks", Vec::new(), |v, c| v.list(c, "tables `[[admin.webhooks]]`", Webhook::read)),
+            issuers: reader.or("oidc", Vec::new(), jwt::read_logins),
         };
         let is_guarded = reader.has("tls") && reader.has("token");
         if !admin.listen.ip().is_loopback() && !is_guarded {

@@ -1,10 +1,12 @@
-//! `[auth]`: the pepper of what the store keeps of credentials, and other issuers of tokens.
+//! `[auth]`: the pepper of what the store keeps of credentials, other issuers of tokens, client certificates.
 
 use super::collector::Collector;
 use super::jwt;
+use super::mtls;
 use super::reader::Reader;
 use super::secret;
 use super::value::Value;
+use crate::auth::CertificateRules;
 use crate::auth::jwt::IssuerSpec;
 use crate::types::Secret;
 use std::path::PathBuf;
@@ -19,6 +21,16 @@ pub struct Auth {
     /// Where the sealed copy of who is known goes.
     pub snapshot: PathBuf,
     pub issuers: Vec<IssuerSpec>,
+    /// None: client certificates are no credentials.
+    pub certificates: Option<CertificateRules>,
+}
+
+/// What of other sections matters here.
+pub(super) struct Beside<'s> {
+    /// Whether a listener takes client certificates.
+    pub(super) takes_certificates: bool,
+    /// Issuers of users of the admin API.
+    pub(super) logins: &'s [IssuerSpec],
 }
 
 impl Default for Auth {
@@ -27,18 +39,24 @@ impl Default for Auth {
             peppers: Vec::new(),
             snapshot: PathBuf::from("run/tidegate-identities.sealed"),
             issuers: Vec::new(),
+            certificates: None,
         }
     }
 }
 
 impl Auth {
-    pub(super) fn read(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Self> {
+    pub(super) fn read(
+        value: &Value<'_>,
+        collector: &mut Collector<'_>,
+        beside: &Beside<'_>,
+    ) -> Option<Self> {
         let mut reader = Reader::open(value, collector)?;
         let d = Self::default();
         let auth = Self {
             peppers: reader.or("pepper", d.peppers, peppers),
             snapshot: reader.or("snapshot", d.snapshot, path),
-            issuers: reader.or("jwt", d.issuers, jwt::read_all),
+            issuers: reader.or("jwt", d.issuers, |v, c| jwt::read_all(v, c, beside.logins)),
+            certificates: reader.take("mtls", |v, c| mtls::read(v, c, beside.takes_certificates)),
         };
         reader.done();
         Some(auth)
@@ -80,6 +98,7 @@ fn path(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<PathBuf> {
 mod tests {
     use super::super::mistakes_tests::{said, with};
     use super::super::parse;
+    use crate::auth::jwt::Whose;
 
     #[test]
     fn one_pepper_or_several_are_read_the_newest_first() {
@@ -116,9 +135,31 @@ mod tests {
             ("https://idp.test/k", "http://idp.test/k", "https"),
             ("jwks_url = \"https://idp.test/k\"", "", "where its keys are"),
             ("\"claim:azp\"", "\"claim:\"", "names no claim"),
+            ("\"gw\"", "[]", "no audience"),
         ] {
             let report = with(&IDP.replace(from, to)).unwrap_err().render(false);
             assert!(report.contains(message), "{to}: {report}");
         }
+    }
+
+    const LOGIN: &str =
+        "[admin.oidc.corp]\nissuer = \"https://idp.test\"\naudience = \"admin\"\ndiscovery = true\n";
+
+    #[test]
+    fn an_issuer_of_users_is_read_and_asks_for_no_app() {
+        let config = with(LOGIN).unwrap();
+        assert_eq!(config.admin.issuers[0].whose, Whose::User { claim: "sub".to_owned() });
+        let told = with(&format!("{LOGIN}app = \"claim:azp\"\n")).unwrap_err().render(false);
+        assert!(told.contains("unknown field `app`"), "{told}");
+        let told = with(&format!("{IDP}user = \"sub\"\n")).unwrap_err().render(false);
+        assert!(told.contains("unknown field `user`"), "{told}");
+    }
+
+    #[test]
+    fn callers_tokens_are_not_users_too() {
+        let both = |audience: &str| with(&format!("{LOGIN}{}", IDP.replace("\"gw\"", audience)));
+        assert!(both("\"gw\"").is_ok());
+        let told = both("[\"gw\", \"admin\"]").unwrap_err().render(false);
+        assert!(told.contains("its tokens are those of [admin.oidc.corp] too"), "{told}");
     }
 }

@@ -1,7 +1,7 @@
 //! One configuration file: its text becomes a [`Config`], or a [`Report`].
 
 use super::admin::Admin;
-use super::auth::Auth;
+use super::auth::{Auth, Beside};
 use super::catalog::CatalogSettings;
 use super::cluster::Cluster;
 use super::collector::Collector;
@@ -140,7 +140,11 @@ pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Res
     let mut root = Reader::root(document.get_ref(), collector);
     let server = Server::read(&mut root);
     let admin = Admin::read(&mut root);
-    let auth = root.or("auth", Auth::default(), Auth::read);
+    let beside = Beside {
+        takes_certificates: server.tls.iter().any(|tls| tls.clients.is_some()),
+        logins: &admin.issuers,
+    };
+    let auth = root.or("auth", Auth::default(), |v, c| Auth::read(v, c, &beside));
     let counting = root.or("counting", Counting::default(), Counting::read);
     let catalog = root.or("catalog", CatalogSettings::default(), CatalogSettings::read);
     let responses = root.or("responses", Responses::default(), Responses::read);

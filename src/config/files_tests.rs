@@ -38,7 +38,8 @@ fn schema(path: &str, key: &str) -> String {
         *name = "*".to_owned();
     }
     if let [section, table, name, ..] = parts.as_mut_slice()
-        && [("catalog", "models"), ("auth", "jwt")].contains(&(section.as_str(), table.as_str()))
+        && [("catalog", "models"), ("auth", "jwt"), ("admin", "oidc")]
+            .contains(&(section.as_str(), table.as_str()))
     {
         *name = "*".to_owned();
     }

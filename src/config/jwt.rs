@@ -1,4 +1,5 @@
-//! `[auth.jwt.NAME]`: issuers whose tokens are credentials here.
+//! `[auth.jwt.NAME]` and `[admin.oidc.NAME]`: issuers whose tokens are credentials here, of callers and of
+//! users.
 
 use super::base_url;
 use super::collector::Collector;
@@ -8,7 +9,8 @@ use super::name::check_name;
 use super::near::{self, quoted};
 use super::reader::Reader;
 use super::value::Value;
-use crate::auth::jwt::{Algorithm, Expected, IssuerSpec, KeySource, Mapping, Origin};
+use crate::auth::jwt::{Algorithm, Expected, IssuerSpec, KeySource, Whose};
+use crate::auth::{Mapping, Origin};
 use std::time::Duration;
 
 const SKEW: Duration = Duration::from_secs(60);
@@ -19,7 +21,40 @@ const ISSUERS_MAX: usize = 16;
 /// Those that have a key pair each.
 const DEFAULT: [Algorithm; 3] = [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa];
 
-pub(super) fn read_all(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Vec<IssuerSpec>> {
+/// Of callers. `logins`: the issuers of users, whose tokens must not be callers' too.
+pub(super) fn read_all(
+    value: &Value<'_>,
+    collector: &mut Collector<'_>,
+    logins: &[IssuerSpec],
+) -> Option<Vec<IssuerSpec>> {
+    read_each(value, collector, |reader, own| {
+        let tenant = reader.take("tenant", origin);
+        let team = reader.take("team", origin);
+        let app = reader.need("app", "\"claim:azp\", or the id or name of an app", origin);
+        let is_same = |login: &IssuerSpec| {
+            let other = &login.expected;
+            own.issuer == other.issuer && own.audiences.iter().any(|text| other.audiences.contains(text))
+        };
+        if let Some(login) = logins.iter().find(|login| is_same(login)) {
+            let message = format!("its tokens are those of [admin.oidc.{}] too", login.name);
+            reader.fail(message, Some("callers and users need an `audience` of their own"));
+        }
+        Some(Whose::App(Mapping { tenant, team, app: app? }))
+    })
+}
+
+/// `[admin.oidc.NAME]`, of users.
+pub(super) fn read_logins(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Vec<IssuerSpec>> {
+    read_each(value, collector, |reader, _| {
+        Some(Whose::User { claim: reader.or("user", "sub".to_owned(), word) })
+    })
+}
+
+fn read_each(
+    value: &Value<'_>,
+    collector: &mut Collector<'_>,
+    whose: impl Fn(&mut Reader<'_, '_, '_>, &Expected) -> Option<Whose>,
+) -> Option<Vec<IssuerSpec>> {
     let entries = Reader::open(value, collector)?.entries();
     if entries.len() > ISSUERS_MAX {
         value.fail_head(collector, format!("at most {ISSUERS_MAX} issuers"), None);
@@ -27,12 +62,17 @@ pub(super) fn read_all(value: &Value<'_>, collector: &mut Collector<'_>) -> Opti
     let mut issuers = Vec::new();
     for (name, value) in entries {
         check_name(name, &value, collector);
-        issuers.extend(read(name, &value, collector));
+        issuers.extend(read(name, &value, collector, &whose));
     }
     Some(issuers)
 }
 
-fn read(name: &str, value: &Value<'_>, collector: &mut Collector<'_>) -> Option<IssuerSpec> {
+fn read(
+    name: &str,
+    value: &Value<'_>,
+    collector: &mut Collector<'_>,
+    whose: impl Fn(&mut Reader<'_, '_, '_>, &Expected) -> Option<Whose>,
+) -> Option<IssuerSpec> {
     let mut reader = Reader::open(value, collector)?;
     let issuer = reader.need("issuer", "exactly as in the tokens' `iss`", word);
     let audiences = reader.need("audience", "the tokens' `aud` for this gateway", words);
@@ -40,9 +80,6 @@ fn read(name: &str, value: &Value<'_>, collector: &mut Collector<'_>) -> Option<
     let keys = key_source(&mut reader, issuer.as_deref());
     let skew = reader.or("clock_skew", SKEW, |v, c| at_most(SKEW_MAX, v, c));
     let required = reader.or("required", Vec::new(), words);
-    let tenant = reader.take("tenant", origin);
-    let team = reader.take("team", origin);
-    let app = reader.need("app", "\"claim:azp\", or the id or name of an app", origin);
     let refresh = reader.or("refresh", REFRESH, duration);
     let keep = reader.or("keep", KEEP, duration);
     let is_hmac = |algorithm: &Algorithm| algorithm.as_str().starts_with("HS");
@@ -51,13 +88,26 @@ fn read(name: &str, value: &Value<'_>, collector: &mut Collector<'_>) -> Option<
         let help = "a secret that an issuer publishes is none";
         reader.fail("HS256, HS384 and HS512 go only with `jwks_file`", Some(help));
     }
+    if audiences.as_ref().is_some_and(Vec::is_empty) {
+        reader.fail("no audience: no token could be accepted", Some("the tokens' `aud` for this gateway"));
+    }
+    let expected = Expected {
+        issuer: issuer.unwrap_or_default(),
+        audiences: audiences.unwrap_or_default(),
+        skew_seconds: skew.as_secs(),
+        required,
+    };
+    let whose = whose(&mut reader, &expected);
     reader.done();
+    // What is missing has been told.
+    let is_whole = !expected.issuer.is_empty() && !expected.audiences.is_empty();
+    is_whole.then_some(())?;
     Some(IssuerSpec {
         name: name.to_owned(),
-        expected: Expected { issuer: issuer?, audiences: audiences?, skew_seconds: skew.as_secs(), required },
+        expected,
         algorithms,
         keys: keys?,
-        mapping: Mapping { tenant, team, app: app? },
+        whose: whose?,
         refresh_ms: millis(refresh),
         keep_ms: millis(keep),
     })

@@ -1,5 +1,6 @@
 //! Addresses listened on, with and without TLS.
 
+use super::choice::choice;
 use super::collector::Collector;
 use super::near::quoted;
 use super::reader::Reader;
@@ -15,7 +16,22 @@ pub struct TlsListener {
     pub cert: PathBuf,
     /// PEM.
     pub key: PathBuf,
+    /// None: clients are not asked for certificates.
+    pub clients: Option<Clients>,
 }
+
+/// Client certificates of a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clients {
+    /// PEM: the authorities that vouch for them.
+    pub ca: PathBuf,
+    /// PEM: what these took back.
+    pub crl: Option<PathBuf>,
+    /// Whether a connection without one is refused.
+    pub is_required: bool,
+}
+
+const CLIENT_AUTH: &[(&str, bool)] = &[("optional", false), ("required", true)];
 
 impl TlsListener {
     pub(super) fn read(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Self> {
@@ -23,8 +39,20 @@ impl TlsListener {
         let listen = reader.need("listen", "such as listen = \"0.0.0.0:8443\"", listen);
         let cert = reader.need("cert", "such as cert = \"conf/tls/edge.pem\"", file);
         let key = reader.need("key", "such as key = \"conf/tls/edge.key\"", file);
+        let ca = reader.take("client_ca", file);
+        let crl = reader.take("client_crl", file);
+        let is_required = reader.or("client_auth", false, choice(CLIENT_AUTH, &[]));
+        for key in ["client_crl", "client_auth"] {
+            if reader.has(key) && !reader.has("client_ca") {
+                reader.fail(
+                    format!("`{key}` needs `client_ca`"),
+                    Some("the authorities of client certificates"),
+                );
+            }
+        }
         reader.done();
-        Some(Self { listen: listen?, cert: cert?, key: key? })
+        let clients = ca.map(|ca| Clients { ca, crl, is_required });
+        Some(Self { listen: listen?, cert: cert?, key: key?, clients })
     }
 }
 

@@ -35,6 +35,7 @@ mod listener;
 mod locate;
 mod log;
 mod model;
+mod mtls;
 mod name;
 mod near;
 mod number;

@@ -26,6 +26,8 @@ pub struct Call {
     pub usage: Usage,
     /// None: not priced.
     pub cost: Option<Money>,
+    /// What the caller is charged on top of the cost, by the plan it called under.
+    pub margin: Money,
     pub duration_ms: u32,
     pub first_token_ms: Option<u32>,
     pub status: u16,

@@ -29,4 +29,4 @@ pub use policy::{Budget, BudgetUnit, Limit, LimitUnit, OnExhausted, OnUnpriced, 
 pub use role::{Permission, Role};
 pub use scope::{Level, Scope};
 pub use tenancy::{App, Team, Tenant};
-pub use user::User;
+pub use user::{Identity, User};

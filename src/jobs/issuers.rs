@@ -14,7 +14,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub async fn keep(edge: Arc<Edge>, fetch: Arc<dyn Fetch>, mut shutdown: ShutdownWatch) {
     loop {
-        for issuer in edge.runtime().keys.issuers() {
+        let runtime = edge.runtime();
+        for issuer in runtime.keys.issuers().iter().chain(runtime.keys.logins()) {
             refresh(issuer, fetch.as_ref(), edge.wall.unix_ms()).await;
         }
         tokio::select! {
@@ -72,7 +73,8 @@ async fn discovered(fetch: &dyn Fetch, url: &str, issuer: &str) -> Result<String
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::jwt::{Algorithm, Expected, IssuerSpec, Mapping, Origin};
+    use crate::auth::jwt::{Algorithm, Expected, IssuerSpec, Whose};
+    use crate::auth::{Mapping, Origin};
     use crate::upstream::credentials::{Answer, CredentialError};
     use async_trait::async_trait;
     use std::sync::Mutex;
@@ -108,7 +110,7 @@ mod tests {
             },
             algorithms: vec![Algorithm::EdDsa],
             keys,
-            mapping: Mapping { tenant: None, team: None, app: Origin::Fixed("app_1".into()) },
+            whose: Whose::App(Mapping { tenant: None, team: None, app: Origin::Fixed("app_1".into()) }),
             refresh_ms: 300_000,
             keep_ms: 600_000,
         })

@@ -34,6 +34,15 @@ pub struct Price {
     pub output: u64,
 }
 
+impl Price {
+    /// With a plan's margin on top, in hundredths of a percent; rounded up for each token, so that what
+    /// is reserved is never less than what is settled.
+    pub fn with_margin(self, basis_points: u32) -> Self {
+        let raised = |pico| Money::from_pico(pico).with_margin(basis_points).pico();
+        Self { input: raised(self.input), output: raised(self.output) }
+    }
+}
+
 /// What a call came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settlement {

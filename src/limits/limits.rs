@@ -52,7 +52,7 @@ impl Limits {
                 continue;
             }
             let known = previous.and_then(|previous| previous.scopes.get(&spec.name));
-            let scope = Scope::new(spec, known.map(|scope| &scope.state))?;
+            let scope = Scope::new(spec, known.map(|scope| &scope.state), &till)?;
             scopes.insert(spec.name.clone(), Arc::new(scope));
         }
         let mut limits = Self { till, scopes, chains: Vec::new() };

@@ -55,7 +55,14 @@ struct Node {
 
 fn shared(on_loss: OnLoss) -> Arc<Till> {
     let wait = Duration::from_millis(250);
-    let till = Till::new(Sharing { has_bank: true, has_leases: true, on_loss, share: Some(333), wait });
+    let till = Till::new(Sharing {
+        has_bank: true,
+        has_leases: true,
+        on_loss,
+        share: Some(333),
+        wait,
+        ..Sharing::default()
+    });
     till.set_nodes(3);
     Arc::new(till)
 }

@@ -5,6 +5,7 @@ use super::calendar::{Calendar, ZoneError};
 use super::gauge::GaugeKey;
 use super::glob::Glob;
 use super::state::State;
+use super::till::Till;
 use crate::govern::{Budget, BudgetUnit, Limit, LimitUnit, OnExhausted, OnUnpriced, Window};
 use std::sync::Arc;
 
@@ -54,7 +55,11 @@ impl Scope {
     ///
     /// # Errors
     /// Where a budget names no time zone.
-    pub(super) fn new(spec: &ScopeSpec, previous: Option<&Arc<State>>) -> Result<Self, ZoneError> {
+    pub(super) fn new(
+        spec: &ScopeSpec,
+        previous: Option<&Arc<State>>,
+        till: &Till,
+    ) -> Result<Self, ZoneError> {
         let known = previous.filter(|state| !state.lock().is_full()).cloned();
         let state = known.unwrap_or_else(|| Arc::new(State::new(spec.name.clone(), spec.level)));
         let mut inner = state.lock();
@@ -85,7 +90,7 @@ impl Scope {
                 alerts: budget.alerts.as_slice().into(),
                 on_exhausted: budget.on_exhausted.clone(),
                 on_unpriced: budget.on_unpriced,
-                account: inner.account_place(&id, amount, calendar)?,
+                account: inner.account_place(&id, till.fund(amount), calendar)?,
             });
         }
         drop(inner);

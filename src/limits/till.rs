@@ -27,6 +27,8 @@ pub enum OnLoss {
 pub struct Sharing {
     /// Budgets are lent out by a bank.
     pub has_bank: bool,
+    /// The bank lends to this node alone, and other nodes have banks of their own.
+    pub has_own_bank: bool,
     /// Limits are leased in parts.
     pub has_leases: bool,
     pub on_loss: OnLoss,
@@ -64,6 +66,7 @@ impl Default for Sharing {
     fn default() -> Self {
         Self {
             has_bank: false,
+            has_own_bank: false,
             has_leases: false,
             on_loss: OnLoss::LocalShare,
             share: None,
@@ -107,6 +110,12 @@ impl Till {
             None => u128::from(amount / u64::from(self.nodes())),
         };
         u64::try_from(part).unwrap_or(amount).max(1).min(amount)
+    }
+
+    /// What of a budget of `amount` there is for this node to ask for.
+    pub(super) fn fund(&self, amount: u64) -> u64 {
+        let is_split = self.sharing.has_own_bank && self.sharing.share.is_some();
+        if is_split { self.own_share(amount) } else { amount }
     }
 
     /// How much of a limit of `amount` may be used here now. `may_wait`: the caller asks again when it is

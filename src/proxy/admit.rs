@@ -2,7 +2,7 @@
 //! table of contents. Everything is decided on one parse of the path.
 
 use super::client;
-use super::connection::{edge_stream, peer_of};
+use super::connection::{certificate_of, edge_stream, peer_of};
 use super::context::{Caller, Ctx, Requested};
 use super::local::LocalAnswer;
 use super::patience::patiently;
@@ -75,6 +75,7 @@ pub async fn admit_session<'u>(
 ) -> Result<Lane<'u>, Reject> {
     prepare_connection(edge, session, ctx);
     let peer = peer_of(session);
+    ctx.certificate = certificate_of(session);
     let checked = session.as_http1().map(|http1| strict_head::check(&http1.get_headers_raw_bytes()));
     if let Some(Err(fault)) = checked {
         ctx.record.request = Requested::of(head);
@@ -190,8 +191,11 @@ async fn authenticate(
     let field = |name: &str| head.text(name);
     let presented = auth::presented(field, head.query())?.unwrap_or_default();
     let identities = edge.identities();
-    let proved = ctx.runtime.keys.authenticate(&identities, &presented, edge.wall.unix_ms());
-    let principal = proved.map_err(|error| unknown(edge, &presented, error))?;
+    let (keys, now_ms) = (&ctx.runtime.keys, edge.wall.unix_ms());
+    let certified = keys.certified(&identities, ctx.certificate.as_deref(), &presented, now_ms);
+    let is_certified = certified.is_some();
+    let proved = certified.unwrap_or_else(|| keys.authenticate(&identities, &presented, now_ms));
+    let principal = proved.map_err(|error| unknown(edge, &presented, is_certified, error))?;
     principal.admit_call(endpoint, ctx.record.client)?;
     let limits = &ctx.runtime.limits;
     let chain = match principal.index {
@@ -208,7 +212,7 @@ async fn authenticate(
         }
     };
     let has_limits = chain.has_rates();
-    ctx.caller = Some(Caller { principal, has_limits, reservation });
+    ctx.caller = Some(Caller { principal, has_limits, margin_bp: 0, reservation });
     Ok(())
 }
 
@@ -222,10 +226,10 @@ fn chain_of(edge: &Edge, principal: &Principal) -> Chain {
     }
 }
 
-/// A virtual key is not wrong because nothing is known of any: its holder is to try again, and not to
-/// look for a mistake of its own.
-fn unknown(edge: &Edge, presented: &str, error: auth::AuthError) -> Reject {
-    let is_virtual = auth::token::public_id(auth::TokenKind::Key, presented).is_some();
+/// A virtual key or a certificate is not wrong because nothing is known of any: its holder is to try
+/// again, and not to look for a mistake of its own.
+fn unknown(edge: &Edge, presented: &str, is_certified: bool, error: auth::AuthError) -> Reject {
+    let is_virtual = is_certified || auth::token::public_id(auth::TokenKind::Key, presented).is_some();
     if is_virtual && edge.identity_source() == IdentitySource::Missing {
         return Reject::new(Reason::StoreUnavailable, "keys cannot be checked yet; try again")
             .with_retry_after(std::time::Duration::from_secs(2));

@@ -7,10 +7,12 @@
 //! [`EdgeStream::head_complete`] is called.
 
 use super::Front;
+use crate::auth::Certificate;
 use async_trait::async_trait;
 use pingora_core::apps::ServerApp;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::raw_connect::ProxyDigest;
+use pingora_core::protocols::tls::SslDigest;
 use pingora_core::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream,
     TimingDigest, UniqueID, UniqueIDType,
@@ -158,6 +160,15 @@ pub fn peer_of(session: &ServerSession) -> Option<IpAddr> {
     session.client_addr()?.as_inet().map(std::net::SocketAddr::ip)
 }
 
+/// The client certificate of a request's connection.
+pub fn certificate_of(session: &ServerSession) -> Option<Arc<Certificate>> {
+    certificate_in(session.digest()?.ssl_digest.as_deref()?)
+}
+
+fn certificate_in(digest: &SslDigest) -> Option<Arc<Certificate>> {
+    digest.extension.get::<Arc<Certificate>>().cloned()
+}
+
 // === impl EdgeStream ===
 
 impl EdgeStream {
@@ -181,6 +192,11 @@ impl EdgeStream {
     /// Some of the next head is here already: its clock runs.
     pub fn head_begun(&self) {
         self.phase.store(READING_HEAD, Ordering::Relaxed);
+    }
+
+    /// The client certificate it was opened with.
+    pub fn certificate(&self) -> Option<Arc<Certificate>> {
+        certificate_in(self.inner.get_ssl_digest()?.as_ref())
     }
 
     /// The address of the other end, None for a Unix socket.
@@ -276,7 +292,7 @@ impl UniqueID for EdgeStream {
 }
 
 impl Ssl for EdgeStream {
-    fn get_ssl_digest(&self) -> Option<Arc<pingora_core::protocols::tls::SslDigest>> {
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
         self.inner.get_ssl_digest()
     }
 

@@ -1,7 +1,7 @@
 //! What one request carries through the phases. Each field is filled once, by the phase that knows
 //! it; `finish` reads them all.
 
-use crate::auth::Principal;
+use crate::auth::{Certificate, Principal};
 use crate::catalog::{Cost, Service};
 use crate::framing::ClientHead;
 use crate::limits::{RateSnapshot, Reservation};
@@ -21,6 +21,8 @@ pub struct Ctx {
     pub runtime: Arc<Runtime>,
     /// The shape errors are owed in; refined once the endpoint is known.
     pub dialect: Dialect,
+    /// The client certificate of the connection.
+    pub certificate: Option<Arc<Certificate>>,
     pub caller: Option<Caller>,
     /// What was left of the limits of a call that was refused.
     pub told: Option<RateSnapshot>,
@@ -35,6 +37,8 @@ pub struct Caller {
     pub principal: Arc<Principal>,
     /// Whether the key has limits of its own to tell.
     pub has_limits: bool,
+    /// What the subscription that the call goes under adds to its cost, in hundredths of a percent.
+    pub margin_bp: u32,
     pub reservation: Reservation,
 }
 
@@ -99,6 +103,7 @@ impl Ctx {
             started: edge.now(),
             runtime: edge.runtime(),
             dialect: Dialect::OpenAi,
+            certificate: None,
             caller: None,
             told: None,
             record: Record::default(),

@@ -19,6 +19,12 @@ pub fn of(ctx: &Ctx) -> Option<Cost> {
     })
 }
 
+/// What the caller is charged for it: the cost, and the margin of the plan it is under.
+pub fn charged(ctx: &Ctx) -> Option<Money> {
+    let margin_bp = ctx.caller.as_ref().map_or(0, |caller| caller.margin_bp);
+    ctx.record.cost.and_then(Cost::money).map(|money| money.with_margin(margin_bp))
+}
+
 /// The service that a call is paid for: what the answer says it got. Where it says nothing, what was
 /// asked for if that costs more: a discount that nobody confirms is not given.
 pub fn service(told: Option<Service>, asking: &[u8], dropped: &[String]) -> Service {

@@ -28,14 +28,15 @@ pub fn finish(edge: &Edge, stream: Option<&EdgeStream>, ctx: &mut Ctx) {
 /// Corrects the estimates to the truth. A call that no upstream has worked for used nothing; one whose
 /// cost cannot be told is charged what was reserved.
 fn settle(ctx: &mut Ctx, now: Ticks) {
+    let charged = cost::charged(ctx);
     let Some(caller) = &mut ctx.caller else { return };
     let record = &ctx.record;
     let is_answered = (200..300).contains(&record.status) && record.attempts > 0 && record.reason.is_none();
     let is_free = record.endpoint.is_some_and(|endpoint| !endpoint.is_charged());
-    let used = match (record.usage, record.cost) {
-        (Some(usage), cost) => Settlement::Used { tokens: usage.total(), cost: cost.and_then(Cost::money) },
-        (None, _) if is_answered && !is_free => Settlement::Unknown,
-        (None, _) => Settlement::Nothing,
+    let used = match record.usage {
+        Some(usage) => Settlement::Used { tokens: usage.total(), cost: charged },
+        None if is_answered && !is_free => Settlement::Unknown,
+        None => Settlement::Nothing,
     };
     caller.reservation.settle(used, now);
 }
@@ -67,7 +68,10 @@ fn count(edge: &Edge, ctx: &Ctx, now: Ticks) {
         metrics.downgrades.inc();
     }
     match record.cost {
-        Some(Cost::Priced { money, .. }) => metrics.cost.inc_by(money.pico()),
+        Some(Cost::Priced { money, .. }) => {
+            metrics.cost.inc_by(money.pico());
+            metrics.charged.inc_by(cost::charged(ctx).unwrap_or(money).pico());
+        }
         Some(Cost::Unpriced(why)) => metrics.unpriced.inc(why),
         None => {}
     }
@@ -105,6 +109,7 @@ fn log(edge: &Edge, ctx: &Ctx, now: Ticks) {
         bytes_out: record.bytes_out,
         usage: record.usage.as_ref(),
         cost: record.cost,
+        charged: cost::charged(ctx),
         dropped: &record.dropped,
         counted_input: record.counted_input,
         first_token: record.first_token,

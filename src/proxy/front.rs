@@ -7,7 +7,7 @@
 //! [`process_new_http`](HttpServerApp::process_new_http).
 
 use super::admit::{self, Lane, Named};
-use super::connection::{EdgeStream, peer_of};
+use super::connection::{EdgeStream, certificate_of, peer_of};
 use super::context::Ctx;
 use super::exchange::downstream::{Downstream, Waiting};
 use super::exchange::vigil::Vigil;
@@ -149,11 +149,13 @@ impl Front {
         let Waiting { stream, begun, vigil } = waiting;
         stream.head_complete();
         let peer = stream.peer();
+        let certificate = stream.certificate();
         let mut wire = Wire::new(stream, begun, &head);
         if *shutdown.borrow() || self.edge.drain.phase() != DrainPhase::Serving {
             wire.end_keepalive();
         }
-        let ctx = Ctx::new(&self.edge);
+        let mut ctx = Ctx::new(&self.edge);
+        ctx.certificate = certificate;
         let down = Downstream::http1(wire, vigil, ctx.runtime.edge.write_timeout);
         self.answer(down, ctx, &head, named, peer).await
     }
@@ -229,7 +231,8 @@ impl HttpServerApp for Front {
             return self.forward.process_new_http(session, shutdown).await;
         }
         let peer = peer_of(&session);
-        let ctx = Ctx::new(&self.edge);
+        let mut ctx = Ctx::new(&self.edge);
+        ctx.certificate = certificate_of(&session);
         let down = Downstream::http2(session, ctx.runtime.edge.write_timeout);
         self.answer(down, ctx, &head, named, peer).await;
         None

@@ -14,6 +14,7 @@ pub fn of(edge: &Edge, caller: &Caller, ctx: &Ctx) -> Call {
     let record = &ctx.record;
     let provider = record.provider.and_then(|index| ctx.runtime.providers.get(index));
     let app = caller.principal.app.as_deref();
+    let cost = record.cost.and_then(Cost::money);
     let duration = edge.now().since(ctx.started);
     Call {
         id: ctx.id,
@@ -28,10 +29,8 @@ pub fn of(edge: &Edge, caller: &Caller, ctx: &Ctx) -> Call {
         upstream_model: record.upstream_model.as_deref().map(Arc::from),
         attempts: u8::try_from(record.attempts).unwrap_or(u8::MAX),
         usage: record.usage.unwrap_or_default(),
-        cost: match record.cost {
-            Some(Cost::Priced { money, .. }) => Some(money),
-            _ => None,
-        },
+        cost,
+        margin: cost.map(|cost| cost.part(caller.margin_bp)).unwrap_or_default(),
         duration_ms: millis(duration),
         first_token_ms: record.first_token.map(millis),
         status: record.status,

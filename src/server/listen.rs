@@ -1,6 +1,7 @@
 //! Services and listeners.
 
-use super::{ServeError, Settings};
+use super::clients::Identify;
+use super::{ServeError, Settings, TlsListener};
 use crate::admin::AdminPlane;
 use crate::proxy::connection::{ConnectionGate, Gated};
 use crate::proxy::{Front, Gateway};
@@ -24,6 +25,14 @@ const TLS_READ_BUFFER: usize = 8 * 1024;
 const TLS_WRITE_BUFFER: usize = 4 * 1024;
 /// Answers are put together before they are written.
 const PLAIN_WRITE_BUFFER: usize = 0;
+
+/// TLS of a listener, that asks for certificates of clients where it is to.
+fn acceptor(tls: &TlsListener) -> pingora_core::Result<TlsSettings> {
+    let Some(clients) = &tls.clients else { return TlsSettings::intermediate("", "") };
+    let mut acceptor = TlsSettings::with_callbacks(Box::new(Identify(clients.clone())))?;
+    acceptor.set_client_cert_verifier(clients.clone());
+    Ok(acceptor)
+}
 
 /// Finds out before anything starts whether each address is free, so that a mistake is an error
 /// message and not a panic in a worker.
@@ -58,7 +67,7 @@ pub(super) fn add_services(
         service.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(buffers));
     }
     for tls in &settings.tls {
-        let Ok(mut acceptor) = TlsSettings::intermediate("", "") else { continue };
+        let Ok(mut acceptor) = acceptor(tls) else { continue };
         acceptor.set_cert_resolver(tls.certificate.clone());
         acceptor.enable_h2();
         let buffers = L4BufferSettings::new(TLS_READ_BUFFER, TLS_WRITE_BUFFER);

@@ -2,6 +2,7 @@
 //! signals, hand-over and end.
 
 mod certificate;
+mod clients;
 mod listen;
 mod shutdown;
 pub mod upgrade;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use certificate::{Certificate, CertificateError};
+pub use clients::{ClientAuthority, ClientFiles, ClientsError};
 
 /// What the process is told once, at its start. A reload does not change it.
 pub struct Settings {
@@ -39,6 +41,8 @@ pub struct Settings {
 pub struct TlsListener {
     pub listen: SocketAddr,
     pub certificate: Arc<Certificate>,
+    /// What certificates of clients are checked against; None: none is asked for.
+    pub clients: Option<Arc<ClientAuthority>>,
 }
 
 /// Why a server could not start.
@@ -75,8 +79,9 @@ pub fn run(
     let gate = ConnectionGate::new(settings.connections, edge.metrics.connections_open.clone());
     listen::add_services(&mut server, &settings, &edge, gate);
     let certificates = settings.tls.iter().map(|tls| &tls.certificate).chain(&settings.admin_tls);
-    let renewables =
-        certificates.map(|certificate| certificate.clone() as Arc<dyn jobs::Renewable>).collect();
+    let certificates = certificates.map(|certificate| certificate.clone() as Arc<dyn jobs::Renewable>);
+    let clients = settings.tls.iter().filter_map(|tls| tls.clients.clone());
+    let renewables = certificates.chain(clients.map(|clients| clients as Arc<dyn jobs::Renewable>)).collect();
     let copy = settings.identities.clone();
     jobs::add_service(&mut server, edge.clone(), reload, renewables, hangup, copy);
     let _pid_file = upgrade::write_pid(&settings.upgrade_socket);

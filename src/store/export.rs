@@ -128,6 +128,7 @@ fn usage(query: &UsageQuery, row: &UsageRow) -> Row {
     ];
     numbers.into_iter().for_each(|(name, number)| cell(name, number.into()));
     cell("cost_usd", sums.cost.to_string().into());
+    cell("charged_usd", sums.charged().to_string().into());
     cells
 }
 

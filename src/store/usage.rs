@@ -86,6 +86,8 @@ pub struct Sums {
     pub usage: Usage,
     /// Of what is priced.
     pub cost: Money,
+    /// Charged on top of it, by plans.
+    pub margin: Money,
     pub duration_ms: u64,
 }
 
@@ -129,6 +131,15 @@ pub(super) const LEVELS: [&[Dimension]; 6] = [
 
 /// The level that tells everything apart.
 pub(super) const LEVEL_WHOLE: i64 = 5;
+
+// === impl Sums ===
+
+impl Sums {
+    /// What callers were charged: the cost, and the margins on top.
+    pub fn charged(&self) -> Money {
+        self.cost.saturating_add(self.margin)
+    }
+}
 
 // === impl Dimension ===
 

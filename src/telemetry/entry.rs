@@ -11,7 +11,7 @@ use super::json::{push_address, push_display, push_text, push_thousandths, push_
 use super::timestamp::Stamp;
 use crate::catalog::Cost;
 use crate::types::reject::Origin;
-use crate::types::{Endpoint, FailureClass, Reason, RequestId, Usage};
+use crate::types::{Endpoint, FailureClass, Money, Reason, RequestId, Usage};
 
 /// Bytes of a path that are logged.
 pub const PATH_BYTES_MAX: usize = 256;
@@ -60,6 +60,8 @@ pub struct Entry<'a> {
     pub usage: Option<&'a Usage>,
     /// What the tokens cost, or why that is not known.
     pub cost: Option<Cost>,
+    /// What the caller is charged for it: with its plan's margin.
+    pub charged: Option<Money>,
     /// Fields of the request that its target had no word for.
     pub dropped: &'a [String],
     /// Input tokens as counted here before the call.
@@ -97,6 +99,7 @@ impl<'a> Entry<'a> {
             bytes_out: 0,
             usage: None,
             cost: None,
+            charged: None,
             dropped: &[],
             counted_input: None,
             first_token: None,
@@ -161,6 +164,10 @@ impl<'a> Entry<'a> {
             Some(Cost::Priced { money, is_partial }) => {
                 out.extend_from_slice(b",\"cost_usd\":");
                 push_display(out, money);
+                if let Some(charged) = self.charged.filter(|charged| *charged != money) {
+                    out.extend_from_slice(b",\"charged_usd\":");
+                    push_display(out, charged);
+                }
                 flag(out, b",\"cost_partial\":", is_partial);
             }
             Some(Cost::Unpriced(why)) => label(out, b",\"unpriced\":\"", Some(why.as_str())),

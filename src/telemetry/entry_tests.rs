@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::entry::{Entry, FAILURES_MAX, FailedAttempt, PATH_BYTES_MAX, TEXT_BYTES_MAX};
 use super::labels::Label;
 use super::timestamp::Stamp;
+use crate::catalog::{Cost, Unpriced};
 use crate::types::ids::RequestIds;
 use crate::types::reject::Origin;
-use crate::types::{Endpoint, FailureClass, Reason, Usage};
+use crate::types::{Endpoint, FailureClass, Money, Reason, Usage};
 
 const USAGE: Usage = Usage {
     input: 100,
@@ -155,6 +156,19 @@ fn reasons_endpoints_and_classes_need_no_escaping() {
 }
 
 #[test]
+fn a_charge_is_told_where_it_is_not_the_cost() {
+    let cost = |pico| Some(Cost::Priced { money: Money::from_pico(pico), is_partial: false });
+    let of = |charged| {
+        let charged = Some(Money::from_pico(charged));
+        let entry = Entry { cost: cost(7_000_000_000), charged, ..full(&[]) };
+        let line = parsed(&entry);
+        (line["cost_usd"].to_string(), line["charged_usd"].to_string())
+    };
+    assert_eq!(of(7_000_000_000), ("0.007".to_owned(), "null".to_owned()));
+    assert_eq!(of(8_050_000_000), ("0.007".to_owned(), "0.00805".to_owned()));
+}
+
+#[test]
 fn the_document_lists_exactly_the_fields_of_a_line() {
     let document = include_str!("../../docs/access-log.md");
     let documented: BTreeSet<String> = document
@@ -162,7 +176,16 @@ fn the_document_lists_exactly_the_fields_of_a_line() {
         .filter_map(|row| Some(row.strip_prefix("| `")?.split_once('`')?.0.to_owned()))
         .collect();
     let failures = [FailedAttempt { provider: "p", class: FailureClass::Dns }];
-    let got = parsed(&full(&failures));
-    let written: BTreeSet<String> = got.as_object().unwrap().keys().cloned().collect();
+    let dropped = ["seed".to_owned()];
+    let money = Money::from_pico;
+    let priced = Entry {
+        cost: Some(Cost::Priced { money: money(7), is_partial: false }),
+        charged: Some(money(9)),
+        dropped: &dropped,
+        ..full(&failures)
+    };
+    let unpriced = Entry { cost: Some(Cost::Unpriced(Unpriced::NoModel)), ..full(&failures) };
+    let fields = |entry| parsed(entry).as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let written: BTreeSet<String> = [&priced, &unpriced].into_iter().flat_map(fields).collect();
     assert_eq!(written, documented);
 }

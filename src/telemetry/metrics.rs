@@ -44,6 +44,7 @@ pub struct Metrics {
     pub estimated_usage: IntCounter,
     /// In 1e-12 dollars.
     pub cost: IntCounter,
+    pub charged: IntCounter,
     pub unpriced: CounterRow<Unpriced>,
     /// Streams ended because a budget was.
     pub budget_cuts: IntCounter,
@@ -125,6 +126,7 @@ impl Metrics {
                 "cost_picousd_total",
                 "What answered calls cost by the catalogue, in 1e-12 US dollars.",
             )?,
+            charged: r.counter("charged_picousd_total", "Their cost and margins, in 1e-12 US dollars.")?,
             unpriced: r.row("unpriced_total", "Calls whose cost is not known, by reason.")?,
             budget_cuts: r.counter("budget_cuts_total", "Streams ended because a budget was spent.")?,
             downgrades: r.counter(

@@ -59,6 +59,18 @@ impl Money {
         Self(self.0.saturating_sub(other.0))
     }
 
+    /// What `basis_points` hundredths of a percent of it come to, rounded up to the next pico dollar:
+    /// never less than agreed. Saturates.
+    pub fn part(self, basis_points: u32) -> Self {
+        let part = (u128::from(self.0) * u128::from(basis_points)).div_ceil(10_000);
+        Self(u64::try_from(part).unwrap_or(u64::MAX))
+    }
+
+    /// With a margin of `basis_points` on top.
+    pub fn with_margin(self, basis_points: u32) -> Self {
+        self.saturating_add(self.part(basis_points))
+    }
+
     /// Reads a decimal number as people write amounts: `12`, `0.25`, `.5`, `1_000`, `2.5e-6`. Every
     /// digit counts: what cannot be held exactly is refused.
     ///
@@ -192,6 +204,24 @@ mod tests {
             ("18446744.073709551615", u64::MAX),
         ] {
             assert_eq!(Money::parse(text), Ok(Money::from_pico(pico)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_margin_is_exact_rounded_up_and_never_wraps() {
+        for (pico, basis_points, with) in [
+            (10_000, 1500, 11_500),
+            (6_910_000_000, 1500, 7_946_500_000),
+            // 1 × 0.0001 and 10,001 × 0.0001: a part of a pico dollar is a whole one.
+            (1, 1, 2),
+            (10_001, 1, 10_003),
+            (0, 1_000_000, 0),
+            (7, 0, 7),
+            (3, 1_000_000, 303),
+            (u64::MAX, 1, u64::MAX),
+            (u64::MAX / 2, 20_000, u64::MAX),
+        ] {
+            assert_eq!(Money(pico).with_margin(basis_points).pico(), with, "{pico} {basis_points}");
         }
     }
 

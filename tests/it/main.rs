@@ -28,6 +28,9 @@ mod made;
 #[path = "../matrix/walk/mod.rs"]
 mod walk;
 
+mod admin_login;
+mod canaries;
+mod client_certificates;
 mod corpus_replay;
 mod fetch_media;
 mod forward_lane;
@@ -80,8 +83,10 @@ mod t39_stored_here;
 mod t40_thinking;
 mod t42_schemas;
 mod t43_cost;
+mod t43_margin;
 mod t45_budgets;
 mod t46_shared_limits;
+mod t48_two_nodes;
 mod t50_drain;
 mod t50_reload;
 mod t51_upgrade;

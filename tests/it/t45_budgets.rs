@@ -97,6 +97,28 @@ fn t45_a_stream_that_reaches_the_end_of_the_money_ends_as_a_long_answer_does() {
 }
 
 #[test]
+fn t45_a_drain_that_ends_with_the_money_says_so() {
+    let sim = Sim::start();
+    let config = config(Wire::Chat, &sim, "{ usd = \"0.002\", per = \"total\" }");
+    let gateway = Gateway::start(config.table("models.\"m\"").set("on_disconnect = \"drain\""));
+    let request = Wire::Chat.request("m", true).header("x-sim-tokens", "6000");
+    let mut answer = gateway.send(&request.header("x-sim-delay-token-ms", "1"));
+    assert!(answer.event().is_some());
+    answer.reset();
+    let line = gateway.log_where("the drain's end", |line| line["status"] == 200);
+    assert_eq!(
+        (&line["reason"], &line["client_aborted"]),
+        (&json!("budget_exceeded"), &json!(true)),
+        "{line}"
+    );
+    let spent = cost(&line);
+    assert!((1500.0..=2000.0).contains(&spent), "{spent} of 2000: {line}");
+    until("the upstream is cancelled", PATIENCE, || sim.stats().aborted == 1);
+    gateway.metric_becomes("tidegate_budget_cuts_total", &[], 1.0);
+    gateway.metric_becomes("tidegate_budget_calls", &[], 0.0);
+}
+
+#[test]
 fn t45_a_client_that_waits_reads_a_gemini_array_to_its_bracket() {
     let sim = Sim::start();
     let gateway = Gateway::start(config(Wire::Gemini, &sim, "{ usd = \"0.002\", per = \"total\" }"));

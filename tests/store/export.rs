@@ -57,7 +57,9 @@ async fn usage_is_exported_with_its_groups(place: Place) {
     assert_eq!((rows.len(), pages), (4, 2));
     assert!(rows[0].starts_with("tenant,calls,"), "{csv}");
     assert!(
-        rows[0].ends_with(",cost_usd") && rows[1].starts_with("ten_0,25,") && rows[1].ends_with(",0.03"),
+        rows[0].ends_with(",cost_usd,charged_usd")
+            && rows[1].starts_with("ten_0,25,")
+            && rows[1].ends_with(",0.03,0.031350000009"),
         "{csv}"
     );
 }

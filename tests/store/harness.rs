@@ -261,6 +261,7 @@ fn call(ids: &RequestIds, at: usize) -> Call {
         attempts: 1,
         usage: Usage { input: 100, cache_read: 40, output: 10, reasoning: 4, ..Usage::default() },
         cost: (!at.is_multiple_of(5)).then(|| Money::from_pico(1_500_000_000)),
+        margin: Money::from_pico(if at.is_multiple_of(3) { 150_000_001 } else { 0 }),
         duration_ms: 250,
         first_token_ms: Some(80),
         status: 200,

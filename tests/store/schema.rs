@@ -15,7 +15,8 @@ async fn two_that_open_at_once_make_one_schema(place: Place) {
     for opened in [&one, &other, &third] {
         opened.store.ping().await.unwrap();
     }
-    assert_eq!(place.number("SELECT COUNT(*) FROM schema_versions").await, 3);
+    let steps = place.number("SELECT MAX(version) FROM schema_versions").await;
+    assert_eq!(place.number("SELECT COUNT(*) FROM schema_versions").await, steps);
 }
 
 async fn a_newer_schema_is_refused_in_words(place: Place) {

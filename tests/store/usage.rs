@@ -71,6 +71,7 @@ fn expected(made: &[Call], query: &UsageQuery) -> Vec<UsageRow> {
         sums.usage.reasoning += call.usage.reasoning;
         sums.usage.is_estimated |= call.usage.is_estimated;
         sums.cost = sums.cost.saturating_add(call.cost.unwrap_or_default());
+        sums.margin = sums.margin.saturating_add(call.margin);
         sums.duration_ms += u64::from(call.duration_ms);
     }
     let row = |((from_ms, group), sums)| UsageRow { from_ms, group, sums };
@@ -167,12 +168,15 @@ async fn money_beyond_sixty_four_bits_of_pico_dollars_is_summed(place: Place) {
     let mut made = calls(9, 8);
     for call in &mut made {
         call.cost = Money::parse("1500000.999999999999").ok();
+        call.margin = Money::parse("0.500000000001").unwrap();
     }
     for call in &made {
         opened.store.append_calls(std::slice::from_ref(call)).await.unwrap();
     }
     let rows = asked(&*opened.store, &over(DAY_ONE, DAY_ONE + HOUR)).await;
     assert_eq!(rows[0].sums.cost, Money::parse("12000007.999999999992").unwrap());
+    assert_eq!(rows[0].sums.margin, Money::parse("4.000000000008").unwrap());
+    assert_eq!(rows[0].sums.charged(), Money::parse("12000012").unwrap());
 }
 
 async fn a_question_that_is_none_is_refused(place: Place) {

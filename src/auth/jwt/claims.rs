@@ -1,13 +1,12 @@
 //! What a token claims, and whether that is enough.
 
 use super::JwtError;
+use crate::auth::mapping::is_word;
 use crate::framing::json::{Duplicates, Node, parse_bytes};
 use std::collections::HashMap;
 
 /// The end of the year 9999: a later date is no date.
 const SECONDS_MAX: f64 = 253_402_300_799.0;
-/// A claim used for mapping.
-const TEXT_BYTES_MAX: usize = 256;
 
 /// What the configuration asks of claims.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +26,8 @@ pub struct Claims {
     texts: HashMap<String, String>,
     /// Seconds since 1970 at which the token ends, skew included.
     pub ends: u64,
+    /// `email_verified` is true: the issuer has proved that the address is the subject's.
+    pub has_verified_email: bool,
 }
 
 impl Claims {
@@ -48,16 +49,13 @@ impl Claims {
         if !is_good("sub") || !expected.required.iter().all(|name| is_good(name)) {
             return Err(JwtError::Claims);
         }
-        Ok(Self { texts, ends })
+        let has_verified_email = root.get("email_verified").and_then(Node::as_bool) == Some(true);
+        Ok(Self { texts, ends, has_verified_email })
     }
 
     pub fn text(&self, name: &str) -> Option<&str> {
         self.texts.get(name).map(String::as_str)
     }
-}
-
-fn is_word(text: &str) -> bool {
-    !text.is_empty() && text.len() <= TEXT_BYTES_MAX && !text.chars().any(char::is_control)
 }
 
 fn check_audience(root: &Node<'_>, audiences: &[String]) -> Result<(), JwtError> {

@@ -3,6 +3,7 @@
 use super::jwk::KeySet;
 use super::jws::{Algorithm, Jws};
 use super::*;
+use crate::auth::{Mapping, Origin};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -44,7 +45,7 @@ fn issuer() -> Issuer {
         },
         algorithms: vec![Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa],
         keys: KeySource::Url("https://idp.test/jwks".into()),
-        mapping: Mapping { tenant: None, team: None, app: Origin::Claim("sub".into()) },
+        whose: Whose::App(Mapping { tenant: None, team: None, app: Origin::Claim("sub".into()) }),
         refresh_ms: 300_000,
         keep_ms: 86_400_000,
     })

@@ -6,8 +6,10 @@ use super::claims::{Claims, Expected};
 use super::jwk::{KeySet, KeySetError};
 use super::jws::{Algorithm, Jws};
 use crate::auth::identities::Identities;
-use crate::auth::principal::{AppView, Principal, Rules};
-use arc_swap::ArcSwap;
+use crate::auth::mapping::{Mapping, is_word, plain_name};
+use crate::auth::principal::{Principal, Rules};
+use crate::govern::Identity;
+use arc_swap::{ArcSwap, Guard};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,7 +25,7 @@ pub struct IssuerSpec {
     pub expected: Expected,
     pub algorithms: Vec<Algorithm>,
     pub keys: KeySource,
-    pub mapping: Mapping,
+    pub whose: Whose,
     /// How often published keys are fetched again.
     pub refresh_ms: u64,
     /// How long keys are good that could not be fetched again.
@@ -39,20 +41,13 @@ pub enum KeySource {
     File(std::path::PathBuf),
 }
 
-/// Where a name comes from.
+/// Whose credentials an issuer's tokens are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    Claim(String),
-    Fixed(String),
-}
-
-/// Which app a token is of. `app` is an id, or a name in the team of that name in the tenant of that
-/// name; what is named beside an id must fit it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mapping {
-    pub tenant: Option<Origin>,
-    pub team: Option<Origin>,
-    pub app: Origin,
+pub enum Whose {
+    /// Callers', of the app this leads to.
+    App(Mapping),
+    /// Users' of the admin API: who has this claim's value as the subject of their identity.
+    User { claim: String },
 }
 
 /// An issuer at work.
@@ -134,16 +129,8 @@ impl Issuer {
         token: &str,
         now_ms: u64,
     ) -> Result<Arc<Principal>, JwtError> {
-        if token.len() > super::TOKEN_BYTES_MAX {
-            return Err(JwtError::TooLong);
-        }
-        let keys = self.keys.load();
-        // Keys that nobody could confirm for so long may have been taken back.
-        let is_own = matches!(self.spec.keys, KeySource::File(_));
-        let is_old = !is_own && now_ms.saturating_sub(keys.at_ms) > self.spec.keep_ms;
-        if keys.at_ms == 0 || is_old {
-            return Err(JwtError::UnknownKey);
-        }
+        let Whose::App(mapping) = &self.spec.whose else { return Err(JwtError::NoApp) };
+        let keys = self.keys_at(token, now_ms)?;
         let now = now_ms / 1000;
         let basis = Basis { generation: identities.generation, keys: keys.serial };
         let digest = crate::auth::digest(token);
@@ -151,9 +138,11 @@ impl Issuer {
             return Ok(principal);
         }
         let claims = self.verify(&keys.set, token, now)?;
-        let app = self.app(identities, &claims).filter(|app| app.is_active).ok_or(JwtError::NoApp)?;
+        let said = |name: &str| claims.text(name).map(str::to_owned);
+        let app = mapping.app(identities, said).filter(|app| app.is_active).ok_or(JwtError::NoApp)?;
+        let name = format!("jwt:{}", self.spec.name);
         let principal = Arc::new(Principal {
-            key_id: self.name_of(&claims).into(),
+            key_id: plain_name(&name, claims.text("sub").unwrap_or_default()).into(),
             index: None,
             app: Some(app.clone()),
             scopes: app.scopes.clone(),
@@ -161,6 +150,34 @@ impl Issuer {
         });
         self.verified.put(digest, basis, claims.ends, now, principal.clone());
         Ok(principal)
+    }
+
+    /// Which user of the admin API a token is of. Never remembered: such calls are few.
+    ///
+    /// # Errors
+    /// Why it is not accepted.
+    pub fn identify(&self, token: &str, now_ms: u64) -> Result<Identity, JwtError> {
+        let Whose::User { claim } = &self.spec.whose else { return Err(JwtError::NoApp) };
+        let keys = self.keys_at(token, now_ms)?;
+        let claims = self.verify(&keys.set, token, now_ms / 1000)?;
+        // Anybody can write an address of somebody else's into a profile.
+        if claim == "email" && !claims.has_verified_email {
+            return Err(JwtError::Claims);
+        }
+        let subject = claims.text(claim).filter(|text| is_word(text)).ok_or(JwtError::Claims)?;
+        Ok(Identity { issuer: self.spec.expected.issuer.clone(), subject: subject.to_owned() })
+    }
+
+    /// The keys to check `token` with.
+    fn keys_at(&self, token: &str, now_ms: u64) -> Result<Guard<Arc<Fetched>>, JwtError> {
+        if token.len() > super::TOKEN_BYTES_MAX {
+            return Err(JwtError::TooLong);
+        }
+        let keys = self.keys.load();
+        // Keys that nobody could confirm for so long may have been taken back.
+        let is_own = matches!(self.spec.keys, KeySource::File(_));
+        let is_old = !is_own && now_ms.saturating_sub(keys.at_ms) > self.spec.keep_ms;
+        if keys.at_ms == 0 || is_old { Err(JwtError::UnknownKey) } else { Ok(keys) }
     }
 
     /// Form, signature, claims: in this order, so that nothing of an unsigned token is believed.
@@ -172,47 +189,5 @@ impl Issuer {
         }
         verified?;
         Claims::read(&jws.payload, &self.spec.expected, now)
-    }
-
-    /// `jwt:NAME:SUBJECT`; a subject that is not plain is told by its digest.
-    fn name_of(&self, claims: &Claims) -> String {
-        let subject = claims.text("sub").unwrap_or_default();
-        let is_plain = subject.len() <= 64 && subject.bytes().all(|byte| byte.is_ascii_graphic());
-        let name = &self.spec.name;
-        if is_plain {
-            return format!("jwt:{name}:{subject}");
-        }
-        let digest = crate::auth::pepper::hex(&crate::auth::digest(subject));
-        format!("jwt:{name}:sha256-{digest}")
-    }
-
-    fn app<'i>(&self, identities: &'i Identities, claims: &Claims) -> Option<&'i Arc<AppView>> {
-        let mapping = &self.spec.mapping;
-        let read = |origin: &Origin| match origin {
-            Origin::Claim(name) => claims.text(name).map(str::to_owned),
-            Origin::Fixed(text) => Some(text.clone()),
-        };
-        let app = read(&mapping.app)?;
-        // A mapped claim that is missing does not widen what the token is good for.
-        let tenant = mapping.tenant.as_ref().map(read);
-        let team = mapping.team.as_ref().map(read);
-        let (tenant, team) = (flat(tenant)?, flat(team)?);
-        if let Some(view) = identities.app(&app) {
-            let fits = |text: &Option<String>, id: &str, name: &str| {
-                text.as_deref().is_none_or(|text| text == id || text == name)
-            };
-            let is_it =
-                fits(&tenant, &view.tenant, &view.names.tenant) && fits(&team, &view.team, &view.names.team);
-            return is_it.then_some(view);
-        }
-        identities.app_named(&tenant?, &team?, &app)
-    }
-}
-
-/// Mapped and there, or not mapped; None for what is mapped and missing.
-fn flat(mapped: Option<Option<String>>) -> Option<Option<String>> {
-    match mapped {
-        None => Some(None),
-        Some(text) => text.map(Some),
     }
 }

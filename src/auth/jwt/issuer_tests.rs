@@ -1,6 +1,6 @@
 use super::cache::Verified;
 use super::*;
-use crate::auth::{Directory, Identities};
+use crate::auth::{Directory, Identities, Mapping, Origin};
 use crate::govern::{Kind, Object};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -22,7 +22,7 @@ fn spec(mapping: Mapping) -> IssuerSpec {
         },
         algorithms: vec![Algorithm::Hs256],
         keys: KeySource::File("keys.json".into()),
-        mapping,
+        whose: Whose::App(mapping),
         refresh_ms: 300_000,
         keep_ms: 3_600_000,
     }

@@ -16,7 +16,7 @@ mod corpus_tests;
 mod issuer_tests;
 
 pub use claims::Expected;
-pub use issuer::{Issuer, IssuerSpec, KeySource, Mapping, Origin};
+pub use issuer::{Issuer, IssuerSpec, KeySource, Whose};
 pub use jwk::{KeySet, KeySetError};
 pub use jws::Algorithm;
 

@@ -119,6 +119,9 @@ struct Fields {
     /// owner, admin, developer, auditor or billing.
     #[arg(long)]
     role: Option<String>,
+    /// Who an identity provider says a user is: its `iss`, and the claim that names users.
+    #[arg(long, num_args = 2, value_names = ["ISSUER", "SUBJECT"])]
+    identity: Vec<String>,
     /// A model it may use, or a pattern with `*`. Several times for several.
     #[arg(long = "model", value_name = "MODEL")]
     models: Vec<String>,
@@ -335,6 +338,9 @@ impl Fields {
                 put(&mut body, name, text.as_str().into());
             }
         }
+        if let [issuer, subject] = self.identity.as_slice() {
+            put(&mut body, "identity", json!({ "issuer": issuer, "subject": subject }));
+        }
         if let Some(margin) = self.margin {
             put(&mut body, "margin_bp", margin.into());
         }
@@ -359,7 +365,7 @@ impl Usage {
         let flat = outcome.map(|rows| if self.at.json { rows } else { flattened(rows) });
         let groups: Vec<&str> = self.by.split(',').collect();
         let bucket: &[&str] = if self.bucket.is_some() { &["from_ms"] } else { &[] };
-        let sums = ["calls", "input_tokens", "output_tokens", "cost_usd"];
+        let sums = ["calls", "input_tokens", "output_tokens", "cost_usd", "charged_usd"];
         let columns: Vec<&str> = bucket.iter().copied().chain(groups).chain(sums).collect();
         show(flat, &columns, self.at.json)
     }

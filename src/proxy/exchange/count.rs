@@ -82,14 +82,15 @@ async fn take(
     let (output, is_stated) = expected_output(&runtime, policy, prepared);
     let needs_price = chain.needs_price(model);
     let price = needs_price.then(|| cost::price(&runtime, policy, model, prompt)).flatten();
+    let margin_bp = caller.margin_bp;
     let ask = Ask {
         model,
         prompt,
         output,
         is_stated,
         slice: if prepared.is_stream { output.min(limits::SLICE) } else { output },
-        price,
-        bound: runtime.price_bound,
+        price: price.map(|price| price.with_margin(margin_bp)),
+        bound: runtime.price_bound.with_margin(margin_bp),
         now: edge.now(),
         wall: edge.wall.unix_ms() / 1000,
         may_wait: true,

@@ -156,13 +156,14 @@ fn place<'r>(
     Ok((policy, pins::of_previous(edge, runtime, ctx, policy, prepared)?))
 }
 
-/// Whether the caller may use the model. A subscription that opens it brings its plan's limits.
+/// Whether the caller may use the model. A subscription that opens it brings its plan's limits and
+/// margin.
 pub(super) fn admit_model(edge: &Edge, ctx: &mut Ctx, name: &str) -> Result<(), Reject> {
     let Some(caller) = &mut ctx.caller else { return Err(crate::auth::AuthError::Invalid.into()) };
     let principal = caller.principal.clone();
-    if let Some(subscribed) = principal.admit_model(name)?
-        && let Some(scope) = edge.governed().scope(&subscribed.scope.name)
-    {
+    let Some(subscribed) = principal.admit_model(name)? else { return Ok(()) };
+    caller.margin_bp = subscribed.margin_bp;
+    if let Some(scope) = edge.governed().scope(&subscribed.scope.name) {
         caller.reservation.join(scope.clone(), ctx.runtime.limits.till());
     }
     Ok(())
@@ -300,16 +301,17 @@ async fn stream(
     finish_stream(edge, talk, ctx, at, end, call).await;
 }
 
-/// Ends a stream whose budget is spent, as its dialect ends one that is as long as it may be. The
-/// upstream's call is cancelled with `live`.
+/// Ends a stream whose budget is spent, as its dialect ends one that is as long as it may be, or the drain
+/// of one whose client left. The upstream's call is cancelled with `live`.
 async fn spent(talk: &mut Talk<'_>, ctx: &mut Ctx, live: &mut Live) {
     ctx.record.is_cut_by_budget = true;
     ctx.record.reason = Some(Reason::BudgetExceeded);
     ctx.record.origin = Some(crate::types::Origin::Gateway);
-    let usage = ctx.record.usage.unwrap_or_default();
-    let end = Bytes::from(closing::close(&mut live.listener, usage));
-    if talk.down.send(end).await.is_err() || talk.down.close().await.is_err() {
-        ctx.record.is_client_gone = true;
+    if !talk.down.is_gone() {
+        let usage = ctx.record.usage.unwrap_or_default();
+        let end = Bytes::from(closing::close(&mut live.listener, usage));
+        let is_told = talk.down.send(end).await.is_ok() && talk.down.close().await.is_ok();
+        ctx.record.is_client_gone |= !is_told;
     }
     ctx.record.bytes_out = talk.down.bytes_out;
     if let Some(provider) = ctx.record.provider.and_then(|index| ctx.runtime.providers.get(index)) {

@@ -25,7 +25,7 @@ pub enum StreamEnd {
     Left,
     /// The client left, and the stream was read to its end.
     LeftDrained,
-    /// The money ended before it did.
+    /// The money ended before it did, or before its drain.
     Spent,
     Cut,
 }
@@ -52,7 +52,7 @@ pub async fn run(
     let end = relay.follow(talk, live).await;
     match (end, relay.drained_by) {
         (StreamEnd::Complete, Some(_)) => StreamEnd::LeftDrained,
-        (StreamEnd::Failed(..) | StreamEnd::Spent, Some(_)) => StreamEnd::Left,
+        (StreamEnd::Failed(..), Some(_)) => StreamEnd::Left,
         (end, _) => end,
     }
 }

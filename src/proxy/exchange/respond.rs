@@ -7,7 +7,6 @@ use super::dropped;
 use super::heads::answer_fields;
 use super::talk::Talk;
 use super::translate::stream_type;
-use crate::catalog::Cost;
 use crate::dialect::errors::{self, StreamForm, StreamPlace};
 use crate::dialect::tap::StreamFault;
 use crate::framing::FieldLines;
@@ -78,7 +77,7 @@ pub async fn send_whole(
     let mut fields = answer_fields(upstream, has_limits(ctx), OWN_FIELDS_BYTES);
     push_own_fields(edge, ctx, &mut fields);
     ctx.record.cost = cost::of(ctx);
-    if let Some(money) = ctx.record.cost.and_then(Cost::money) {
+    if let Some(money) = cost::charged(ctx) {
         fields.push_shown("x-tidegate-cost-usd", &money);
     }
     finish_answer(down, ctx, status, fields, body).await;

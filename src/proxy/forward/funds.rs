@@ -18,6 +18,7 @@ pub async fn reserve(edge: &Edge, ctx: &mut Ctx, model: Option<&str>) -> Result<
     if !caller.reservation.chain().is_some_and(|chain| chain.has_budgets()) {
         return Ok(());
     }
+    let bound = runtime.price_bound.with_margin(caller.margin_bp);
     let reservation = &mut caller.reservation;
     let outcome = patiently(edge, runtime.limits.till(), |may_wait| {
         reservation.reserve(&Ask {
@@ -27,7 +28,7 @@ pub async fn reserve(edge: &Edge, ctx: &mut Ctx, model: Option<&str>) -> Result<
             is_stated: true,
             slice: 0,
             price: None,
-            bound: runtime.price_bound,
+            bound,
             now: edge.now(),
             wall: edge.wall.unix_ms() / 1000,
             may_wait,

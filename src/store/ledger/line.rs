@@ -35,6 +35,9 @@ struct Line<'c> {
     is_estimated: bool,
     /// 1e-12 US dollars.
     cost_pico: Option<u64>,
+    /// On top of it. Lines that were spooled before there were margins have none.
+    #[serde(default)]
+    margin_pico: u64,
     duration_ms: u32,
     first_token_ms: Option<u32>,
     status: u16,
@@ -72,6 +75,7 @@ pub(in crate::store) fn write(call: &Call, out: &mut Vec<u8>) {
         image_output: usage.image_output,
         is_estimated: usage.is_estimated,
         cost_pico: call.cost.map(Money::pico),
+        margin_pico: call.margin.pico(),
         duration_ms: call.duration_ms,
         first_token_ms: call.first_token_ms,
         status: call.status,
@@ -114,6 +118,7 @@ pub(in crate::store) fn read(bytes: &[u8]) -> Option<Call> {
             is_estimated: line.is_estimated,
         },
         cost: line.cost_pico.map(Money::from_pico),
+        margin: Money::from_pico(line.margin_pico),
         duration_ms: line.duration_ms,
         first_token_ms: line.first_token_ms,
         status: line.status,
@@ -155,6 +160,7 @@ pub(super) mod tests {
                     ..Usage::default()
                 },
                 cost: is_full.then_some(Money::MAX),
+                margin: Money::from_pico(u64::from(is_full) * 9),
                 duration_ms: 900,
                 first_token_ms: is_full.then_some(80),
                 status: 200,

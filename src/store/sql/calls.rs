@@ -130,6 +130,7 @@ fn call(row: &<Db as Database>::Row) -> Result<Call, StoreError> {
             is_estimated: number(row, "is_estimated")? != 0,
         },
         cost: optional("cost_pico")?.map(Money::from_pico),
+        margin: Money::from_pico(number(row, "margin_pico")?),
         duration_ms: small(number(row, "duration_ms")?),
         first_token_ms: optional("first_token_ms")?.map(small),
         status: u16::try_from(number(row, "status")?).unwrap_or(0),

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 const CALL_COLUMNS: &str = "at_ms, id, dim, model, endpoint, upstream_model, attempts, input, cache_read, \
     cache_write_5m, cache_write_1h, audio_input, image_input, output, reasoning, audio_output, image_output, \
-    is_estimated, cost_pico, duration_ms, first_token_ms, status, outcome, reason, is_stream, generation";
+    is_estimated, cost_pico, duration_ms, first_token_ms, status, outcome, reason, is_stream, generation, margin_pico";
 
 /// A call, its id as it is written, and what it is counted under.
 struct Line {
@@ -168,6 +168,7 @@ fn columns(lines: &[Line]) -> Vec<Column> {
         texts(|line| line.call.reason.as_deref()),
         number(|line| i64::from(line.call.is_stream)),
         number(|line| signed(line.call.generation)),
+        number(|line| signed(line.call.margin.pico())),
     ]
 }
 

@@ -7,7 +7,7 @@ use crate::types::{Money, Usage};
 use sqlx::{Database, Row};
 
 /// As in the tables `usage_*`, after `bucket` and `dim`.
-pub(super) const COLUMNS: [&str; 19] = [
+pub(super) const COLUMNS: [&str; 21] = [
     "calls",
     "rejected",
     "failed",
@@ -27,6 +27,8 @@ pub(super) const COLUMNS: [&str; 19] = [
     "cost_usd",
     "cost_pico",
     "duration_ms",
+    "margin_usd",
+    "margin_pico",
 ];
 
 /// Pico dollars in one dollar. Sums of money are kept in two columns, as 64 signed bits of pico
@@ -35,7 +37,7 @@ const USD: i64 = 1_000_000_000_000;
 
 /// Values of [`COLUMNS`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Added(pub [i64; 19]);
+pub(super) struct Added(pub [i64; 21]);
 
 impl Added {
     pub fn of(call: &Call) -> Self {
@@ -43,6 +45,7 @@ impl Added {
         let usage = &call.usage;
         let is_unpriced = call.cost.is_none() && usage.total() > 0;
         let pico = call.cost.unwrap_or_default().pico();
+        let margin = call.margin.pico();
         Self([
             1,
             is(Outcome::Rejected),
@@ -63,6 +66,8 @@ impl Added {
             signed(pico / USD.unsigned_abs()),
             signed(pico % USD.unsigned_abs()),
             i64::from(call.duration_ms),
+            signed(margin / USD.unsigned_abs()),
+            signed(margin % USD.unsigned_abs()),
         ])
     }
 
@@ -74,9 +79,11 @@ impl Added {
 
     /// Moves whole dollars out of the pico dollars.
     pub fn carried(mut self) -> Self {
-        let [.., usd, pico, _] = &mut self.0;
-        *usd = usd.saturating_add(*pico / USD);
-        *pico %= USD;
+        let [.., usd, pico, _, margin_usd, margin_pico] = &mut self.0;
+        for (usd, pico) in [(usd, pico), (margin_usd, margin_pico)] {
+            *usd = usd.saturating_add(*pico / USD);
+            *pico %= USD;
+        }
         self
     }
 }
@@ -84,13 +91,19 @@ impl Added {
 /// `SET` of an upsert into `table`.
 pub(super) fn adding(table: &str) -> String {
     let add = |name: &&str| match *name {
-        "cost_usd" => format!(
-            "cost_usd = {table}.cost_usd + excluded.cost_usd + ({table}.cost_pico + excluded.cost_pico) / {USD}"
-        ),
-        "cost_pico" => format!("cost_pico = ({table}.cost_pico + excluded.cost_pico) % {USD}"),
+        "cost_usd" => carrying(table, "cost"),
+        "margin_usd" => carrying(table, "margin"),
+        "cost_pico" | "margin_pico" => format!("{name} = ({table}.{name} + excluded.{name}) % {USD}"),
         name => format!("{name} = {table}.{name} + excluded.{name}"),
     };
     COLUMNS.iter().map(add).collect::<Vec<_>>().join(", ")
+}
+
+/// Whole dollars, with those that the pico dollars come to.
+fn carrying(table: &str, sum: &str) -> String {
+    format!(
+        "{sum}_usd = {table}.{sum}_usd + excluded.{sum}_usd + ({table}.{sum}_pico + excluded.{sum}_pico) / {USD}"
+    )
 }
 
 /// A row that has the sums in columns of these names.
@@ -100,7 +113,10 @@ pub(super) fn sums(row: &<Db as Database>::Row) -> Result<Sums, StoreError> {
         Ok(u64::try_from(number).unwrap_or(0))
     };
     let estimated = get("estimated")?;
-    let usd = Money::from_pico(USD.unsigned_abs()).checked_mul(get("cost_usd")?).unwrap_or(Money::MAX);
+    let money = |usd: &str, pico: &str| -> Result<Money, StoreError> {
+        let whole = Money::from_pico(USD.unsigned_abs()).checked_mul(get(usd)?).unwrap_or(Money::MAX);
+        Ok(whole.saturating_add(Money::from_pico(get(pico)?)))
+    };
     Ok(Sums {
         calls: get("calls")?,
         rejected: get("rejected")?,
@@ -121,7 +137,8 @@ pub(super) fn sums(row: &<Db as Database>::Row) -> Result<Sums, StoreError> {
             image_output: get("image_output")?,
             is_estimated: estimated > 0,
         },
-        cost: usd.saturating_add(Money::from_pico(get("cost_pico")?)),
+        cost: money("cost_usd", "cost_pico")?,
+        margin: money("margin_usd", "margin_pico")?,
         duration_ms: get("duration_ms")?,
     })
 }

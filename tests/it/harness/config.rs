@@ -64,6 +64,11 @@ impl Config {
         self.section(format!("[{name}]"))
     }
 
+    /// Goes to the element of an array of tables, made if it is new: `[[NAME]]`.
+    pub fn element(self, name: &str) -> Self {
+        self.section(format!("[[{name}]]"))
+    }
+
     /// Writes a line into the section gone to last. It replaces a line of the same key.
     pub fn set(mut self, line: &str) -> Self {
         let key = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();

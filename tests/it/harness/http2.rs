@@ -8,6 +8,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::HeaderMap;
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -42,9 +43,14 @@ pub struct Http2Call {
 
 impl Http2 {
     pub async fn open(addr: SocketAddr, ca: &Ca) -> Self {
+        Self::open_as(addr, ca.client(&[b"h2"])).await
+    }
+
+    /// With a client of one's own, that offers HTTP/2.
+    pub async fn open_as(addr: SocketAddr, client: Arc<rustls::ClientConfig>) -> Self {
         let stream = TcpStream::connect(addr).await.unwrap();
         let name = ServerName::try_from(SERVER_NAME).unwrap();
-        let stream = TlsConnector::from(ca.client(&[b"h2"])).connect(name, stream).await.unwrap();
+        let stream = TlsConnector::from(client).connect(name, stream).await.unwrap();
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]), "the gateway offers HTTP/2");
         let (sender, connection) = h2::client::handshake(stream).await.unwrap();
         let driver = tokio::spawn(async move {
