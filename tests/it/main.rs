@@ -85,4 +85,8 @@ mod t46_shared_limits;
 mod t50_drain;
 mod t50_reload;
 mod t51_upgrade;
+mod t52_routing;
+mod t53_examples;
+mod t54_hedging;
+mod t55_explain;
 mod vectors;
