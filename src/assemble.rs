@@ -11,12 +11,9 @@ use crate::limits::{FloodGate, Level, Limits, ScopeSpec, Till, ZoneError};
 use crate::meter::{Counter, FactorTable, Factors, Family};
 use crate::proxy::connection::ConnectionLimits;
 use crate::proxy::price_bound;
-use crate::routing::{
-    Balance, CooldownRules, CooldownSet, FailoverPolicy, ModelTable, Pins, StatusSet, Target,
-};
+use crate::routing::{CooldownRules, CooldownSet, LiveSet, ModelTable, Pins, Target};
 use crate::runtime::{
-    Account, Edge, EdgeParts, EdgePolicy, Hook, ModelPolicy, OnDisconnect, OnUnsupported, Provider, Runtime,
-    Targets, Timeouts, Way,
+    Account, Edge, EdgeParts, EdgePolicy, Hook, ModelPolicy, Provider, Runtime, Targets, Way,
 };
 use crate::server::{CertificateError, ClientsError, Settings};
 use crate::store::StoreError;
@@ -32,8 +29,11 @@ use std::time::Duration;
 
 mod identity;
 mod keeping;
+mod routing;
 mod sharing;
 mod tls;
+
+pub use routing::{Routes, routes};
 
 /// Lines the access log may hold before it drops some.
 const LOG_BUFFER_BYTES: usize = 8 * 1024 * 1024;
@@ -59,6 +59,8 @@ pub enum AssembleError {
     Keys(String),
     #[error("issuer {issuer}: {what}")]
     Issuer { issuer: String, what: String },
+    #[error("model {model}: {what}")]
+    Route { model: String, what: String },
     #[error("budgets: {0}")]
     Budgets(#[from] ZoneError),
     #[error("cluster: {0}")]
@@ -209,10 +211,12 @@ struct Builder<'c> {
 impl Builder<'_> {
     fn build(&self) -> Result<Runtime, AssembleError> {
         let (providers, indexes, credential_cells) = self.providers()?;
-        let (models, target_cells) = self.models(&indexes);
+        let catalog = self.catalog();
+        let (models, target_cells) = self.models((&providers, &indexes), &catalog)?;
         let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
         let previous = self.previous;
-        let catalog = self.catalog();
+        let keys = target_cells.iter().map(|(key, _)| key.as_str());
+        let target_live = LiveSet::new(keys, previous.map(|p| &p.target_live));
         Ok(Runtime {
             generation: previous.map_or(1, |previous| previous.generation + 1),
             edge: self.edge_policy(),
@@ -233,6 +237,7 @@ impl Builder<'_> {
                 previous.map(|p| &p.target_cooldowns),
                 random_seed(),
             ),
+            target_live,
             credential_cooldowns: CooldownSet::new(
                 &credential_cells,
                 previous.map(|p| &p.credential_cooldowns),
@@ -251,6 +256,7 @@ impl Builder<'_> {
             keepalive_timeout: server.keepalive_timeout,
             stream_keepalive: server.stream_keepalive,
             trusted_proxies: server.client_ip.trusted_proxies.clone(),
+            records_routes: self.config.log.routes,
         }
     }
 
@@ -347,81 +353,38 @@ impl Builder<'_> {
         })
     }
 
-    fn models(&self, providers: &HashMap<String, usize>) -> (Vec<ModelPolicy>, Vec<(String, CooldownRules)>) {
+    #[expect(clippy::type_complexity, reason = "parallel results of one walk")]
+    fn models(
+        &self,
+        (providers, indexes): (&[Provider], &HashMap<String, usize>),
+        catalog: &Catalog,
+    ) -> Result<(Vec<ModelPolicy>, Vec<(String, CooldownRules)>), AssembleError> {
         let mut models = Vec::new();
         let mut cells = Vec::new();
         for (name, model) in &self.config.models {
             let first_cell = cells.len();
             let mut targets = Vec::new();
             for target in &model.targets {
-                let Some(index) = providers.get(&target.provider) else { continue };
+                let Some(index) = indexes.get(&target.provider) else { continue };
                 let Some(provider) = self.config.providers.get(&target.provider) else { continue };
                 let asked = target.model.as_deref().unwrap_or(name);
                 // Targets of two models that are the same upstream model share what is known of it.
                 cells.push((format!("{}/{asked}", target.provider), rules(provider)));
-                targets.push(Target {
-                    provider: *index,
-                    model: target.model.clone(),
-                    weight: target.weight,
-                    priority: target.priority,
-                });
+                targets.push(Target { provider: *index, model: target.model.clone() });
             }
-            models.push(policy(name, model, targets, first_cell));
+            let known = self.previous.and_then(|p| p.models.iter().find(|model| model.name == *name));
+            let learned = known.map(|model| model.route.learned.clone()).unwrap_or_default();
+            let parts = routing::Parts { name, targets: &targets, providers, catalog, learned };
+            let route = routing::route(model, &parts)?;
+            models.push(routing::policy(name, model, (targets, route), first_cell));
         }
-        (models, cells)
+        Ok((models, cells))
     }
 }
 
 fn hook(webhook: &config::Webhook) -> Hook {
     let config::Webhook { url, secret, events, allow_private } = webhook.clone();
     Hook { url, secret, events, allow_private }
-}
-
-fn policy(name: &str, model: &config::Model, targets: Vec<Target>, first_cell: usize) -> ModelPolicy {
-    let on = &model.failover.on;
-    ModelPolicy {
-        name: name.to_owned(),
-        families: targets.iter().map(|target| family(name, target)).collect(),
-        targets,
-        balance: match model.balance {
-            config::Balance::Weighted => Balance::Weighted,
-            config::Balance::RoundRobin => Balance::RoundRobin,
-        },
-        attempts: model.failover.attempts,
-        failover: FailoverPolicy {
-            connect: on.connect,
-            timeout: on.timeout,
-            stream_error: on.stream_error,
-            statuses: StatusSet::default().with_all(on.status.iter()),
-        },
-        timeouts: Timeouts {
-            connect: model.timeouts.connect,
-            header: model.timeouts.header,
-            first_token: model.timeouts.first_token,
-            idle: model.timeouts.idle,
-            total: model.timeouts.total,
-        },
-        on_disconnect: match model.on_disconnect {
-            config::OnDisconnect::Abort => OnDisconnect::Abort,
-            config::OnDisconnect::Drain => OnDisconnect::Drain(model.drain_max),
-        },
-        is_counted_exactly: model.count == config::CountMode::Exact,
-        on_unsupported: match model.on_unsupported {
-            config::OnUnsupported::Warn => OnUnsupported::Warn,
-            config::OnUnsupported::Reject => OnUnsupported::Reject,
-        },
-        refuses_unpriced: model.unpriced == config::Unpriced::Refuse,
-        first_cell,
-    }
-}
-
-/// Known at assembly, unless a pattern lets the client's own name go up.
-fn family(name: &str, target: &Target) -> Option<Family> {
-    match &target.model {
-        Some(model) => Some(Family::of(model)),
-        None if name.contains('*') => None,
-        None => Some(Family::of(name)),
-    }
 }
 
 fn origin(provider: &config::Provider) -> Option<Origin> {
@@ -520,7 +483,8 @@ fn seed_of(identity: &[u8; 32]) -> u64 {
 }
 
 fn rules(provider: &config::Provider) -> CooldownRules {
-    CooldownRules { base: provider.cooldown.base, max: provider.cooldown.max, ..CooldownRules::default() }
+    let config::Cooldown { base, max, slow_start } = provider.cooldown;
+    CooldownRules { base, max, slow_start, ..CooldownRules::default() }
 }
 
 fn globs(models: &[config::ModelPattern]) -> ModelGlobs {

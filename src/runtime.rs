@@ -13,9 +13,13 @@ use crate::dialect::codec::embed::rerank;
 use crate::dialect::front::Front;
 use crate::limits::{FloodGate, Limits, Price};
 use crate::meter::{Counter, Family};
-use crate::routing::{Balance, CooldownSet, FailoverPolicy, ModelTable, Pins, Target};
+use crate::routing::{
+    CooldownSet, FailoverPolicy, LiveSet, ModelTable, Pins, Target, TargetLive, TargetState,
+};
 use crate::store::{Bank, Store, ledger::Ledger};
-use crate::telemetry::{AccessLog, Events, Metrics, ProviderMetrics, SystemClock, WallClock};
+use crate::telemetry::{
+    AccessLog, Events, Label, Metrics, ProviderMetrics, SystemClock, TargetHealth, WallClock,
+};
 use crate::types::ids::RequestIds;
 use crate::types::{Clock, Endpoint, Protocol, Ticks};
 use crate::upstream::credentials::Credential;
@@ -28,10 +32,12 @@ use std::time::Duration;
 
 mod control;
 mod governed;
+mod routes;
 mod targets;
 mod unguessable;
 
 pub use control::{AdminPolicy, Hook, IdentitySource};
+pub use routes::{Hedge, Learned, Route, TargetFacts, Uses};
 pub use targets::Targets;
 pub use unguessable::Unguessable;
 
@@ -57,6 +63,8 @@ pub struct Runtime {
     pub catalog: Catalog,
     /// One cell per target of each model, by [`ModelPolicy::first_cell`].
     pub target_cooldowns: CooldownSet,
+    /// What is known of targets by calling them, by the same cells.
+    pub target_live: LiveSet,
     /// One cell per credential of each provider, by [`Provider::first_cell`].
     pub credential_cooldowns: CooldownSet,
 }
@@ -72,6 +80,8 @@ pub struct EdgePolicy {
     /// Between keepalives of a silent stream; zero turns them off.
     pub stream_keepalive: Duration,
     pub trusted_proxies: Vec<crate::types::cidr::Cidr>,
+    /// Whether the access log holds decisions of routing whole.
+    pub records_routes: bool,
 }
 
 /// A model clients may ask for.
@@ -80,7 +90,7 @@ pub struct ModelPolicy {
     pub targets: Vec<Target>,
     /// By target; None where the name the client asks for decides.
     pub families: Vec<Option<Family>>,
-    pub balance: Balance,
+    pub route: Route,
     pub attempts: u8,
     pub failover: FailoverPolicy,
     pub timeouts: Timeouts,
@@ -89,7 +99,7 @@ pub struct ModelPolicy {
     pub on_unsupported: OnUnsupported,
     /// Whether a model without a price is refused.
     pub refuses_unpriced: bool,
-    /// Index of the first target's cell in [`Runtime::target_cooldowns`].
+    /// Index of the first target's cell in [`Runtime::target_cooldowns`] and [`Runtime::target_live`].
     pub first_cell: usize,
 }
 
@@ -322,6 +332,23 @@ impl Provider {
     }
 }
 
+// === impl Runtime ===
+
+impl Runtime {
+    /// How a target is, by the name of its cell.
+    pub fn target_health(&self, name: &str, live: &TargetLive, now: Ticks) -> TargetHealth {
+        let known = self.target_cooldowns.by_key(name, now);
+        let (state, is_failing, warmth) = known.unwrap_or((TargetState::Ready, false, 1.0));
+        match state {
+            _ if live.is_drained() => TargetHealth::Drained,
+            TargetState::Cooling { .. } if is_failing => TargetHealth::Cooling,
+            TargetState::Cooling { .. } => TargetHealth::Limited,
+            TargetState::Ready if warmth < 1.0 => TargetHealth::Warming,
+            TargetState::Ready => TargetHealth::Ready,
+        }
+    }
+}
+
 // === impl Edge ===
 
 impl Edge {
@@ -417,6 +444,21 @@ impl Edge {
         let (entries, bytes) = self.archive.size(self.now());
         self.metrics.kept_entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
         self.metrics.kept_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Shows how many targets are in which state: before the metrics are read.
+    pub fn note_targets(&self) {
+        let (runtime, now) = (self.runtime(), self.now());
+        let mut counts = [0_i64; TargetHealth::ALL.len()];
+        for (name, live) in runtime.target_live.all() {
+            let health = runtime.target_health(name, live, now);
+            if let Some(count) = counts.get_mut(health.index()) {
+                *count += 1;
+            }
+        }
+        for (health, count) in TargetHealth::ALL.iter().zip(counts) {
+            self.metrics.routes.targets.set(*health, count);
+        }
     }
 }
 

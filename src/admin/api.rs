@@ -4,7 +4,7 @@
 use super::call::{Answer, Call};
 use super::problem::Problem;
 use super::routes::{Needs, Route, Verb, routes};
-use super::{objects, openapi, reads, secrets, strict, subscriptions, usage};
+use super::{objects, openapi, reads, secrets, strict, subscriptions, targets, usage};
 use crate::auth::AuthError;
 use crate::govern::Actor;
 use crate::runtime::Edge;
@@ -167,6 +167,9 @@ async fn run(call: &Call, verb: Verb) -> Result<Answer, Problem> {
         Verb::Usage => usage::usage(call).await,
         Verb::Config => Ok(reads::config(call)),
         Verb::Health => Ok(reads::health(call).await),
+        Verb::Targets => targets::list(call),
+        Verb::DrainTarget => targets::set(call, true).await,
+        Verb::EnableTarget => targets::set(call, false).await,
         Verb::OpenApi => Ok(Answer::ok(openapi::document())),
     }
 }

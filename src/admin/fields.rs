@@ -97,6 +97,13 @@ pub struct SubscriptionFields {
     pub reason: Option<String>,
 }
 
+/// Which target: `provider/model`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TargetFields {
+    pub target: String,
+}
+
 /// Why a subscription is decided as it is.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

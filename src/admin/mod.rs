@@ -13,6 +13,7 @@ pub mod routes;
 mod secrets;
 mod strict;
 mod subscriptions;
+mod targets;
 mod usage;
 mod view;
 
@@ -56,6 +57,7 @@ impl AdminPlane {
         match path {
             "/metrics" => {
                 self.edge.note_kept();
+                self.edge.note_targets();
                 (StatusCode::OK, crate::telemetry::METRICS_CONTENT_TYPE, self.edge.metrics.render())
             }
             "/livez" => (StatusCode::OK, TEXT, b"ok\n".to_vec()),

@@ -2,8 +2,8 @@
 //! schemas.
 
 use super::fields::{
-    DecisionFields, KeyFields, NodeFields, PlanFields, RotateFields, SubscriptionFields, UserFields,
-    may_be_global, parent_field,
+    DecisionFields, KeyFields, NodeFields, PlanFields, RotateFields, SubscriptionFields, TargetFields,
+    UserFields, may_be_global, parent_field,
 };
 use super::problem::{Fault, Problem};
 use super::routes::{Needs, Route, Verb, routes};
@@ -60,6 +60,7 @@ fn schemas() -> Map<String, Value> {
         ("PlanFields", json(&PlanFields::schema())),
         ("SubscriptionFields", json(&SubscriptionFields::schema())),
         ("DecisionFields", json(&DecisionFields::schema())),
+        ("TargetFields", json(&TargetFields::schema())),
         ("RotateFields", json(&RotateFields::schema())),
         ("Policy", json(&Policy::schema())),
         ("Problem", json(&Problem::schema())),
@@ -302,6 +303,8 @@ const fn is_write(verb: Verb) -> bool {
         Verb::RotateKey | Verb::RotateToken | Verb::Decide(_) => true,
         Verb::List(_) | Verb::Get(_) | Verb::ListFile(_) | Verb::GetFile(_) | Verb::WriteFile(_) => false,
         Verb::Me | Verb::Audit | Verb::Usage | Verb::Config | Verb::Health | Verb::OpenApi => false,
+        // The same again changes nothing.
+        Verb::Targets | Verb::DrainTarget | Verb::EnableTarget => false,
     }
 }
 
@@ -311,6 +314,7 @@ fn request_schema(verb: Verb) -> Option<(String, bool)> {
         Verb::Change(kind) => Some((format!("Change{}", title(kind)), true)),
         Verb::RotateKey => Some(("RotateFields".to_owned(), false)),
         Verb::Decide(_) => Some(("DecisionFields".to_owned(), false)),
+        Verb::DrainTarget | Verb::EnableTarget => Some(("TargetFields".to_owned(), true)),
         _ => None,
     }
 }
@@ -329,6 +333,8 @@ fn responses(route: &Route) -> Value {
         Verb::WriteFile(_) => ("409", Some("Problem".to_owned())),
         Verb::Audit | Verb::Usage => ("200", Some("RowPage".to_owned())),
         Verb::Me | Verb::Config | Verb::Health | Verb::OpenApi => ("200", None),
+        Verb::Targets => ("200", Some("RowPage".to_owned())),
+        Verb::DrainTarget | Verb::EnableTarget => ("200", None),
     };
     let mut responses = Map::new();
     let media = if route.verb_is_refused() { "application/problem+json" } else { "application/json" };

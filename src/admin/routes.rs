@@ -48,6 +48,9 @@ pub enum Verb {
     Usage,
     Config,
     Health,
+    Targets,
+    DrainTarget,
+    EnableTarget,
     OpenApi,
 }
 
@@ -70,6 +73,7 @@ pub fn routes() -> Vec<Route> {
     let mut routes = Vec::new();
     STORED.into_iter().for_each(|kind| of_kind(&mut routes, kind));
     OF_FILE.into_iter().for_each(|kind| of_file(&mut routes, kind));
+    of_targets(&mut routes);
     let one = |path: &str, verb, permission, summary| Route {
         method: Method::POST,
         path: format!("/admin/v1/{path}"),
@@ -156,6 +160,20 @@ fn of_kind(routes: &mut Vec<Route>, kind: Kind) {
         Verb::Delete(kind),
         "Delete; refused while anything lies in it",
     );
+}
+
+/// Targets of all models: looked at, taken out of service and back.
+fn of_targets(routes: &mut Vec<Route>) {
+    let mut add = |method, path: &str, permission, verb, summary| {
+        let path = format!("/admin/v1/targets{path}");
+        routes.push(Route { method, path, needs: Needs::Permission(permission), verb, summary });
+    };
+    let set = Permission::WriteConfig;
+    let seen = "Targets of all models as they are now";
+    add(Method::GET, "", Permission::ReadHealth, Verb::Targets, seen);
+    let drained = "Take a target out of service; calls under way go on";
+    add(Method::POST, "/drain", set, Verb::DrainTarget, drained);
+    add(Method::POST, "/enable", set, Verb::EnableTarget, "Take a drained target back into service");
 }
 
 /// Read-only here; writing says so instead of pretending that there is no such thing.

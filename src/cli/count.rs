@@ -56,7 +56,7 @@ impl Count {
 }
 
 /// Which endpoint's body this is, by the field that holds its prompt; None for a plain text.
-fn endpoint_of(input: &[u8]) -> Option<Endpoint> {
+pub(super) fn endpoint_of(input: &[u8]) -> Option<Endpoint> {
     let body: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(input).ok()?;
     let has = |name: &str| body.contains_key(name);
     if has("contents") {

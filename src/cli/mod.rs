@@ -9,6 +9,7 @@ mod facts;
 mod models;
 mod providers;
 mod quickstart;
+mod route;
 mod serve;
 mod sim;
 mod upgrade;
@@ -31,6 +32,7 @@ Examples:
   tidegate serve --config conf/tidegate.toml   run
   tidegate upgrade --config conf/tidegate.toml replace the running binary, no stream cut
   tidegate teams create research --tenant acme --budget 25/month
+  tidegate route explain request.json          where does it go, and why?
   tidegate models --search opus                what is known of models, and what they cost
   echo 'How long is this?' | tidegate count --model gpt-5";
 
@@ -48,6 +50,8 @@ enum Command {
     Upgrade(upgrade::Upgrade),
     /// Count the tokens of a text or of a request body.
     Count(count::Count),
+    /// Explain where a request goes, and decide recorded ones again.
+    Route(route::Route),
     /// List the models of the catalogue: limits, abilities, prices, and where each fact is from.
     Models(models::Models),
     /// List the providers of the catalogue: protocols, addresses, credentials.
@@ -92,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Quickstart(command) => command.run(),
         Command::Upgrade(command) => command.run(),
         Command::Count(command) => command.run(),
+        Command::Route(command) => command.run(),
         Command::Models(command) => command.run(),
         Command::Providers(command) => command.run(),
         Command::Tenants(things) => things.run(admin::Noun::Tenants),

@@ -12,6 +12,10 @@ pub struct Failover {
     /// Calls to upstreams for one request, the first included; 1 to 10.
     pub attempts: u8,
     pub on: FailoverOn,
+    /// Calls that may be tried again in ten seconds, in percent of the model's requests.
+    pub retry_percent: u8,
+    /// So many are always allowed.
+    pub retry_min: u32,
 }
 
 /// Failures after which the next target is tried.
@@ -28,7 +32,7 @@ pub struct FailoverOn {
 
 impl Default for Failover {
     fn default() -> Self {
-        Self { attempts: 3, on: FailoverOn::default() }
+        Self { attempts: 3, on: FailoverOn::default(), retry_percent: 20, retry_min: 30 }
     }
 }
 
@@ -48,6 +52,8 @@ impl Failover {
         let failover = Self {
             attempts: reader.or("attempts", d.attempts, integer(1..=10)),
             on: reader.or("on", d.on, FailoverOn::read),
+            retry_percent: reader.or("retry_percent", d.retry_percent, integer(0..=100)),
+            retry_min: reader.or("retry_min", d.retry_min, integer(0..=100_000)),
         };
         reader.done();
         Some(failover)

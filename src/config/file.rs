@@ -104,6 +104,18 @@ pub fn check(
     collector.finish(&name, &text, overview)
 }
 
+/// The file at `path` without its secrets, which are empty: to be looked at, never to serve.
+///
+/// # Errors
+/// The report of every problem, an unreadable file included.
+pub fn outline(path: &Path) -> Result<Config, Report> {
+    let name = path.display().to_string();
+    let text = text_of(path, &name)?;
+    let mut collector = Collector::new(SecretPolicy::Syntax, &|_| None);
+    let config = read(&name, &text, &mut collector)?;
+    collector.finish(&name, &text, config)
+}
+
 /// The environment of the process.
 #[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
 pub fn process_env(name: &str) -> Option<String> {

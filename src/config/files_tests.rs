@@ -44,7 +44,9 @@ fn schema(path: &str, key: &str) -> String {
         *name = "*".to_owned();
     }
     let parts = parts.iter().map(|part| part.split('[').next().unwrap());
-    let path: Vec<&str> = parts.chain([key]).filter(|part| !part.is_empty()).collect();
+    let mut path: Vec<&str> = parts.chain([key]).filter(|part| !part.is_empty()).collect();
+    // A group's targets are what a model's are.
+    path.dedup();
     path.join(".")
 }
 

@@ -13,6 +13,8 @@ pub struct Log {
     pub access: AccessTo,
     /// Of diagnostics, which go to stderr.
     pub level: Level,
+    /// Whether lines hold decisions of routing whole, for `tidegate route replay`.
+    pub routes: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +44,7 @@ impl Level {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { access: AccessTo::Stdout, level: Level::Info }
+        Self { access: AccessTo::Stdout, level: Level::Info, routes: false }
     }
 }
 
@@ -61,6 +63,7 @@ impl Log {
         let log = Self {
             access: reader.or("access", d.access, access),
             level: reader.or("level", d.level, choice(LEVELS, &[])),
+            routes: reader.or("routes", d.routes, |v, c| v.boolean(c)),
         };
         reader.done();
         Some(log)

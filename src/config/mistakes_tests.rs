@@ -91,7 +91,7 @@ fn a_small_good_file_is_filled_up_with_defaults() {
     assert_eq!(config.server, super::Server::default());
     assert_eq!(config.admin, super::Admin::default());
     assert_eq!(config.providers["openai"].base_url.as_str(), "https://api.openai.com/v1");
-    assert_eq!(config.models["gpt-5"].targets[0].weight, 1);
+    assert_eq!(config.models["gpt-5"].groups[0].places[0].weight, 1);
     assert!(config.keys["ci"].models[0].matches("anything"));
     let digest = config.keys["ci"].secret_sha256.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     // printf %s value-of-K | sha256sum

@@ -6,11 +6,14 @@ use super::counting::{CountMode, count_mode};
 use super::duration::duration;
 use super::failover::Failover;
 use super::name::model_name_fault;
+use super::number::integer;
 use super::pattern::ModelPattern;
 use super::reader::Reader;
+use super::route::{Arena, Data, Group, Hedge, ON_UNFIT, OnUnfit, balance, default_session, session};
 use super::target::{Known, Target};
 use super::timeouts::Timeouts;
 use super::value::Value;
+use crate::routing::{Balance, SessionKey};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -21,7 +24,20 @@ pub struct Model {
     pub pattern: ModelPattern,
     /// 1 to [`TARGETS_MAX`](crate::types::bounds::TARGETS_MAX).
     pub targets: Vec<Target>,
+    /// How they hang together; the first is the model itself.
+    pub groups: Vec<Group>,
+    /// Of the model itself.
     pub balance: Balance,
+    /// What sticky balances know a session by, in the order tried.
+    pub session: Vec<SessionKey>,
+    /// Percent of failing targets above which they are asked all the same; 100: never.
+    pub panic: u8,
+    /// Whether failing targets are asked where no other is left.
+    pub last_resort: bool,
+    pub data: Data,
+    /// None: no call is asked of two targets at once.
+    pub hedge: Option<Hedge>,
+    pub on_unfit: OnUnfit,
     pub failover: Failover,
     pub timeouts: Timeouts,
     pub on_disconnect: OnDisconnect,
@@ -31,12 +47,6 @@ pub struct Model {
     pub count: CountMode,
     pub on_unsupported: OnUnsupported,
     pub unpriced: Unpriced,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Balance {
-    Weighted,
-    RoundRobin,
 }
 
 /// What happens upstream when the client has left.
@@ -69,13 +79,6 @@ pub enum Unpriced {
 const ON_UNSUPPORTED: &[(&str, OnUnsupported)] =
     &[("warn", OnUnsupported::Warn), ("reject", OnUnsupported::Reject)];
 const UNPRICED: &[(&str, Unpriced)] = &[("record", Unpriced::Record), ("refuse", Unpriced::Refuse)];
-const BALANCES: &[(&str, Balance)] = &[("weighted", Balance::Weighted), ("round-robin", Balance::RoundRobin)];
-const BALANCES_LATER: &[(&str, &str)] = &[
-    ("least-busy", "comes with the routing release"),
-    ("fastest", "comes with the routing release"),
-    ("cheapest", "comes with the routing release"),
-    ("sticky", "comes with the routing release"),
-];
 const ON_DISCONNECT: &[(&str, OnDisconnect)] =
     &[("abort", OnDisconnect::Abort), ("drain", OnDisconnect::Drain)];
 
@@ -109,11 +112,20 @@ impl Model {
     ) -> Option<Self> {
         let mut reader = Reader::open(value, collector)?;
         let help = "such as targets = [{ provider = \"openai\" }]";
-        let targets = reader.need("targets", help, |v, c| Target::read_all(v, c, known));
+        let balance = reader.or("balance", Balance::Weighted, balance);
+        let arena = reader.need("targets", help, |v, c| Arena::read(v, c, known, balance));
+        let Arena { targets, groups } = arena.unwrap_or_default();
         let model = Self {
             pattern: ModelPattern::new(name),
-            targets: targets.unwrap_or_default(),
-            balance: reader.or("balance", Balance::Weighted, choice(BALANCES, BALANCES_LATER)),
+            targets,
+            groups,
+            balance,
+            session: reader.or("session", default_session(), session),
+            panic: reader.or("panic", 50, integer(1..=100)),
+            last_resort: reader.or("last_resort", false, |v, c| v.boolean(c)),
+            hedge: reader.take("hedge", Hedge::read),
+            data: reader.or("data", Data::default(), Data::read),
+            on_unfit: reader.or("on_unfit", OnUnfit::Pass, choice(ON_UNFIT, &[])),
             failover: reader.or("failover", Failover::default(), Failover::read),
             timeouts: reader.or("timeouts", Timeouts::default(), Timeouts::read),
             on_disconnect: reader.or("on_disconnect", OnDisconnect::Abort, choice(ON_DISCONNECT, &[])),

@@ -13,6 +13,8 @@ pub struct Cooldown {
     pub base: Duration,
     /// Also the most a `Retry-After` is believed.
     pub max: Duration,
+    /// How long after an outage a target takes less than its share.
+    pub slow_start: Duration,
 }
 
 /// `pool`: idle connections.
@@ -24,7 +26,11 @@ pub struct Pool {
 
 impl Default for Cooldown {
     fn default() -> Self {
-        Self { base: Duration::from_secs(1), max: Duration::from_secs(60) }
+        Self {
+            base: Duration::from_secs(1),
+            max: Duration::from_secs(60),
+            slow_start: Duration::from_secs(10),
+        }
     }
 }
 
@@ -40,6 +46,7 @@ impl Cooldown {
         let d = Self::default();
         let base = reader.take("base", duration);
         let max = reader.take("max", duration);
+        let slow_start = reader.or("slow_start", d.slow_start, duration);
         if let (Some(base), Some(max)) = (base, max)
             && base > max
         {
@@ -48,7 +55,7 @@ impl Cooldown {
         reader.done();
         // One that was not written follows the one that was.
         let max = max.unwrap_or_else(|| d.max.max(base.unwrap_or_default()));
-        Some(Self { base: base.unwrap_or_else(|| d.base.min(max)), max })
+        Some(Self { base: base.unwrap_or_else(|| d.base.min(max)), max, slow_start })
     }
 }
 

@@ -1,8 +1,9 @@
 //! What a provider, a model and a key must say, and what contradicts what.
 
 use super::mistakes_tests::{DIGEST_OF_K, KEYS, MODELS, only, read, said, with};
-use super::{CountMode, OnLoss};
+use super::{CountMode, Member, OnLoss};
 use crate::govern::BudgetUnit;
+use crate::routing::Balance;
 use crate::types::Money;
 
 fn provider(more: &str) -> String {
@@ -87,7 +88,7 @@ fn targets_name_providers() {
     let many = format!("targets = [{}]", "{ provider = \"openai\" },".repeat(65));
     assert_eq!(model(&many), "a model has 1 to 64 targets");
     let off = "[models.x]\ntargets = [{ provider = \"openai\", weight = 0 }, { provider = \"openai\" }]";
-    assert_eq!(with(off).unwrap().models["x"].targets[0].weight, 0);
+    assert_eq!(with(off).unwrap().models["x"].groups[0].places[0].weight, 0);
     assert_eq!(
         said("[models.\"a*b\"]\ntargets = [{ provider = \"openai\" }]"),
         "`a*b`: `*` may only stand at the end"
@@ -117,11 +118,39 @@ fn failover_says_what_it_is_about() {
 }
 
 #[test]
-fn strategies_of_later_releases_are_known_and_refused() {
-    for balance in ["least-busy", "fastest", "cheapest", "sticky"] {
-        let message = model_with(&format!("balance = \"{balance}\""));
-        assert_eq!(message, format!("`{balance}` comes with the routing release"));
-    }
+fn groups_lie_in_targets_with_a_balance_and_conditions_of_their_own() {
+    let text = "[models.x]\nbalance = \"sticky\"\nsession = [\"header:X-User\", \"key\"]\ntargets = [\n\
+        { name = \"near\", balance = \"fastest\", when = [\"stream\", \"input_tokens < 100\"], targets = [\n\
+        { provider = \"openai\", weight = 2, zdr = true }, { provider = \"openai\", model = \"b\", region = \"eu\" } ] },\n\
+        { provider = \"claude\", priority = 2, when = \"needs.tools\", context = 1000 } ]";
+    let model = with(text).unwrap().models["x"].clone();
+    let [root, near] = model.groups.as_slice() else { panic!("{:?}", model.groups) };
+    assert_eq!((root.balance, near.balance, near.name.as_str()), (Balance::Sticky, Balance::Fastest, "near"));
+    assert_eq!((root.places[0].member, root.places[1].member), (Member::Group(1), Member::Target(2)));
+    assert_eq!(root.places[0].when.as_deref(), Some("(stream) && (input_tokens < 100)"));
+    assert_eq!((near.places[0].weight, root.places[1].priority), (2, 2));
+    assert!(model.targets[0].zero_retention && model.targets[1].region.as_deref() == Some("eu"));
+    assert_eq!((model.targets[2].context, model.session.len()), (Some(1000), 2));
+}
+
+#[test]
+fn routes_that_cannot_be_are_shown() {
+    assert_eq!(model_with("balance = \"fastet\""), "unknown value `fastet`, did you mean `fastest`?");
+    assert_eq!(model_with("session = [\"sesion\"]"), "unknown session `sesion`, did you mean `session`?");
+    assert_eq!(model_with("panic = 101"), "out of range: must be 1 to 100");
+    assert_eq!(model_with("data = { regions = [\"EU\"] }"), "a region has lowercase letters, digits and `-`");
+    let when = |when: &str| model(&format!("targets = [{{ provider = \"openai\", when = {when} }}]"));
+    assert_eq!(when("\"modell == 'a'\""), "no fact or function is called `modell`");
+    assert_eq!(when("\"input_tokens\""), "it is no condition: it is a number, not true or false");
+    assert_eq!(when("[]"), "no condition: leave `when` out");
+    assert!(when("\"model ==\"").starts_with("no CEL: "));
+    let deep =
+        (0..4).fold("{ provider = \"openai\" }".to_owned(), |inner, _| format!("{{ targets = [{inner}] }}"));
+    assert_eq!(model(&format!("targets = [{deep}]")), "at most 32 groups, 4 deep");
+    assert_eq!(
+        model("targets = [{ targets = [{ provider = \"openai\" }], provider = \"openai\" }]"),
+        "unknown field `provider`, did you mean `priority`?"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Where a model's calls go: a provider, the model's name there, and its share.
+//! Where a model's calls go: a provider, the model's name there, and what is known of it.
 
 use super::collector::Collector;
 use super::name::model_name_fault;
@@ -6,8 +6,8 @@ use super::near::{self, quoted};
 use super::number::integer;
 use super::provider::Provider;
 use super::reader::Reader;
+use super::route::region;
 use super::value::Value;
-use crate::types::bounds::TARGETS_MAX;
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,49 +16,32 @@ pub struct Target {
     pub provider: String,
     /// The name that goes up; None: the one the client asked for.
     pub model: Option<String>,
-    /// Share among the targets of one priority; 0 takes it out.
-    pub weight: u32,
-    /// 1 is tried first.
-    pub priority: u32,
+    /// Tokens of prompt and answer together, over what the catalogue says.
+    pub context: Option<u64>,
+    /// Where its data lies; by default its provider's `region`.
+    pub region: Option<String>,
+    /// It keeps nothing of what it is sent: by contract, no catalogue knows it.
+    pub zero_retention: bool,
 }
 
 /// Providers of the file by name; None where the section itself could not be read.
 pub(super) type Known<'k> = Option<&'k BTreeMap<String, Option<Provider>>>;
 
 impl Target {
-    fn read(value: &Value<'_>, collector: &mut Collector<'_>, known: Known<'_>) -> Option<Self> {
-        let mut reader = Reader::open(value, collector)?;
+    /// What a table says of a target; its place is read by who reads the table.
+    pub(super) fn read(reader: &mut Reader<'_, '_, '_>, known: Known<'_>) -> Self {
         let provider =
             reader.need("provider", "the name of a [providers.NAME]", |v, c| provider_name(v, c, known));
-        let target = Self {
-            provider: provider.unwrap_or_default(),
+        let provider = provider.unwrap_or_default();
+        let found = known.and_then(|known| known.get(&provider)).and_then(Option::as_ref);
+        let of_provider = found.and_then(|found| found.places.get("region")).map(str::to_owned);
+        Self {
             model: reader.take("model", upstream_model),
-            weight: reader.or("weight", 1, integer(0..=1000)),
-            priority: reader.or("priority", 1, integer(1..=100)),
-        };
-        reader.done();
-        Some(target)
-    }
-
-    /// The targets of one model; they may speak different protocols.
-    pub(super) fn read_all(
-        value: &Value<'_>,
-        collector: &mut Collector<'_>,
-        known: Known<'_>,
-    ) -> Option<Vec<Self>> {
-        let elements = value.elements(collector, "a list of targets")?;
-        if elements.is_empty() || elements.len() > TARGETS_MAX {
-            value.fail(collector, format!("a model has 1 to {TARGETS_MAX} targets"));
+            context: reader.take("context", integer(1..=100_000_000)),
+            region: reader.take("region", region).map(String::from).or(of_provider),
+            zero_retention: reader.or("zdr", false, |v, c| v.boolean(c)),
+            provider,
         }
-        let mut targets = Vec::new();
-        for element in elements.iter().take(TARGETS_MAX) {
-            let Some(target) = Self::read(element, collector, known) else { continue };
-            targets.push(target);
-        }
-        if !targets.is_empty() && targets.iter().all(|target| target.weight == 0) {
-            value.fail_head(collector, "every target has weight 0: nothing is left to call", None);
-        }
-        Some(targets)
     }
 }
 

@@ -80,6 +80,8 @@ pub struct RequestHead {
     pub previous_response: Option<String>,
     /// The id of the `conversation` of Responses.
     pub conversation: Option<String>,
+    /// What OpenAI's clients tell their sessions apart by.
+    pub prompt_cache_key: Option<String>,
     /// Where a field may be inserted: just after the opening brace; in multipart, at the first
     /// delimiter.
     pub insert_at: usize,
@@ -99,6 +101,7 @@ impl RequestHead {
             n: 1,
             previous_response: None,
             conversation: None,
+            prompt_cache_key: None,
             insert_at: 0,
             is_empty_object: false,
         }
@@ -147,6 +150,7 @@ names!(Known {
     BestOf = "best_of",
     PreviousResponse = "previous_response_id",
     Conversation = "conversation",
+    PromptCacheKey = "prompt_cache_key",
     // Read by others (counting, guarding): they too may stand only once.
     Messages = "messages",
     Input = "input",
@@ -191,6 +195,9 @@ fn parse_json(endpoint: Endpoint, text: &str) -> Result<RequestHead, HeadError> 
     if let Some(value) = fields.get(Known::Conversation).filter(|_| endpoint == Endpoint::Responses) {
         head.conversation = conversation(value)?;
     }
+    // Of a wrong type it is the upstream's to refuse.
+    let cache_key = fields.get(Known::PromptCacheKey).map(|value| value.text("prompt_cache_key"));
+    head.prompt_cache_key = cache_key.and_then(Result::ok).flatten();
     Ok(head)
 }
 

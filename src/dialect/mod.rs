@@ -21,3 +21,4 @@ pub mod paths;
 pub mod splice;
 pub mod tap;
 pub mod tier;
+pub mod wants;

@@ -6,6 +6,7 @@ use crate::catalog::{Cost, Service};
 use crate::framing::ClientHead;
 use crate::limits::{RateSnapshot, Reservation};
 use crate::proxy::forward::Forwarding;
+use crate::routing::{Slot, Told};
 use crate::runtime::{Edge, Runtime};
 use crate::telemetry::GaugeGuard;
 use crate::types::{Dialect, Endpoint, FailureClass, Origin, Reason, Reject, RequestId, Ticks, Usage};
@@ -27,6 +28,8 @@ pub struct Ctx {
     /// What was left of the limits of a call that was refused.
     pub told: Option<RateSnapshot>,
     pub record: Record,
+    /// The place held at the target that serves the call, or was asked last.
+    pub slot: Option<Slot>,
     /// Set where the forward lane takes over.
     pub forwarding: Option<Forwarding>,
     _in_flight: GaugeGuard,
@@ -63,6 +66,12 @@ pub struct Record {
     /// Index of the account used at it.
     pub account: Option<usize>,
     pub upstream_model: Option<String>,
+    /// The target's cell in the runtime, where there was a choice.
+    pub cell: Option<usize>,
+    /// How the target was chosen, where there was a choice.
+    pub route: Option<Told>,
+    /// The same whole, as JSON, where decisions are kept.
+    pub decision: Option<String>,
     /// 0 while nothing was answered.
     pub status: u16,
     pub reason: Option<Reason>,
@@ -107,6 +116,7 @@ impl Ctx {
             caller: None,
             told: None,
             record: Record::default(),
+            slot: None,
             forwarding: None,
             _in_flight: GaugeGuard::raise(&edge.metrics.requests_in_flight),
         }

@@ -19,10 +19,22 @@ pub fn finish(edge: &Edge, stream: Option<&EdgeStream>, ctx: &mut Ctx) {
     // A whole answer has told it already.
     ctx.record.cost = ctx.record.cost.or_else(|| cost::of(ctx));
     let now = edge.now();
+    ctx.slot = None;
+    learn(ctx, now);
     settle(ctx, now);
     count(edge, ctx, now);
     log(edge, ctx, now);
     keep(edge, ctx);
+}
+
+/// Tells the target's cell what the call came to.
+fn learn(ctx: &Ctx, now: Ticks) {
+    let record = &ctx.record;
+    let cell = record.cell.and_then(|cell| ctx.runtime.target_live.get(cell));
+    if let (Some(cell), Some(usage)) = (cell, record.usage.filter(|usage| !usage.is_estimated)) {
+        let after_first = record.first_token.map(|first| now.since(ctx.started).saturating_sub(first));
+        cell.note_usage(&usage, after_first, now);
+    }
 }
 
 /// Corrects the estimates to the truth. A call that no upstream has worked for used nothing; one whose
@@ -120,6 +132,8 @@ fn log(edge: &Edge, ctx: &Ctx, now: Ticks) {
         is_client_aborted: record.is_client_gone,
         finish_reason: record.finish_reason.as_deref(),
         failures: &failures,
+        route: record.route.as_ref(),
+        decision: record.decision.as_deref(),
         ..Entry::new(ctx.id, edge.wall.unix_ms())
     });
 }

@@ -67,11 +67,11 @@ impl AttemptOrder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing::{Balance, Target, TargetState, plan};
+    use crate::routing::{Ask, Balance, Look, Tree, plan};
 
     fn order_of(count: usize, attempts: u8) -> AttemptOrder {
-        let targets = vec![Target { provider: 0, model: None, weight: 1, priority: 1 }; count];
-        AttemptOrder::new(plan(&targets, Balance::RoundRobin, |_| Some(TargetState::Ready), 0), attempts)
+        let tree = Tree::flat(Balance::RoundRobin, vec![(1, 1); count]);
+        AttemptOrder::new(plan(&tree, &Ask::default(), |_| Look::default(), |_| true), attempts)
     }
 
     fn all(mut order: AttemptOrder) -> Vec<usize> {

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// Doublings after which every cooling is `max` anyway.
 const STRIKES_MAX: u32 = 16;
+/// The least share of a target that is back.
+const COLDEST: f32 = 0.1;
 
 /// When something cools and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct CooldownRules {
     pub probe_every: Duration,
     /// Success so long after a cooling ended forgets it.
     pub well_after: Duration,
+    /// How long after an outage a target takes less than its share.
+    pub slow_start: Duration,
     /// How much longer a cooling may be, at random and on top of everything else, in percent: so
     /// that many nodes which saw one failure together do not come back together.
     pub jitter_percent: u32,
@@ -53,6 +57,7 @@ impl CooldownRules {
         failures_percent: 50,
         probe_every: Duration::from_secs(5),
         well_after: Duration::from_secs(10),
+        slow_start: Duration::from_secs(10),
         jitter_percent: 10,
     };
 
@@ -73,6 +78,8 @@ pub(super) struct Cell {
     needs_probe: AtomicBool,
     /// Until when a probe is under way.
     probe_until: AtomicU64,
+    /// When a probe last went well; zero when there was none.
+    well_since: AtomicU64,
     /// Coolings for failures since it was last well.
     strikes: AtomicU32,
     consecutive: AtomicU32,
@@ -91,6 +98,24 @@ impl Cell {
             return cooling(probe_until);
         }
         TargetState::Ready
+    }
+
+    /// Whether it cools, or is half open, for failures: nobody has said how long.
+    pub(super) fn is_failing(&self) -> bool {
+        self.needs_probe.load(Ordering::Acquire)
+    }
+
+    /// 1, or how much of its share it takes so soon after an outage: a tenth at first.
+    pub(super) fn warmth(&self, now: Ticks, rules: &CooldownRules) -> f32 {
+        let since = self.well_since.load(Ordering::Relaxed);
+        if since == 0 || rules.slow_start.is_zero() {
+            return 1.0;
+        }
+        let passed = now.since(ticks(since));
+        if passed >= rules.slow_start {
+            return 1.0;
+        }
+        (passed.as_secs_f32() / rules.slow_start.as_secs_f32()).max(COLDEST)
     }
 
     /// As [`Cell::state`], and when half open, `Ready` is for this caller alone.
@@ -123,6 +148,7 @@ impl Cell {
         }
         if self.needs_probe.load(Ordering::Acquire) {
             self.needs_probe.store(false, Ordering::Release);
+            self.well_since.store(nanos(now).max(1), Ordering::Relaxed);
         }
         let is_well = now.since(ticks(until)) >= rules.well_after;
         if is_well && self.strikes.load(Ordering::Relaxed) != 0 {

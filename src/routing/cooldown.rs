@@ -32,7 +32,7 @@ pub fn blame(failure: FailureClass, credentials: usize) -> Blame {
 #[derive(Debug, Default)]
 pub struct CooldownSet {
     cells: Vec<(Arc<Cell>, CooldownRules)>,
-    by_key: HashMap<String, Arc<Cell>>,
+    by_key: HashMap<String, (Arc<Cell>, CooldownRules)>,
     seed: u64,
 }
 
@@ -43,8 +43,9 @@ impl CooldownSet {
     pub fn new(keys: &[(String, CooldownRules)], previous: Option<&CooldownSet>, seed: u64) -> Self {
         let mut set = Self { cells: Vec::with_capacity(keys.len()), by_key: HashMap::new(), seed };
         for (key, rules) in keys {
-            let known = || previous.and_then(|previous| previous.by_key.get(key)).cloned();
-            let cell = set.by_key.entry(key.clone()).or_insert_with(|| known().unwrap_or_default());
+            let known = || Some(previous?.by_key.get(key)?.0.clone());
+            let made = || (known().unwrap_or_default(), *rules);
+            let (cell, _) = set.by_key.entry(key.clone()).or_insert_with(made);
             set.cells.push((Arc::clone(cell), *rules));
         }
         set
@@ -55,10 +56,26 @@ impl CooldownSet {
         self.cells.get(index).map_or(TargetState::Ready, |(cell, _)| cell.state(now))
     }
 
+    /// By its key: its state, whether that is for failures, and the part of its share that it takes.
+    pub fn by_key(&self, key: &str, now: Ticks) -> Option<(TargetState, bool, f32)> {
+        let (cell, rules) = self.by_key.get(key)?;
+        Some((cell.state(now), cell.is_failing(), cell.warmth(now, rules)))
+    }
+
     /// Asks to call `index` now. The same as [`CooldownSet::state`], except that of those who ask
     /// for one that is half open, one in each probe span gets `Ready`.
     pub fn claim(&self, index: usize, now: Ticks) -> TargetState {
         self.cells.get(index).map_or(TargetState::Ready, |(cell, rules)| cell.claim(now, rules))
+    }
+
+    /// Whether `index` is left alone for failures: not because somebody said how long.
+    pub fn is_failing(&self, index: usize) -> bool {
+        self.cells.get(index).is_some_and(|(cell, _)| cell.is_failing())
+    }
+
+    /// The part of its share, up to 1, that `index` takes now: less while it is fresh from an outage.
+    pub fn warmth(&self, index: usize, now: Ticks) -> f32 {
+        self.cells.get(index).map_or(1.0, |(cell, rules)| cell.warmth(now, rules))
     }
 
     /// A call went well: for a stream, its first content came.

@@ -4,33 +4,63 @@
 //! Pure decisions: no call is made here, time and random numbers come from the caller. Invariant:
 //! one request makes at most its number of attempts, over all targets together.
 
+pub mod affinity;
 pub mod attempts;
+mod balance;
 mod cell;
+pub mod condition;
 pub mod cooldown;
 pub mod credentials;
+mod decayed;
 pub mod decision;
 mod failure_window;
+pub mod group;
+pub mod headroom;
+pub mod live;
+pub mod look;
+pub mod needs;
 mod numbers;
+pub mod percentile;
 pub mod pins;
 pub mod plan;
 pub mod policy;
+pub mod price;
+pub mod record;
 mod reset_headers;
 pub mod retry_after;
+pub mod retry_budget;
 mod spans;
 pub mod table;
 pub mod target;
+pub mod told;
 
 #[cfg(test)]
+mod balance_tests;
+#[cfg(test)]
 mod cooldown_tests;
+#[cfg(test)]
+mod plan_tests;
 
+pub use affinity::SessionKey;
 pub use attempts::AttemptOrder;
 pub use cell::CooldownRules;
+pub use condition::{Condition, ConditionError, Facts};
 pub use cooldown::{Blame, CooldownSet, blame};
 pub use credentials::{CredentialPick, pick_credential};
 pub use decision::{Decision, decide};
+pub use group::{Balance, Group, Member, Place, Tree};
+pub use headroom::headroom;
+pub use live::{LiveSet, Measured, Slot, TargetLive};
+pub use look::{Look, Verdict};
+pub use needs::{Abilities, DataRules, Needs};
+pub use percentile::Percentiles;
 pub use pins::{Pin, Pins};
-pub use plan::{Plan, plan};
+pub use plan::{Ask, Panic, Plan, plan};
 pub use policy::{FailoverPolicy, StatusSet};
+pub use price::PriceTag;
+pub use record::{Recorded, Seen};
 pub use retry_after::retry_after;
+pub use retry_budget::{RetryBudget, RetryRules};
 pub use table::ModelTable;
-pub use target::{Balance, Target, TargetState};
+pub use target::{Target, TargetState};
+pub use told::Told;

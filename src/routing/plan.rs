@@ -1,29 +1,99 @@
-//! The order in which a request tries its model's targets.
+//! The order in which a request tries its model's targets, and why.
 //!
 //! Not the attempts themselves, see [`AttemptOrder`](super::AttemptOrder). A pure function of the
-//! targets, their states and one number; lives on the stack.
+//! groups, what is seen of each target, and two numbers; lives on the stack.
 
+use super::balance::{Candidate, Turn, arrange};
+use super::group::{Balance, Member, Place, Tree};
+use super::look::{Look, Verdict};
 use super::numbers::Numbers;
-use super::{Balance, Target, TargetState};
+use super::told::Told;
 use crate::types::Ticks;
 use crate::types::bounds::TARGETS_MAX;
 
-/// Targets by index, the first to be tried first. Cooling ones and those of weight zero are not in it.
+/// Targets by index, the first to be tried first; and of all others why they are not in it.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     order: [u8; TARGETS_MAX],
-    len: usize,
+    len: u8,
+    /// Targets that were looked at.
+    count: u8,
+    verdicts: [Verdict; TARGETS_MAX],
+    scores: [f32; TARGETS_MAX],
+    /// Bit per target that is asked although it cools.
+    out: u64,
     soonest: Option<Ticks>,
+    balance: Balance,
+    /// Whether a balance had anything to decide before the first target.
+    is_balanced: bool,
+    is_loosened: bool,
+}
+
+/// What a plan is made for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ask {
+    /// How many plans the model had before: balances that take turns go by it.
+    pub turn: u64,
+    /// Any number that differs from request to request.
+    pub random: u64,
+    /// The session of the request.
+    pub session: Option<u64>,
+    pub panic: Panic,
+    /// Whether targets that the catalogue believes unfit are asked where nobody else is left: then the
+    /// provider says what is wrong, and not its catalogue.
+    pub passes_unfit: bool,
+}
+
+/// When targets that cool for failures are asked all the same, behind those that are well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Panic {
+    /// Percent of the candidates above which so many failing looks like a fault of ours; 100: never.
+    pub above: u8,
+    /// Also where no other is left.
+    pub last_resort: bool,
+}
+
+impl Default for Panic {
+    fn default() -> Self {
+        Self { above: 50, last_resort: false }
+    }
 }
 
 impl Plan {
+    fn new() -> Self {
+        Self {
+            order: [0; TARGETS_MAX],
+            len: 0,
+            count: 0,
+            verdicts: [Verdict::Drained; TARGETS_MAX],
+            scores: [0.0; TARGETS_MAX],
+            out: 0,
+            soonest: None,
+            balance: Balance::Weighted,
+            is_balanced: false,
+            is_loosened: false,
+        }
+    }
+
+    /// A plan of one target.
+    pub fn only(target: usize) -> Self {
+        let mut plan = Self::new();
+        if let Ok(index) = u8::try_from(target) {
+            plan.count = index.saturating_add(1).min(TARGETS_MAX as u8);
+            plan.verdicts = [Verdict::Pinned; TARGETS_MAX];
+            plan.judge(target, Verdict::Ready);
+            plan.push(index);
+        }
+        plan
+    }
+
     /// Indexes into the model's targets.
     pub fn targets(&self) -> impl Iterator<Item = usize> + '_ {
-        self.order.iter().take(self.len).map(|index| usize::from(*index))
+        self.order.iter().take(self.len()).map(|index| usize::from(*index))
     }
 
     pub fn len(&self) -> usize {
-        self.len
+        usize::from(self.len)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -31,178 +101,256 @@ impl Plan {
     }
 
     /// When the first of the targets left out for cooling is ready again. With an empty plan, this
-    /// is what `Retry-After` says; `None` then means that there are no targets at all.
+    /// is what `Retry-After` says; `None` then means that no target can serve the request.
     pub fn soonest_recovery(&self) -> Option<Ticks> {
         self.soonest
     }
 
+    /// Why each target is a candidate or not, by index.
+    pub fn verdicts(&self) -> &[Verdict] {
+        self.verdicts.get(..usize::from(self.count)).unwrap_or_default()
+    }
+
+    /// What a target was ordered by; the lower the better. Zero where its balance knows no scores.
+    pub fn score(&self, target: usize) -> f32 {
+        self.scores.get(target).copied().unwrap_or_default()
+    }
+
+    /// Whether the target is asked although it cools.
+    pub fn is_out(&self, target: usize) -> bool {
+        bit(target) & self.out != 0
+    }
+
+    /// Whether targets are asked although they cool.
+    pub fn is_panic(&self) -> bool {
+        self.out != 0
+    }
+
+    /// Whether targets are asked that the catalogue believes unfit.
+    pub fn is_loosened(&self) -> bool {
+        self.is_loosened
+    }
+
+    /// Whether a balance put the first target first; else its place alone did.
+    pub fn is_balanced(&self) -> bool {
+        self.is_balanced
+    }
+
+    /// The balance that put the first target first.
+    pub fn balance(&self) -> Balance {
+        self.balance
+    }
+
     pub(super) fn at(&self, place: usize) -> Option<usize> {
-        self.order.get(..self.len)?.get(place).map(|index| usize::from(*index))
+        self.order.get(..self.len())?.get(place).map(|index| usize::from(*index))
+    }
+
+    /// What is told of the choice.
+    pub fn told(&self) -> Told {
+        let mut told = Told {
+            balance: self.balance,
+            ready: self.len,
+            all: self.count,
+            is_panic: self.is_panic(),
+            is_loosened: self.is_loosened,
+            ..Told::default()
+        };
+        self.verdicts().iter().for_each(|verdict| told.count(*verdict));
+        told
     }
 
     fn push(&mut self, index: u8) {
-        if let Some(place) = self.order.get_mut(self.len) {
+        let end = self.len();
+        if let Some(place) = self.order.get_mut(end) {
             *place = index;
             self.len += 1;
         }
     }
+
+    fn judge(&mut self, target: usize, verdict: Verdict) {
+        if let Some(place) = self.verdicts.get_mut(target) {
+            *place = verdict;
+        }
+    }
 }
 
-/// Orders `targets`: by priority, and inside a priority by `balance`. `state` is asked once for each
-/// target that takes calls, by its index; None is one that cannot serve this request. `random` is any number that differs from request to
-/// request: a counter of the model will do for either balance. Targets beyond [`TARGETS_MAX`] are
-/// not seen.
-pub fn plan(
-    targets: &[Target],
-    balance: Balance,
-    state: impl Fn(usize) -> Option<TargetState>,
-    random: u64,
-) -> Plan {
-    let mut plan = Plan { order: [0; TARGETS_MAX], len: 0, soonest: None };
-    let mut room = [Candidate::default(); TARGETS_MAX];
-    let mut count = 0;
-    for (index, target) in
-        targets.iter().enumerate().take(TARGETS_MAX).filter(|(_, target)| target.weight > 0)
-    {
-        match (state(index), room.get_mut(count)) {
-            (None, _) => {}
-            (Some(TargetState::Cooling { until }), _) => {
-                plan.soonest = Some(plan.soonest.map_or(until, |soonest| soonest.min(until)));
+/// Whether a target will be back.
+fn is_away(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Cooling | Verdict::Limited)
+}
+
+fn bit(target: usize) -> u64 {
+    u32::try_from(target).ok().and_then(|bit| 1_u64.checked_shl(bit)).unwrap_or(0)
+}
+
+/// Orders the targets of `tree`. `look` is asked once for each target that takes calls, by its index;
+/// `allows` says of a condition, by its index, whether it holds. Targets beyond [`TARGETS_MAX`] are not
+/// seen.
+pub fn plan(tree: &Tree, ask: &Ask, look: impl Fn(usize) -> Look, allows: impl Fn(usize) -> bool) -> Plan {
+    let mut planner = Planner {
+        tree,
+        session: ask.session,
+        looks: [Look::of(Verdict::Drained); TARGETS_MAX],
+        numbers: Numbers::new(ask.random),
+        plan: Plan::new(),
+        is_first: true,
+    };
+    planner.look(0, false, &look, &allows);
+    planner.loosen(ask);
+    planner.order(0, Turn::of(ask.turn));
+    planner.plan
+}
+
+struct Planner<'t> {
+    tree: &'t Tree,
+    session: Option<u64>,
+    looks: [Look; TARGETS_MAX],
+    numbers: Numbers,
+    plan: Plan,
+    /// No target is in the order yet.
+    is_first: bool,
+}
+
+impl Planner<'_> {
+    fn look(
+        &mut self,
+        group: usize,
+        is_denied: bool,
+        look: &impl Fn(usize) -> Look,
+        allows: &impl Fn(usize) -> bool,
+    ) {
+        let tree = self.tree;
+        for place in tree.places(group) {
+            let is_closed = place.weight == 0;
+            let is_denied =
+                is_denied || (!is_closed && place.when.is_some_and(|when| !allows(usize::from(when))));
+            match place.member {
+                Member::Group(inner) if !is_closed => self.look(usize::from(inner), is_denied, look, allows),
+                Member::Group(inner) => self.close(usize::from(inner)),
+                Member::Target(target) => {
+                    let target = usize::from(target);
+                    let seen = match (is_closed, is_denied) {
+                        (true, _) => Look::of(Verdict::Drained),
+                        (_, true) => Look::of(Verdict::Denied),
+                        _ => look(target),
+                    };
+                    self.note(target, seen);
+                }
             }
-            (Some(TargetState::Ready), Some(place)) => {
-                *place = Candidate { index: index as u8, weight: target.weight, priority: target.priority };
-                count += 1;
+        }
+    }
+
+    /// Counts the targets of a group of weight zero, which takes no calls.
+    fn close(&mut self, group: usize) {
+        let tree = self.tree;
+        for place in tree.places(group) {
+            match place.member {
+                Member::Group(inner) => self.close(usize::from(inner)),
+                Member::Target(target) => self.note(usize::from(target), Look::of(Verdict::Drained)),
             }
-            (Some(TargetState::Ready), None) => {}
-        }
-    }
-    let ready = room.get_mut(..count).unwrap_or_default();
-    ready.sort_unstable_by_key(|candidate| (candidate.priority, candidate.index));
-    let mut numbers = Numbers::new(random);
-    for tier in ready.chunk_by_mut(|a, b| a.priority == b.priority) {
-        match balance {
-            Balance::Weighted => shuffle_by_weight(tier, &mut numbers),
-            Balance::RoundRobin => tier.rotate_left((random % tier.len() as u64) as usize),
-        }
-        tier.iter().for_each(|candidate| plan.push(candidate.index));
-    }
-    plan
-}
-
-/// A target that may be called, with what its order depends on.
-#[derive(Clone, Copy, Default)]
-struct Candidate {
-    index: u8,
-    weight: u32,
-    priority: u32,
-}
-
-/// Draws one after the other to the front, each with a chance of its weight over the weights not
-/// drawn yet.
-fn shuffle_by_weight(mut tier: &mut [Candidate], numbers: &mut Numbers) {
-    let mut total: u64 = tier.iter().map(|candidate| u64::from(candidate.weight)).sum();
-    while tier.len() > 1 {
-        let mut drawn = numbers.below(total);
-        let place = tier.iter().position(|candidate| match drawn.checked_sub(u64::from(candidate.weight)) {
-            Some(beyond) => {
-                drawn = beyond;
-                false
-            }
-            None => true,
-        });
-        tier.swap(0, place.unwrap_or(0));
-        let Some((first, rest)) = tier.split_first_mut() else { return };
-        total -= u64::from(first.weight);
-        tier = rest;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    fn target(weight: u32, priority: u32) -> Target {
-        Target { provider: 0, model: None, weight, priority }
-    }
-
-    fn order(targets: &[Target], balance: Balance, random: u64) -> Vec<usize> {
-        plan(targets, balance, |_| Some(TargetState::Ready), random).targets().collect()
-    }
-
-    #[test]
-    fn lower_priority_numbers_come_first_whatever_the_weights() {
-        let targets = [target(100, 2), target(1, 1), target(100, 3), target(1, 1)];
-        for random in 0..200 {
-            let order = order(&targets, Balance::Weighted, random);
-            assert_eq!(order[2..], [0, 2]);
-            assert!(order[..2] == [1, 3] || order[..2] == [3, 1]);
         }
     }
 
-    #[test]
-    fn first_places_over_many_requests_follow_the_weights_within_one_percent() {
-        let targets = [target(3, 1), target(1, 1), target(6, 1)];
-        let mut firsts = [0_u32; 3];
-        for random in 0..100_000 {
-            firsts[order(&targets, Balance::Weighted, random)[0]] += 1;
-        }
-        for (first, share) in firsts.iter().zip([0.3, 0.1, 0.6]) {
-            assert!((f64::from(*first) / 100_000.0 - share).abs() < 0.01 * share.max(0.5), "{firsts:?}");
+    fn note(&mut self, target: usize, look: Look) {
+        let Some(place) = self.looks.get_mut(target) else { return };
+        *place = look;
+        self.plan.count = self.plan.count.max(target as u8 + 1);
+        self.plan.judge(target, look.verdict);
+        if is_away(look.verdict) {
+            self.plan.soonest = Some(self.plan.soonest.map_or(look.until, |soonest| soonest.min(look.until)));
         }
     }
 
-    #[test]
-    fn second_places_follow_the_weights_of_those_left() {
-        let targets = [target(3, 1), target(1, 1), target(6, 1)];
-        let orders = (0..100_000).map(|random| order(&targets, Balance::Weighted, random));
-        let after_last: Vec<usize> = orders.filter(|order| order[0] == 2).map(|order| order[1]).collect();
-        let share = after_last.iter().filter(|second| **second == 0).count() as f64 / after_last.len() as f64;
-        assert!((share - 0.75).abs() < 0.01, "{share}");
-    }
-
-    #[test]
-    fn round_robin_takes_each_in_turn() {
-        let targets = [target(1, 1), target(9, 1), target(1, 1)];
-        let firsts: Vec<usize> = (0..6).map(|turn| order(&targets, Balance::RoundRobin, turn)[0]).collect();
-        assert_eq!(firsts, [0, 1, 2, 0, 1, 2]);
-        assert_eq!(order(&targets, Balance::RoundRobin, 1), [1, 2, 0]);
-    }
-
-    #[test]
-    fn weight_zero_is_never_planned_and_never_a_recovery() {
-        let cooling = |_| Some(TargetState::Cooling { until: Ticks::default() });
-        for balance in [Balance::Weighted, Balance::RoundRobin] {
-            let targets = [target(0, 1), target(1, 1), target(0, 2)];
-            assert!((0..100).all(|random| order(&targets, balance, random) == [1]));
-            let plan = plan(&[target(0, 1)], balance, cooling, 0);
-            assert!(plan.is_empty() && plan.soonest_recovery().is_none());
-        }
-    }
-
-    #[test]
-    fn cooling_targets_are_left_out_and_the_soonest_recovery_told() {
-        let until = |seconds| Ticks::from_start(Duration::from_secs(seconds));
-        let state = |index| {
-            Some(match index {
-                0 => TargetState::Cooling { until: until(9) },
-                1 => TargetState::Cooling { until: until(4) },
-                _ => TargetState::Ready,
-            })
+    /// Takes in targets that would otherwise not be asked: where too many cool for failures, and where
+    /// nobody is left but those believed unfit.
+    fn loosen(&mut self, ask: &Ask) {
+        let of = |test: &dyn Fn(Verdict) -> bool| {
+            self.plan.verdicts().iter().filter(|verdict| test(**verdict)).count()
         };
-        let targets = [target(1, 1), target(1, 1), target(1, 2)];
-        let plan = plan(&targets, Balance::Weighted, state, 5);
-        assert_eq!(plan.targets().collect::<Vec<_>>(), [2]);
-        assert_eq!(plan.soonest_recovery(), Some(until(4)));
+        let ready = of(&Verdict::is_ready);
+        let cooling = of(&is_away);
+        let failing = of(&|verdict| verdict == Verdict::Cooling);
+        let is_panic = match ready {
+            0 => ask.panic.last_resort,
+            ready => failing * 100 > (failing + ready) * usize::from(ask.panic.above),
+        };
+        if is_panic {
+            for (target, look) in self.looks.iter_mut().enumerate() {
+                if look.verdict == Verdict::Cooling {
+                    look.verdict = Verdict::Ready;
+                    self.plan.out |= bit(target);
+                }
+            }
+        }
+        if ready + cooling == 0 && ask.passes_unfit {
+            for look in &mut self.looks {
+                if look.verdict.is_belief() {
+                    look.verdict = Verdict::Ready;
+                    self.plan.is_loosened = true;
+                }
+            }
+        }
     }
 
-    #[test]
-    fn one_number_gives_one_order_and_every_target_is_in_it_once() {
-        let targets = vec![target(5, 1); TARGETS_MAX + 3];
-        let mut first = order(&targets, Balance::Weighted, 77);
-        assert_eq!(first, order(&targets, Balance::Weighted, 77));
-        assert_ne!(first, order(&targets, Balance::Weighted, 78));
-        first.sort_unstable();
-        assert_eq!(first, (0..TARGETS_MAX).collect::<Vec<_>>());
+    fn order(&mut self, group: usize, turn: Turn) {
+        let tree = self.tree;
+        let Some(balance) = tree.groups().get(group).map(|group| group.balance) else { return };
+        let places = tree.places(group);
+        let mut room = [Candidate::default(); TARGETS_MAX];
+        let mut count = 0;
+        for (index, place) in places.iter().enumerate().filter(|(_, place)| place.weight > 0) {
+            let Some((look, is_out)) = self.seen(place) else { continue };
+            let Some(slot) = room.get_mut(count) else { break };
+            let (weight, priority) = (place.weight as f32, place.priority);
+            *slot = Candidate { place: index as u8, weight, priority, is_out, look, score: 0.0 };
+            count += 1;
+        }
+        let ready = room.get_mut(..count).unwrap_or_default();
+        ready.sort_unstable_by_key(|candidate| (candidate.priority, candidate.is_out, candidate.place));
+        let mut next = turn;
+        for tier in ready.chunk_by_mut(|a, b| (a.priority, a.is_out) == (b.priority, b.is_out)) {
+            if self.is_first && tier.len() > 1 {
+                self.plan.balance = balance;
+                self.plan.is_balanced = true;
+            }
+            next = arrange(tier, balance, self.session, next, &mut self.numbers);
+            for candidate in tier {
+                self.emit(places.get(usize::from(candidate.place)), candidate.score, next);
+                next = Turn::drawn(&mut self.numbers);
+            }
+        }
+    }
+
+    fn emit(&mut self, place: Option<&Place>, score: f32, turn: Turn) {
+        match place.map(|place| place.member) {
+            Some(Member::Target(target)) => {
+                self.plan.push(target);
+                self.is_first = false;
+                if let Some(held) = self.plan.scores.get_mut(usize::from(target)) {
+                    *held = score;
+                }
+            }
+            Some(Member::Group(inner)) => self.order(usize::from(inner), turn),
+            None => {}
+        }
+    }
+
+    /// A member as its group sees it, and whether all of it is out; None where nothing of it is ready.
+    fn seen(&self, place: &Place) -> Option<(Look, bool)> {
+        match place.member {
+            Member::Target(target) => {
+                let look = self.looks.get(usize::from(target)).filter(|look| look.verdict.is_ready())?;
+                Some((*look, self.plan.is_out(usize::from(target))))
+            }
+            Member::Group(inner) => {
+                let inner = usize::from(inner);
+                let open = self.tree.places(inner).iter().filter(|place| place.weight > 0);
+                let seen = open.filter_map(|place| self.seen(place));
+                let (look, is_out) = seen.reduce(|a, b| (a.0.with(b.0), a.1 && b.1))?;
+                // A group's own name is its place in the file.
+                let identity = (inner as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                Some((Look { identity, ..look }, is_out))
+            }
+        }
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn until_reset<'h>(
     used_up.map(|(_, span)| span).max().or_else(|| unsaid.map(|(_, span)| span).min())
 }
 
-fn span(text: &str, wall: SystemTime) -> Option<Duration> {
+pub(super) fn span(text: &str, wall: SystemTime) -> Option<Duration> {
     let moment = || rfc3339(text)?.duration_since(wall).ok();
     let seconds = || decimal(text, 1.0).filter(|span| *span <= SECONDS_MAX);
     go_duration(text).or_else(moment).or_else(seconds).filter(|span| !span.is_zero())

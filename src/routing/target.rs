@@ -9,19 +9,6 @@ pub struct Target {
     pub provider: usize,
     /// The upstream's model name; `None` sends the name the client asked for.
     pub model: Option<String>,
-    /// Share inside its priority; zero takes no calls at all.
-    pub weight: u32,
-    /// 1 is tried first; a higher number when nothing of the lower ones is left.
-    pub priority: u32,
-}
-
-/// How targets of one priority share the load.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Balance {
-    #[default]
-    Weighted,
-    /// Each in turn; weights other than zero do not matter.
-    RoundRobin,
 }
 
 /// Whether a target or a credential may be called.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::json::{push_address, push_display, push_text, push_thousandths, push_u64};
 use super::timestamp::Stamp;
 use crate::catalog::Cost;
+use crate::routing::Told;
 use crate::types::reject::Origin;
 use crate::types::{Endpoint, FailureClass, Money, Reason, RequestId, Usage};
 
@@ -75,6 +76,10 @@ pub struct Entry<'a> {
     pub is_client_aborted: bool,
     pub finish_reason: Option<&'a str>,
     pub failures: &'a [FailedAttempt<'a>],
+    /// How the target was chosen.
+    pub route: Option<&'a Told>,
+    /// The same whole: JSON, on one line, bounded by who made it.
+    pub decision: Option<&'a str>,
 }
 
 impl<'a> Entry<'a> {
@@ -110,6 +115,8 @@ impl<'a> Entry<'a> {
             is_client_aborted: false,
             finish_reason: None,
             failures: &[],
+            route: None,
+            decision: None,
         }
     }
 
@@ -148,6 +155,16 @@ impl<'a> Entry<'a> {
         flag(out, b",\"stream\":", self.is_stream);
         number(out, b",\"bytes_in\":", self.bytes_in);
         number(out, b",\"bytes_out\":", self.bytes_out);
+        if let Some(route) = self.route {
+            // Words of closed sets and numbers: nothing to escape.
+            out.extend_from_slice(b",\"route\":\"");
+            push_display(out, route);
+            out.push(b'"');
+        }
+        if let Some(decision) = self.decision {
+            out.extend_from_slice(b",\"decision\":");
+            out.extend_from_slice(decision.as_bytes());
+        }
     }
 
     fn write_tokens(&self, out: &mut Vec<u8>) {

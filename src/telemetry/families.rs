@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use super::histogram::{AtomicHistogram, Bounds, LocalHistogram};
 use super::labels::Label;
@@ -23,6 +23,13 @@ const PREFIX: &str = "tidegate";
 #[derive(Debug)]
 pub struct CounterRow<L> {
     cells: Box<[IntCounter]>,
+    label: PhantomData<L>,
+}
+
+/// Gauges by one closed label.
+#[derive(Debug)]
+pub struct GaugeRow<L> {
+    cells: Box<[IntGauge]>,
     label: PhantomData<L>,
 }
 
@@ -76,6 +83,14 @@ impl Registrar<'_> {
         Ok(family)
     }
 
+    pub fn gauge_row<L: Label>(&self, name: &str, help: &str) -> prometheus::Result<GaugeRow<L>> {
+        let family = IntGaugeVec::new(Opts::new(name, help).namespace(PREFIX), &[L::NAME])?;
+        self.0.register(Box::new(family.clone()))?;
+        let cells: prometheus::Result<_> =
+            L::ALL.iter().map(|label| family.get_metric_with_label_values(&[label.text()])).collect();
+        Ok(GaugeRow { cells: cells?, label: PhantomData })
+    }
+
     pub fn row<L: Label>(&self, name: &str, help: &str) -> prometheus::Result<CounterRow<L>> {
         let family = self.counter_vec(name, help, &[L::NAME])?;
         let cells: prometheus::Result<_> =
@@ -123,6 +138,16 @@ impl Registrar<'_> {
         let family = self.histogram_family(name, help, L::NAME, bounds)?;
         let cells = L::ALL.iter().map(|label| family.series(label.text())).collect();
         Ok(HistogramRow { cells, label: PhantomData })
+    }
+}
+
+// === impl GaugeRow ===
+
+impl<L: Label> GaugeRow<L> {
+    pub fn set(&self, label: L, value: i64) {
+        if let Some(cell) = self.cells.get(label.index()) {
+            cell.set(value);
+        }
     }
 }
 

@@ -78,7 +78,86 @@ pub enum CredentialRefresh {
     Failed,
 }
 
+/// Whether a call that failed was tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryOutcome {
+    Taken,
+    /// Too many calls of the model were tried again already.
+    Refused,
+}
+
+/// What came of asking a second target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HedgeOutcome {
+    /// The second one was the answer.
+    Won,
+    /// The first one was, after all.
+    Lost,
+    /// Both failed, or the client left.
+    Neither,
+}
+
+/// How a target is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetHealth {
+    Ready,
+    /// Back from an outage, with less than its share.
+    Warming,
+    /// Left alone after failures.
+    Cooling,
+    /// Left alone for as long as its provider has said.
+    Limited,
+    /// Out of service by hand.
+    Drained,
+}
+
 // === impl Label ===
+
+impl Label for HedgeOutcome {
+    const NAME: &'static str = "outcome";
+    const ALL: &'static [Self] = &[Self::Won, Self::Lost, Self::Neither];
+    fn index(self) -> usize {
+        self as usize
+    }
+    fn text(self) -> &'static str {
+        match self {
+            HedgeOutcome::Won => "won",
+            HedgeOutcome::Lost => "lost",
+            HedgeOutcome::Neither => "neither",
+        }
+    }
+}
+
+impl Label for TargetHealth {
+    const NAME: &'static str = "state";
+    const ALL: &'static [Self] = &[Self::Ready, Self::Warming, Self::Cooling, Self::Limited, Self::Drained];
+    fn index(self) -> usize {
+        self as usize
+    }
+    fn text(self) -> &'static str {
+        match self {
+            TargetHealth::Ready => "ready",
+            TargetHealth::Warming => "warming",
+            TargetHealth::Cooling => "cooling",
+            TargetHealth::Limited => "limited",
+            TargetHealth::Drained => "drained",
+        }
+    }
+}
+
+impl Label for RetryOutcome {
+    const NAME: &'static str = "outcome";
+    const ALL: &'static [Self] = &[Self::Taken, Self::Refused];
+    fn index(self) -> usize {
+        self as usize
+    }
+    fn text(self) -> &'static str {
+        match self {
+            RetryOutcome::Taken => "taken",
+            RetryOutcome::Refused => "refused",
+        }
+    }
+}
 
 impl Label for CredentialRefresh {
     const NAME: &'static str = "refresh";

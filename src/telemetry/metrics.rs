@@ -15,6 +15,7 @@ use super::labels::{CountKind, ReloadResult, StatusClass, TokenClass};
 use super::ledger::LedgerMetrics;
 use super::process::ProcessCollector;
 use super::provider::{ProviderMetrics, Providers};
+use super::routes::RouteMetrics;
 use crate::catalog::Unpriced;
 use crate::types::{Endpoint, Reason, Usage};
 
@@ -72,6 +73,7 @@ pub struct Metrics {
     pub not_kept: IntCounter,
     /// Events of upstreams' streams that no decoder knows, skipped.
     pub unknown_events: IntCounter,
+    pub routes: RouteMetrics,
     pub config_reloads: CounterRow<ReloadResult>,
     /// Rises by one with each configuration applied.
     pub config_generation: IntGauge,
@@ -156,6 +158,7 @@ impl Metrics {
             not_kept: r.counter("not_kept_total", "Responses too large to be kept here, or kept off.")?,
             unknown_events: r
                 .counter("unknown_events_total", "Events of upstreams' streams nobody knows, skipped.")?,
+            routes: RouteMetrics::register(&r)?,
             config_reloads: r.row("config_reloads_total", "Configuration reloads, by result.")?,
             config_generation: r.gauge("config_generation", "Configurations applied since the start.")?,
             ledger: LedgerMetrics::register(&r)?,

@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod metrics;
 pub mod process;
 pub mod provider;
+mod routes;
 pub mod sink;
 
 mod drain;
@@ -34,8 +35,12 @@ pub use clock::{SystemClock, WallClock};
 pub use entry::{Entry, FailedAttempt};
 pub use events::{Event, Events};
 pub use histogram::{AtomicHistogram, LocalHistogram};
-pub use labels::{AttemptOutcome, CountKind, CredentialRefresh, ReloadResult, StatusClass, TokenClass};
+pub use labels::{
+    AttemptOutcome, CountKind, CredentialRefresh, HedgeOutcome, Label, ReloadResult, RetryOutcome,
+    StatusClass, TargetHealth, TokenClass,
+};
 pub use ledger::LedgerMetrics;
 pub use metrics::{CONTENT_TYPE as METRICS_CONTENT_TYPE, GaugeGuard, Metrics};
 pub use provider::ProviderMetrics;
+pub use routes::RouteMetrics;
 pub use sink::LogSink;

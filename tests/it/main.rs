@@ -90,4 +90,8 @@ mod t48_two_nodes;
 mod t50_drain;
 mod t50_reload;
 mod t51_upgrade;
+mod t52_routing;
+mod t53_examples;
+mod t54_hedging;
+mod t55_explain;
 mod vectors;

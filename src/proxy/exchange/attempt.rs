@@ -9,7 +9,7 @@ use super::keeper::Keeper;
 use super::listener::Listener;
 use super::outgoing::{Outgoing, Wrapping, as_it_came, written};
 use super::prepare::Prepared;
-use super::talk::{Talk, Wake};
+use super::talk::{Wake, Watch};
 use super::translate::{Translated, answer, endpoint_of, read_answer, stream_type};
 use super::vectors;
 use crate::dialect::codec::{self, Owed, Translator};
@@ -40,6 +40,7 @@ const HELD_BYTES_MAX: usize = 256 * 1024;
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Where an attempt goes.
+#[derive(Clone, Copy)]
 pub struct Aim<'r> {
     pub runtime: &'r Runtime,
     pub policy: &'r ModelPolicy,
@@ -181,7 +182,7 @@ pub fn fail(failure: Failure) -> Stop {
 /// # Errors
 /// A step that did not give what was waited for; it is an [`Attempted`] too.
 pub async fn run(
-    talk: &mut Talk<'_>,
+    talk: &mut Watch<'_, '_>,
     edge: &Edge,
     prepared: &Prepared<'_>,
     aim: &Aim<'_>,
@@ -265,7 +266,7 @@ impl Deadlines {
 /// The client's request in the target's protocol, made while the client is watched: something may
 /// have to be fetched for it.
 async fn encoded(
-    talk: &mut Talk<'_>,
+    talk: &mut Watch<'_, '_>,
     edge: &Edge,
     prepared: &Prepared<'_>,
     aim: &Aim<'_>,
@@ -288,7 +289,7 @@ pub fn no_account() -> Stop {
 /// Puts the gateway's own credential on a request that is otherwise ready. Waits only where there is
 /// none that holds.
 async fn authorize(
-    talk: &mut Talk<'_>,
+    talk: &mut Watch<'_, '_>,
     account: &Account,
     request: &mut UpstreamRequest,
     deadlines: &Deadlines,
@@ -333,7 +334,13 @@ fn landed<T>(wake: Wake<Result<T, UpstreamError>>, on_deadline: FailureClass, wh
 }
 
 /// An answer outside 2xx: its body is read, bounded, to be shown or to learn when to come back.
-async fn refused(talk: &mut Talk<'_>, edge: &Edge, mut call: Call, head: Head, is_foreign: bool) -> Stop {
+async fn refused(
+    talk: &mut Watch<'_, '_>,
+    edge: &Edge,
+    mut call: Call,
+    head: Head,
+    is_foreign: bool,
+) -> Stop {
     let mut body = BytesMut::new();
     let deadline = edge.now().plus(ERROR_BODY_TIMEOUT);
     let is_whole = loop {
@@ -368,7 +375,7 @@ pub fn judged(edge: &Edge, head: Head, body: Bytes, is_foreign: bool) -> Failure
 
 /// Reads a stream up to its first content: until then it may fail over.
 async fn stream(
-    talk: &mut Talk<'_>,
+    talk: &mut Watch<'_, '_>,
     edge: &Edge,
     prepared: &Prepared<'_>,
     aim: &Aim<'_>,
@@ -522,7 +529,7 @@ fn stream_ended_early(
 
 /// Reads an answer to its end, or until it is too long to hold.
 async fn whole(
-    talk: &mut Talk<'_>,
+    talk: &mut Watch<'_, '_>,
     edge: &Edge,
     prepared: &Prepared<'_>,
     policy: &ModelPolicy,

@@ -1,26 +1,20 @@
 //! What is known of targets and credentials, asked and told by the attempt loop.
 
-use super::attempt::Aim;
-use crate::routing::{Blame, CredentialPick, TargetState, blame, pick_credential};
-use crate::runtime::{ModelPolicy, Provider, Runtime};
+use super::attempt::{Aim, Failure};
+use super::downstream::Fields;
+use crate::routing::{Blame, CredentialPick, TargetState, blame, headroom, pick_credential};
+use crate::runtime::{Edge, ModelPolicy, Provider, Runtime};
 use crate::types::{Endpoint, FailureClass, Ticks};
-use std::time::Duration;
 
-/// Whether a target can be planned with: it takes calls, and so does a credential of its provider.
-/// None where its provider has no answer to `endpoint`. `model`: what the client asked for.
+/// Whether a target takes calls, and so does a credential of its provider. None where its provider has
+/// no answer to `endpoint`. `model`: what the client asked for.
 pub fn state(
     runtime: &Runtime,
     (endpoint, model): (Endpoint, &str),
     policy: &ModelPolicy,
     target: usize,
-    pinned: Option<(usize, usize)>,
     now: Ticks,
 ) -> Option<TargetState> {
-    if let Some((only, _)) = pinned {
-        // State that lives with one account cannot be asked of another, however well it is.
-        let state = if only == target { TargetState::Ready } else { TargetState::Cooling { until: now } };
-        return Some(state);
-    }
     let asked = policy.targets.get(target)?;
     let provider = runtime.providers.get(asked.provider)?;
     provider.lane(endpoint, asked.model.as_deref().unwrap_or(model))?;
@@ -43,12 +37,13 @@ fn credentials_state(runtime: &Runtime, provider: &Provider, now: Ticks) -> Targ
     soonest.map_or(TargetState::Ready, |until| TargetState::Cooling { until })
 }
 
-/// Asks for the right to call a target now; a target coming back lets one call through.
+/// Asks for the right to call a target now; a target coming back lets one call through. One that is
+/// asked although it is `out` is not asked whether it wants to.
 pub fn may_call(
     runtime: &Runtime,
     policy: &ModelPolicy,
     target: usize,
-    pinned: Option<(usize, usize)>,
+    (pinned, is_out): (Option<(usize, usize)>, bool),
     now: Ticks,
 ) -> bool {
     if let Some((only, _)) = pinned {
@@ -57,7 +52,8 @@ pub fn may_call(
     let provider = policy.targets.get(target).and_then(|target| runtime.providers.get(target.provider));
     let has_credential =
         provider.is_some_and(|provider| credentials_state(runtime, provider, now) == TargetState::Ready);
-    has_credential && runtime.target_cooldowns.claim(policy.first_cell + target, now) == TargetState::Ready
+    let claim = || runtime.target_cooldowns.claim(policy.first_cell + target, now) == TargetState::Ready;
+    has_credential && (is_out || claim())
 }
 
 /// The credential whose turn it is.
@@ -69,18 +65,63 @@ pub fn account(runtime: &Runtime, provider: &Provider, turn: u64, now: Ticks) ->
     }
 }
 
-pub fn note_success(aim: &Aim<'_>, now: Ticks) {
-    aim.runtime.target_cooldowns.success(aim.policy.first_cell + aim.target, now);
+/// A call went well: for a stream, its first content came. `fields` are those of the answer.
+pub fn note_success(
+    aim: &Aim<'_>,
+    edge: &Edge,
+    fields: &Fields,
+    (is_stream, begun): (bool, Ticks),
+    now: Ticks,
+) {
+    let cell = aim.policy.first_cell + aim.target;
+    aim.runtime.target_cooldowns.success(cell, now);
     aim.runtime.credential_cooldowns.success(aim.provider.first_cell + aim.account, now);
+    let route = &aim.policy.route;
+    let span = now.since(begun);
+    if is_stream {
+        route.learned.first.note(span);
+    }
+    if route.has_choice()
+        && let Some(live) = aim.runtime.target_live.get(cell)
+    {
+        live.note_success(is_stream, span, now);
+        note_headroom(aim, edge, fields, now);
+    }
 }
 
+/// What the provider says is left of its limits.
+fn note_headroom(aim: &Aim<'_>, edge: &Edge, fields: &Fields, now: Ticks) {
+    if !aim.policy.route.uses.headroom {
+        return;
+    }
+    let field =
+        |name: &str| fields.iter().find(|(held, _)| held == name).and_then(|(_, value)| value.to_str().ok());
+    let live = aim.runtime.target_live.get(aim.policy.first_cell + aim.target);
+    if let (Some(live), Some((left, span))) = (live, headroom(field, edge.wall.now())) {
+        live.note_headroom(left, span, now);
+    }
+}
+
+/// A call that began at `started` failed.
 pub fn note_failure(
+    edge: &Edge,
     aim: &Aim<'_>,
-    failure: FailureClass,
-    retry_after: Option<Duration>,
+    failed: &Failure,
+    is_stream: bool,
     started: Ticks,
     now: Ticks,
 ) {
+    let (failure, retry_after) = (failed.class, failed.retry_after);
+    if aim.policy.route.has_choice() {
+        if let Some(live) = aim.runtime.target_live.get(aim.policy.first_cell + aim.target)
+            && !matches!(failure, FailureClass::Status(400..=428 | 430..=499))
+        {
+            live.note_failure(is_stream, now.since(started), now);
+        }
+        if let Some(head) = &failed.head {
+            note_headroom(aim, edge, &head.fields, now);
+        }
+    }
     let with_credential =
         aim.provider.accounts.iter().filter(|account| !account.credential.is_none()).count();
     let (cells, cell) = match blame(failure, with_credential) {

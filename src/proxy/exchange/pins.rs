@@ -2,7 +2,7 @@
 //! of one provider only.
 
 use super::downstream::Fields;
-use super::prepare::Prepared;
+use super::prepare::{Prepared, Wishes};
 use super::race::Track;
 use crate::dialect::kept;
 use crate::dialect::paths::Hit;
@@ -39,6 +39,7 @@ pub fn prepare<'u>(
         client_fields,
         recalled: None,
         is_budgeted: false,
+        wishes: Wishes::default(),
     }
 }
 

@@ -36,6 +36,39 @@ pub struct Prepared<'u> {
     pub recalled: Option<Arc<Recalled>>,
     /// A budget is charged for the call: its stream may have to be cut.
     pub is_budgeted: bool,
+    /// What the client says about where its call may go.
+    pub wishes: Wishes,
+}
+
+/// A client's own words about routing. Stricter than the operator's rules, never laxer.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    /// `x-tidegate-tags`, separated by commas.
+    pub tags: Box<str>,
+    /// `x-tidegate-region`.
+    pub region: Box<str>,
+    /// `x-tidegate-zdr: true`.
+    pub zero_retention: bool,
+}
+
+/// Longest of these headers that is read.
+const WISH_BYTES_MAX: usize = 256;
+
+impl Wishes {
+    fn of(client: &ClientHead) -> Self {
+        let text = |name: &str| {
+            client.text(name).map(str::trim).filter(|text| text.len() <= WISH_BYTES_MAX).unwrap_or_default()
+        };
+        Self {
+            tags: text("x-tidegate-tags").into(),
+            region: text("x-tidegate-region").to_ascii_lowercase().into(),
+            zero_retention: text("x-tidegate-zdr").eq_ignore_ascii_case("true"),
+        }
+    }
+
+    pub fn tags(&self) -> impl Iterator<Item = &str> {
+        self.tags.split(',').map(str::trim).filter(|tag| !tag.is_empty())
+    }
 }
 
 impl<'u> Prepared<'u> {
@@ -74,6 +107,7 @@ impl<'u> Prepared<'u> {
             client_fields,
             recalled: None,
             is_budgeted: false,
+            wishes: Wishes::of(client),
         })
     }
 
@@ -93,7 +127,7 @@ impl<'u> Prepared<'u> {
     /// Whether the client sends `stream_options` and the provider would refuse them.
     pub fn loses_stream_options(&self, takes_stream_options: bool) -> bool {
         let is_told = |head: &RequestHead| !matches!(head.stream_options, StreamOptions::Absent);
-        !takes_stream_options && self.head.as_ref().is_some_and(is_told)
+        !takes_stream_options && self.head.as_deref().is_some_and(is_told)
     }
 
     /// Whether the usage chunk of a stream is ours alone and must not be shown.

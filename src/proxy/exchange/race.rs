@@ -2,15 +2,18 @@
 //! permitting. The same loop for every endpoint.
 
 use super::attempt::{self, Aim, Answer, Attempted, Failure, Live, Long};
+use super::downstream::Fields;
 use super::health;
+use super::hedge::{self, Hedged};
 use super::pins::Pinned;
 use super::prepare::Prepared;
-use super::talk::{Talk, Wake};
+use super::route::{self, Going};
+use super::talk::{Talk, Wake, Watch};
 use crate::proxy::context::Ctx;
-use crate::routing::{AttemptOrder, Decision, decide, plan};
+use crate::routing::{AttemptOrder, Decision, Plan, Slot, decide};
 use crate::runtime::{Edge, ModelPolicy, Runtime};
-use crate::telemetry::AttemptOutcome;
-use crate::types::{Reason, Reject, Ticks};
+use crate::telemetry::{AttemptOutcome, RetryOutcome};
+use crate::types::{Reject, Ticks};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -47,88 +50,168 @@ pub async fn run(
     prepared: &Prepared<'_>,
     track: &Track<'_>,
 ) -> Raced {
-    let Track { runtime, policy, pinned, total } = *track;
+    let Track { policy, total, .. } = *track;
     // Read again after each wait; between waits next to no time passes.
     let mut now = edge.now();
-    let first = plan(
-        &policy.targets,
-        policy.balance,
-        |target| health::state(runtime, (prepared.endpoint, &prepared.model), policy, target, pinned, now),
-        edge.dice.roll(),
-    );
-    let mut order = AttemptOrder::new(first, policy.attempts);
-    let soonest = first.soonest_recovery();
+    let Going { plan, session } = route::plan(edge, ctx, prepared, track, now).await;
+    let mut order = AttemptOrder::new(plan, policy.attempts);
+    policy.route.learned.retries.note_request(now);
     let mut last: Option<Box<Failure>> = None;
     let mut previous = None;
     let mut unfit = None;
     while now < total {
-        let next = order.next(|target| health::may_call(runtime, policy, target, pinned, now));
-        let Some(target) = next else { break };
+        if last.is_some() && order.attempts_left() > 0 && !has_retry(edge, ctx, policy, now) {
+            break;
+        }
+        let Some(target) = order.next(|target| may_call(track, &plan, target, now)) else { break };
         if previous == Some(target) && !Box::pin(pause(talk, edge, ctx, &mut now, total)).await {
             return if talk.down.is_gone() { Raced::Left } else { Raced::Cut };
         }
         previous = Some(target);
-        let Some(aim) = aim(edge, prepared, track, target, now) else { continue };
-        ctx.record.attempts += 1;
-        ctx.record.provider = policy.targets.get(target).map(|t| t.provider);
-        ctx.record.upstream_model = Some(aim.upstream_model.to_owned());
-        ctx.record.account = Some(aim.account);
-        let begun = now;
-        let attempted = Box::pin(attempt::run(talk, edge, prepared, &aim, (begun, total))).await;
-        let attempted = attempted.unwrap_or_else(Attempted::from);
+        let turn = session.unwrap_or_else(|| edge.dice.roll());
+        let Some(aim) = aim(prepared, track, target, turn, now) else { continue };
+        enter(ctx, &aim);
+        let began = now;
+        let delay = if last.is_none() { hedge::delay(policy, &plan, prepared, now) } else { None };
+        let Hedged { aim, begun, attempted } = match delay {
+            None => {
+                let watch = &mut Watch::Client(talk);
+                let attempted = Box::pin(attempt::run(watch, edge, prepared, &aim, (now, total))).await;
+                Hedged { aim, begun: now, attempted: attempted.unwrap_or_else(Attempted::from) }
+            }
+            Some(delay) => {
+                let second = |now| {
+                    let target = order.next(|target| may_call(track, &plan, target, now))?;
+                    self::aim(prepared, track, target, turn, now).filter(|other| other.target != aim.target)
+                };
+                let first = (aim, now, total);
+                Box::pin(hedge::run(talk, edge, ctx, prepared, first, delay, second)).await
+            }
+        };
         now = edge.now();
-        ctx.record.waited += now.since(begun);
-        let failure = match attempted {
-            Attempted::Streaming(live) => return won(now, &aim, Raced::Streaming(live)),
-            Attempted::Whole(answer) => return won(now, &aim, Raced::Whole(answer)),
-            Attempted::Long(long) => return won(now, &aim, Raced::Long(long)),
-            Attempted::Left => return cancelled(&aim, Raced::Left),
-            Attempted::Cut => return cancelled(&aim, Raced::Cut),
-            Attempted::Failed(failure) => failure,
-            Attempted::Unfit(reject) => {
+        ctx.record.waited += now.since(began);
+        let failure = match ended(edge, prepared, &aim, attempted, (begun, now)) {
+            Ended::Raced(raced) => return raced,
+            Ended::Failed(failure) => failure,
+            Ended::Unfit(reject) => {
                 ctx.record.attempts -= 1;
-                order.exclude(target);
-                unfit = Some(*reject);
+                order.exclude(aim.target);
+                unfit = Some(reject);
                 continue;
             }
         };
-        note_failure(ctx, &aim, &failure, begun, now);
+        note_failure(edge, ctx, &aim, &failure, prepared.is_stream, (begun, now));
         let left = order.attempts_left();
         match decide(failure.class, &policy.failover, left, false, failure.may_have_been_processed) {
             Decision::GiveUp => return Raced::Failed(failure),
-            Decision::TryOther => order.exclude(target),
+            Decision::TryOther => order.exclude(aim.target),
             Decision::TryNext => {}
         }
+        previous = Some(aim.target);
         last = Some(failure);
     }
+    unanswered(last, unfit, &plan, now)
+}
+
+/// What is told where no target was the answer.
+fn unanswered(last: Option<Box<Failure>>, unfit: Option<Reject>, plan: &Plan, now: Ticks) -> Raced {
     match (last, unfit) {
         (Some(failure), _) => Raced::Failed(failure),
         (None, Some(reject)) => Raced::NoTarget(reject),
-        (None, None) => Raced::NoTarget(none_ready(soonest.map(|at| at.since(now)))),
+        (None, None) => Raced::NoTarget(route::nobody(plan, now)),
     }
 }
 
-/// A model none of whose targets can be asked now.
-fn none_ready(soonest: Option<Duration>) -> Reject {
-    match soonest {
-        Some(span) => Reject::new(Reason::AllCooling, "all targets of this model are cooling down")
-            .with_retry_after(span.max(Duration::from_millis(1))),
-        None => Reject::new(Reason::NoTarget, "this model has no target that takes calls"),
-    }
+/// Whether a target may be asked now; a target coming back lets one call through.
+fn may_call(track: &Track<'_>, plan: &Plan, target: usize, now: Ticks) -> bool {
+    health::may_call(track.runtime, track.policy, target, (track.pinned, plan.is_out(target)), now)
 }
 
-fn aim<'r>(
+/// What an attempt leads to.
+enum Ended {
+    Raced(Raced),
+    Failed(Box<Failure>),
+    Unfit(Reject),
+}
+
+/// A stream counts as an attempt once it has ended: `exchange` notes it then.
+fn ended(
     edge: &Edge,
+    prepared: &Prepared<'_>,
+    aim: &Aim<'_>,
+    attempted: Attempted,
+    times: (Ticks, Ticks),
+) -> Ended {
+    let well = |fields: &Fields| {
+        let (begun, now) = times;
+        health::note_success(aim, edge, fields, (prepared.is_stream, begun), now);
+    };
+    let whole = |fields: &Fields| {
+        aim.provider.metrics.attempt(AttemptOutcome::Ok);
+        well(fields);
+    };
+    Ended::Raced(match attempted {
+        Attempted::Streaming(live) => {
+            well(&live.head.fields);
+            Raced::Streaming(live)
+        }
+        Attempted::Whole(answer) => {
+            whole(&answer.head.fields);
+            Raced::Whole(answer)
+        }
+        Attempted::Long(long) => {
+            whole(&long.head.fields);
+            Raced::Long(long)
+        }
+        Attempted::Left => cancelled(aim, Raced::Left),
+        Attempted::Cut => cancelled(aim, Raced::Cut),
+        Attempted::Failed(failure) => return Ended::Failed(failure),
+        Attempted::Unfit(reject) => return Ended::Unfit(*reject),
+    })
+}
+
+/// Takes what another try costs: without it, the last failure is the answer.
+fn has_retry(edge: &Edge, ctx: &mut Ctx, policy: &ModelPolicy, now: Ticks) -> bool {
+    let has_one = policy.route.learned.retries.take(policy.route.retries, now);
+    edge.metrics.routes.retries.inc(if has_one { RetryOutcome::Taken } else { RetryOutcome::Refused });
+    if !has_one && let Some(told) = &mut ctx.record.route {
+        told.is_out_of_retries = true;
+    }
+    has_one
+}
+
+/// Notes who is asked now, and takes a place there.
+pub fn enter(ctx: &mut Ctx, aim: &Aim<'_>) {
+    ctx.record.attempts += 1;
+    let live = aim.runtime.target_live.get(aim.policy.first_cell + aim.target);
+    let slot = live.filter(|_| aim.policy.route.has_choice()).map(|live| live.enter());
+    settle_on(ctx, aim, slot);
+}
+
+/// Notes who serves the call, or was asked last, and keeps its place there.
+pub fn settle_on(ctx: &mut Ctx, aim: &Aim<'_>, slot: Option<Slot>) {
+    ctx.record.provider = aim.policy.targets.get(aim.target).map(|target| target.provider);
+    ctx.record.upstream_model = Some(aim.upstream_model.to_owned());
+    ctx.record.account = Some(aim.account);
+    if aim.policy.route.has_choice() {
+        ctx.record.cell = Some(aim.policy.first_cell + aim.target);
+        ctx.slot = slot;
+    }
+}
+
+/// `turn` decides which account it is, where there are several.
+fn aim<'r>(
     prepared: &'r Prepared<'_>,
     track: &Track<'r>,
     index: usize,
+    turn: u64,
     now: Ticks,
 ) -> Option<Aim<'r>> {
     let target = track.policy.targets.get(index)?;
     let provider = track.runtime.providers.get(target.provider)?;
     let account = match track.pinned {
         Some((_, account)) => account,
-        None => health::account(track.runtime, provider, edge.dice.roll(), now)?,
+        None => health::account(track.runtime, provider, turn, now)?,
     };
     let upstream_model = target.model.as_deref().unwrap_or(&prepared.model);
     Some(Aim {
@@ -141,24 +224,22 @@ fn aim<'r>(
     })
 }
 
-fn won(now: Ticks, aim: &Aim<'_>, raced: Raced) -> Raced {
-    // A stream counts once it has ended: `exchange` notes it then.
-    if !matches!(raced, Raced::Streaming(_)) {
-        aim.provider.metrics.attempt(AttemptOutcome::Ok);
-    }
-    health::note_success(aim, now);
-    raced
-}
-
 fn cancelled(aim: &Aim<'_>, raced: Raced) -> Raced {
     aim.provider.metrics.attempt(AttemptOutcome::Cancelled);
     raced
 }
 
-fn note_failure(ctx: &mut Ctx, aim: &Aim<'_>, failure: &Failure, begun: Ticks, now: Ticks) {
+pub fn note_failure(
+    edge: &Edge,
+    ctx: &mut Ctx,
+    aim: &Aim<'_>,
+    failure: &Failure,
+    is_stream: bool,
+    (begun, now): (Ticks, Ticks),
+) {
     aim.provider.metrics.attempt(AttemptOutcome::Failed(failure.class));
-    if let Some(provider) = ctx.record.provider {
-        ctx.record.failures.push((provider, failure.class));
+    if let Some(target) = aim.policy.targets.get(aim.target) {
+        ctx.record.failures.push((target.provider, failure.class));
     }
     log::debug!(
         "{} attempt at {} failed: {}: {}",
@@ -167,7 +248,7 @@ fn note_failure(ctx: &mut Ctx, aim: &Aim<'_>, failure: &Failure, begun: Ticks, n
         failure.class.as_str(),
         failure.detail
     );
-    health::note_failure(aim, failure.class, failure.retry_after, begun, now);
+    health::note_failure(edge, aim, failure, is_stream, begun, now);
 }
 
 /// Waits before the same target is asked again. False where the client left or the call must end.

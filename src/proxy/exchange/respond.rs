@@ -215,6 +215,9 @@ pub fn push_own_fields(edge: &Edge, ctx: &mut Ctx, fields: &mut FieldLines) {
     if record.attempts > 0 {
         fields.push_number("x-tidegate-attempts", u64::from(record.attempts));
     }
+    if let Some(route) = &record.route {
+        fields.push_shown("x-tidegate-route", route);
+    }
     if !record.failures.is_empty() {
         push(fields, "x-tidegate-failures", &failures(ctx));
     }
@@ -285,7 +288,7 @@ fn push_retry_after(fields: &mut FieldLines, span: Option<Duration>) {
 }
 
 /// Room for the fields that are added here.
-const OWN_FIELDS_BYTES: usize = 640;
+const OWN_FIELDS_BYTES: usize = 768;
 
 fn push(fields: &mut FieldLines, name: &str, value: &str) {
     fields.push(name, value.as_bytes());

@@ -23,6 +23,13 @@ pub enum Wake<T> {
     Cut,
 }
 
+/// Who watches over an attempt: its client, or, where two attempts run at once, who runs them.
+pub enum Watch<'t, 's> {
+    Client(&'t mut Talk<'s>),
+    /// Nobody but the clock.
+    Alone(&'t Edge),
+}
+
 /// Why a wait was interrupted inside.
 enum Event<T> {
     Done(T),
@@ -134,6 +141,19 @@ impl<'s> Talk<'s> {
         keepalive.last_sent = self.edge.now();
         self.edge.metrics.keepalives_sent.inc();
         self.down.send(Bytes::from(bytes.into_owned())).await
+    }
+}
+
+impl Watch<'_, '_> {
+    /// Waits for `work`, at most until `deadline`.
+    pub async fn until<T>(&mut self, deadline: Ticks, work: Pin<&mut impl Future<Output = T>>) -> Wake<T> {
+        match self {
+            Watch::Client(talk) => talk.until(deadline, work).await,
+            Watch::Alone(edge) => match pingora_timeout::timeout(deadline.since(edge.now()), work).await {
+                Ok(done) => Wake::Done(done),
+                Err(_) => Wake::Deadline,
+            },
+        }
     }
 }
 

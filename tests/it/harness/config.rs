@@ -100,6 +100,26 @@ impl Config {
             )
     }
 
+    /// Adds the providers, models and catalogue rows of a file's text, with a word for every secret.
+    pub fn sections_of(mut self, text: &str) -> Self {
+        let mut is_wanted = false;
+        for line in text.lines() {
+            if line.starts_with('[') {
+                is_wanted =
+                    ["[providers.", "[models.", "[catalog."].iter().any(|lead| line.starts_with(lead));
+                if is_wanted {
+                    self = self.section(line.to_owned());
+                }
+            } else if is_wanted {
+                self.sections[self.current].lines.push(line.to_owned());
+            }
+            if let Some((_, name)) = line.split_once("env:").filter(|_| is_wanted) {
+                self = self.env(name.split('"').next().unwrap(), "sk-example");
+            }
+        }
+        self
+    }
+
     /// `[keys.NAME]` for a key that clients send in clear.
     pub fn key(self, name: &str, secret: &str) -> Self {
         self.table(&format!("keys.{name}")).set(&format!("secret_sha256 = \"{}\"", sha256(secret.as_bytes())))

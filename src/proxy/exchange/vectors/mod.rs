@@ -14,7 +14,7 @@ use super::count;
 use super::heads::head_count;
 use super::outgoing::{place, translated_request};
 use super::prepare::Prepared;
-use super::talk::{Talk, Wake};
+use super::talk::{Wake, Watch};
 use crate::dialect::tap::BodyReading;
 use crate::framing::inflate::{ContentCoding, inflate_all};
 use crate::runtime::{Account, Edge, ModelPolicy, Way};
@@ -44,7 +44,7 @@ struct Caller<'a> {
 
 /// Runs one attempt. `total` is the deadline of the whole call.
 pub async fn attempt(
-    talk: &mut Talk<'_>,
+    talk: &mut Watch<'_, '_>,
     edge: &Edge,
     prepared: &Prepared<'_>,
     aim: &Aim<'_>,
