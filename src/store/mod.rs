@@ -8,6 +8,7 @@
 mod bank;
 mod calls;
 mod columns;
+mod cover;
 mod engine;
 mod error;
 mod open;
