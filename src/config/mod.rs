@@ -55,6 +55,7 @@ mod server_limits;
 mod size;
 mod statuses;
 mod store;
+mod stored;
 mod syntax;
 mod target;
 mod timeouts;
@@ -72,6 +73,8 @@ mod rules_tests;
 mod secrecy_tests;
 #[cfg(test)]
 mod store_tests;
+#[cfg(test)]
+mod stored_tests;
 
 pub use admin::{Admin, Webhook};
 pub use auth::Auth;
@@ -85,7 +88,9 @@ pub use counting::{CountMode, Counting, Factors, Families, Vocabulary};
 pub use drain::Drain;
 pub use failover::{Failover, FailoverOn};
 pub use fetch_media::FetchMedia;
-pub use file::{Config, Overview, SecretPolicy, check, load, parse, process_env};
+pub use file::{
+    Config, Overview, SecretPolicy, check, load, masked, parse, parse_with, process_env, text_of,
+};
 pub use google::GoogleAccount;
 pub use key::Key;
 pub use kind::ProviderKind;
@@ -103,5 +108,6 @@ pub use server::{ClientIp, RuntimeKind, Server, Upgrade};
 pub use server_limits::ServerLimits;
 pub use statuses::StatusSet;
 pub use store::Store;
+pub use stored::{Stored, path_of};
 pub use target::Target;
 pub use timeouts::Timeouts;
