@@ -1,8 +1,11 @@
-//! `tidegate tenants|teams|apps|keys|users|plans|subscriptions|usage`: clients of the admin API.
+//! `tidegate tenants|teams|apps|keys|users|plans|subscriptions|usage|config`: clients of the admin API.
 
 mod client;
+mod config;
 mod table;
 mod words;
+
+pub use config::Config;
 
 use clap::{Args, Subcommand};
 use client::{Client, escaped};
