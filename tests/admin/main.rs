@@ -7,6 +7,7 @@
     reason = "helpers of tests: a failure is the test's"
 )]
 
+mod alerts;
 mod configured;
 mod door;
 mod history;
