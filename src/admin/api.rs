@@ -167,6 +167,7 @@ async fn run(call: &Call, verb: Verb) -> Result<Answer, Problem> {
         Verb::Me => Ok(reads::me(call)),
         Verb::Audit => reads::audit(call).await,
         Verb::Usage => usage::usage(call).await,
+        Verb::Calls => usage::calls(call).await,
         Verb::Config => Ok(reads::config(call)),
         Verb::History => history::list(call).await,
         Verb::HistoryEntry => history::entry(call).await,

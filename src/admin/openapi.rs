@@ -322,6 +322,16 @@ fn queries(verb: Verb, mut query: impl FnMut(&str, Value)) {
             query("cursor", json!({ "type": "string", "pattern": "^[1-9][0-9]{0,17}$" }));
             query("tenant", json!({ "type": "string" }));
         }
+        Verb::Calls => {
+            query("from_ms", json!({ "type": "integer", "minimum": 0 }));
+            query("to_ms", json!({ "type": "integer", "minimum": 0 }));
+            query("outcome", json!({ "type": "string", "enum": ["ok", "rejected", "failed", "aborted"] }));
+            query("limit", json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 }));
+            query("cursor", json!({ "type": "string" }));
+            for dimension in Dimension::ALL {
+                query(dimension.as_str(), json!({ "type": "string" }));
+            }
+        }
         Verb::Usage => {
             query("from_ms", json!({ "type": "integer", "minimum": 0 }));
             query("to_ms", json!({ "type": "integer", "minimum": 0 }));
@@ -343,7 +353,7 @@ const fn is_write(verb: Verb) -> bool {
         Verb::RotateKey | Verb::RotateToken | Verb::Decide(_) | Verb::Rollback => true,
         Verb::List(_) | Verb::Get(_) => false,
         Verb::History | Verb::HistoryEntry | Verb::HistoryDiff => false,
-        Verb::Me | Verb::Audit | Verb::Usage | Verb::Config | Verb::Health | Verb::OpenApi => {
+        Verb::Me | Verb::Audit | Verb::Usage | Verb::Calls | Verb::Config | Verb::Health | Verb::OpenApi => {
             false
         }
     }
@@ -369,7 +379,7 @@ fn responses(route: &Route) -> Value {
         Verb::RotateKey => ("200", Some(title(Kind::Key))),
         Verb::RotateToken => ("200", Some(title(Kind::User))),
         Verb::Decide(_) => ("200", Some(title(Kind::Subscription))),
-        Verb::Audit | Verb::Usage | Verb::History => ("200", Some("RowPage".to_owned())),
+        Verb::Audit | Verb::Usage | Verb::Calls | Verb::History => ("200", Some("RowPage".to_owned())),
         Verb::HistoryEntry | Verb::HistoryDiff | Verb::Rollback => ("200", None),
         Verb::Me | Verb::Config | Verb::Health | Verb::OpenApi => ("200", None),
     };

@@ -8,6 +8,7 @@
 )]
 
 mod alerts;
+mod calls;
 mod configured;
 mod door;
 mod history;

@@ -131,7 +131,7 @@ async fn an_owner_of_one_tenant_finds_nothing_of_another() {
         let is_configured = kind_of(&route).is_some_and(|kind| CONFIGURED.contains(&kind));
         let is_own = matches!(
             route.verb,
-            Verb::Me | Verb::Audit | Verb::Usage | Verb::Config | Verb::Health | Verb::OpenApi
+            Verb::Me | Verb::Audit | Verb::Usage | Verb::Calls | Verb::Config | Verb::Health | Verb::OpenApi
         );
         let expected: &[u16] = match route.verb {
             _ if is_own => &[200],
