@@ -1,6 +1,8 @@
 //! From a configuration to what serves it. The only reader of config types outside `config/`.
 
+mod configurator;
 mod credentials;
+mod factors;
 
 use crate::archive::Bounds;
 use crate::auth::ModelGlobs;
@@ -8,7 +10,7 @@ use crate::catalog::{Auth, Catalog};
 use crate::config::{self, Config};
 use crate::dialect::front::Front;
 use crate::limits::{FloodGate, Level, Limits, ScopeSpec, Till, ZoneError};
-use crate::meter::{Counter, FactorTable, Factors, Family};
+use crate::meter::{Counter, Family};
 use crate::proxy::connection::ConnectionLimits;
 use crate::proxy::price_bound;
 use crate::routing::{CooldownRules, CooldownSet, LiveSet, ModelTable, Pins, Target};
@@ -26,6 +28,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use configurator::{Configurator, Env, Source};
 
 mod identity;
 mod keeping;
@@ -285,7 +289,7 @@ impl Builder<'_> {
 
     /// A counter of its own for each set of factors; with the same ones the remembered counts stay.
     fn counter(&self) -> Arc<Counter> {
-        let factors = factors(&self.config.counting.families);
+        let factors = factors::of(&self.config.counting.families);
         match self.previous {
             Some(previous) if *previous.counter.factors() == factors => previous.counter.clone(),
             _ => Arc::new(Counter::new(factors, COUNTED_MESSAGES)),
@@ -500,15 +504,4 @@ fn globs(models: &[config::ModelPattern]) -> ModelGlobs {
 /// What is in use of a static key belongs to this name.
 fn scope_name(key: &str) -> Arc<str> {
     format!("key/{key}").into()
-}
-
-fn factors(families: &config::Families) -> FactorTable {
-    let parts = |factor: f64| (factor * 1000.0).round() as u32;
-    let of = |f: &config::Factors| Factors { estimate: parts(f.estimate), bound: parts(f.bound) };
-    FactorTable::default()
-        .with(Family::ClaudeOld, of(&families.claude_old))
-        .with(Family::ClaudeNew, of(&families.claude_new))
-        .with(Family::Gemini, of(&families.gemini))
-        .with(Family::Mistral, of(&families.mistral))
-        .with(Family::Other, of(&families.other))
 }

@@ -26,16 +26,18 @@ use crate::upstream::credentials::Credential;
 use crate::upstream::{Link, Remote, Transports};
 use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+mod configure;
 mod control;
 mod governed;
 mod routes;
 mod targets;
 mod unguessable;
 
+pub use configure::{CONFIGURATIONS_MAX, ConfigFault, ConfigState, Configurations, Configure};
 pub use control::{AdminPolicy, Hook, IdentitySource};
 pub use routes::{Hedge, Learned, Route, TargetFacts, Uses};
 pub use targets::Targets;
@@ -201,6 +203,10 @@ pub struct Edge {
     source: AtomicU8,
     /// What happened and is to be told.
     pub events: Events,
+    /// Set once, by whoever can read the configuration again.
+    configure: OnceLock<Arc<dyn Configure>>,
+    /// What came into force and is to be kept.
+    pub configurations: Configurations,
     pub clock: SystemClock,
     pub wall: WallClock,
     pub ids: RequestIds,
@@ -362,6 +368,8 @@ impl Edge {
                 None => IdentitySource::Nothing,
             } as u8),
             events: Events::default(),
+            configure: OnceLock::new(),
+            configurations: Configurations::default(),
             clock: parts.clock,
             wall: parts.wall,
             ids: RequestIds::new(parts.seed),
@@ -387,6 +395,17 @@ impl Edge {
     /// Puts the next configuration in force. Requests under way keep theirs.
     pub fn swap(&self, next: Runtime) {
         self.runtime.store(Arc::new(next));
+    }
+
+    /// Where configurations come from; None where this one was made for good.
+    pub fn configure(&self) -> Option<&Arc<dyn Configure>> {
+        self.configure.get()
+    }
+
+    /// Called once, before anything is served.
+    pub fn set_configure(&self, configure: Arc<dyn Configure>) {
+        // A second one would not know what the first has put in force.
+        let _ = self.configure.set(configure);
     }
 
     pub fn store(&self) -> Option<&Arc<dyn Store>> {

@@ -3,8 +3,8 @@
 
 use super::call::{Answer, Call};
 use super::problem::Problem;
-use super::routes::{Needs, Route, Verb, routes};
-use super::{objects, openapi, reads, secrets, strict, subscriptions, targets, usage};
+use super::routes::{CONFIGURED, Needs, Route, Verb, routes};
+use super::{configured, history, objects, openapi, reads, secrets, strict, subscriptions, targets, usage};
 use crate::auth::AuthError;
 use crate::govern::Actor;
 use crate::runtime::Edge;
@@ -151,6 +151,11 @@ fn actor(edge: &Edge, headers: &HeaderMap) -> Result<Arc<Actor>, Problem> {
 
 async fn run(call: &Call, verb: Verb) -> Result<Answer, Problem> {
     match verb {
+        Verb::List(kind) if CONFIGURED.contains(&kind) => configured::list(call, kind).await,
+        Verb::Create(kind) if CONFIGURED.contains(&kind) => configured::create(call, kind).await,
+        Verb::Get(kind) if CONFIGURED.contains(&kind) => configured::get(call, kind).await,
+        Verb::Change(kind) if CONFIGURED.contains(&kind) => configured::change(call, kind).await,
+        Verb::Delete(kind) if CONFIGURED.contains(&kind) => configured::delete(call, kind).await,
         Verb::List(kind) => objects::list(call, kind).await,
         Verb::Create(kind) => objects::create(call, kind).await,
         Verb::Get(kind) => objects::get(call, kind).await,
@@ -159,13 +164,15 @@ async fn run(call: &Call, verb: Verb) -> Result<Answer, Problem> {
         Verb::RotateKey => secrets::rotate_key(call).await,
         Verb::RotateToken => secrets::rotate_token(call).await,
         Verb::Decide(decision) => subscriptions::decide(call, decision).await,
-        Verb::ListFile(kind) => reads::list_of_file(call, kind),
-        Verb::GetFile(kind) => reads::one_of_file(call, kind),
-        Verb::WriteFile(kind) => reads::write_of_file(call, kind),
         Verb::Me => Ok(reads::me(call)),
         Verb::Audit => reads::audit(call).await,
         Verb::Usage => usage::usage(call).await,
+        Verb::Calls => usage::calls(call).await,
         Verb::Config => Ok(reads::config(call)),
+        Verb::History => history::list(call).await,
+        Verb::HistoryEntry => history::entry(call).await,
+        Verb::HistoryDiff => history::diff(call).await,
+        Verb::Rollback => history::rollback(call).await,
         Verb::Health => Ok(reads::health(call).await),
         Verb::Targets => targets::list(call),
         Verb::DrainTarget => targets::set(call, true).await,

@@ -169,9 +169,22 @@ impl Call {
     /// # Errors
     /// What the store ran into.
     pub async fn commit(&self, write: Write, audit: AuditEntry, answer: Answer) -> Result<Answer, Problem> {
+        self.commit_all(vec![write], vec![audit], answer).await
+    }
+
+    /// As [`Call::commit`], for writes that belong together.
+    ///
+    /// # Errors
+    /// What the store ran into.
+    pub async fn commit_all(
+        &self,
+        writes: Vec<Write>,
+        audit: Vec<AuditEntry>,
+        answer: Answer,
+    ) -> Result<Answer, Problem> {
         let body = answer.body.clone().unwrap_or_default();
         let idempotency = self.idempotency(answer.status, &body)?;
-        let commit = Commit { at_ms: self.now_ms, writes: vec![write], audit: vec![audit], idempotency };
+        let commit = Commit { at_ms: self.now_ms, writes, audit, idempotency };
         match self.store()?.commit(commit).await? {
             Committed::Done { .. } => Ok(answer),
             Committed::Replayed { answer: (status, body) } => Ok(Answer {

@@ -2,6 +2,7 @@
 
 use super::problem::{Fault, Problem};
 use crate::govern::{Limit, LimitUnit, Policy, Window};
+use crate::limits::check_zone;
 use crate::types::Endpoint;
 use crate::types::bounds::MODEL_NAME_BYTES_MAX;
 use crate::types::cidr::Cidr;
@@ -108,7 +109,10 @@ impl Checks {
             self.that(names.insert(&budget.name), format!("{path}.name"), "comes twice");
             let is_window = !matches!(budget.per, Window::Second | Window::Minute);
             self.that(is_window, format!("{path}.per"), "hour, day, week, month or total");
-            self.that(is_zone(&budget.time_zone), format!("{path}.time_zone"), "an IANA name of a time zone");
+            let zone = check_zone(&budget.time_zone).map_err(|error| error.to_string());
+            if let Err(message) = zone {
+                self.that(false, format!("{path}.time_zone"), &message);
+            }
             let model = budget.model.as_deref();
             self.that(model.is_none_or(is_model), format!("{path}.model"), "a model's name or a pattern");
             let alerts = &budget.alerts;
@@ -125,12 +129,6 @@ fn is_line(text: &str, chars_max: usize) -> bool {
 fn is_model(name: &str) -> bool {
     (1..=MODEL_NAME_BYTES_MAX).contains(&name.len())
         && !name.chars().any(|c| c.is_control() || c.is_whitespace())
-}
-
-/// The form of a name; whether there is such a zone, the calendar knows.
-fn is_zone(name: &str) -> bool {
-    let is_word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'-' | b'+');
-    (1..=64).contains(&name.len()) && name.bytes().all(is_word)
 }
 
 #[cfg(test)]
@@ -153,7 +151,7 @@ mod tests {
                 {"unit": "tokens", "per": "month", "amount": 1}
             ],
             "budgets": [
-                {"name": "A", "usd": "1", "per": "minute", "time_zone": "../etc", "alerts": [0]},
+                {"name": "A", "usd": "1", "per": "minute", "time_zone": "Europe/Atlantis", "alerts": [0]},
                 {"name": "b", "usd": "1", "per": "day"}, {"name": "b", "tokens": 1, "per": "day"}
             ]
         });

@@ -126,9 +126,10 @@ pub struct RotateFields {
 
 /// The name of a kind's parent in requests and answers.
 pub const fn parent_field(kind: Kind) -> Option<&'static str> {
-    match kind.parent() {
-        Some(parent) => Some(parent.as_str()),
-        None => None,
+    match (kind, kind.parent()) {
+        // Here they are the installation's alone.
+        (Kind::Provider | Kind::Model, _) | (_, None) => None,
+        (_, Some(parent)) => Some(parent.as_str()),
     }
 }
 

@@ -4,7 +4,10 @@
 mod api;
 mod call;
 mod check;
+mod configured;
+mod difference;
 mod fields;
+mod history;
 mod objects;
 mod openapi;
 mod problem;

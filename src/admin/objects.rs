@@ -13,11 +13,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// Things in one page, unless asked otherwise.
 const PAGE: u32 = 100;
 /// Digits of a new id after its prefix.
-const ID_DIGITS: usize = 16;
+pub const ID_DIGITS: usize = 16;
 
 /// # Errors
 /// What is wrong with the query, or the store's.
@@ -25,16 +26,7 @@ pub async fn list(call: &Call, kind: Kind) -> Result<Answer, Problem> {
     let parent = fields::parent_field(kind);
     let known: Vec<&str> = ["limit", "cursor", "name"].into_iter().chain(parent).chain(["tenant"]).collect();
     let query = strict::query(call.query.as_deref(), &known)?;
-    let limit = match query.get("limit").map(|text| text.parse::<u32>()) {
-        None => PAGE,
-        Some(Ok(limit)) if (1..=PAGE_MAX).contains(&limit) => limit,
-        Some(_) => return Err(Problem::invalid("limit", format!("a number from 1 to {PAGE_MAX}"))),
-    };
-    let after = match query.get("cursor").map(|text| URL_SAFE_NO_PAD.decode(text)) {
-        None => None,
-        Some(Ok(bytes)) => Some(String::from_utf8(bytes).map_err(|_| Problem::invalid("cursor", "is none"))?),
-        Some(Err(_)) => return Err(Problem::invalid("cursor", "is none")),
-    };
+    let (limit, after) = page(&query)?;
     let of_other =
         |own: &crate::govern::TenantId| query.get("tenant").is_some_and(|asked| asked != own.as_str());
     if call.actor.tenant.as_ref().is_some_and(of_other) {
@@ -62,6 +54,24 @@ pub async fn list(call: &Call, kind: Kind) -> Result<Answer, Problem> {
         }
     }
     Ok(Answer::ok(json!({ "items": items, "next_cursor": next.flatten() })))
+}
+
+/// How many are asked for, and after which.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn page(query: &BTreeMap<String, String>) -> Result<(u32, Option<String>), Problem> {
+    let limit = match query.get("limit").map(|text| text.parse::<u32>()) {
+        None => PAGE,
+        Some(Ok(limit)) if (1..=PAGE_MAX).contains(&limit) => limit,
+        Some(_) => return Err(Problem::invalid("limit", format!("a number from 1 to {PAGE_MAX}"))),
+    };
+    let after = match query.get("cursor").map(|text| URL_SAFE_NO_PAD.decode(text)) {
+        None => None,
+        Some(Ok(bytes)) => Some(String::from_utf8(bytes).map_err(|_| Problem::invalid("cursor", "is none"))?),
+        Some(Err(_)) => return Err(Problem::invalid("cursor", "is none")),
+    };
+    Ok((limit, after))
 }
 
 /// # Errors

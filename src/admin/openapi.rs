@@ -6,7 +6,7 @@ use super::fields::{
     UserFields, may_be_global, parent_field,
 };
 use super::problem::{Fault, Problem};
-use super::routes::{Needs, Route, Verb, routes};
+use super::routes::{CONFIGURED, Needs, Route, Verb, routes};
 use crate::govern::{Kind, Policy};
 use crate::store::Dimension;
 use serde_json::{Map, Value, json};
@@ -27,7 +27,7 @@ pub fn document() -> Value {
         "info": {
             "title": "Tidegate admin API",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Tenants, teams, apps, keys, users, plans and subscriptions. Every change needs a \
+            "description": "Tenants, teams, apps, keys, users, plans, subscriptions, providers and models. Every change needs a \
                 token and is kept in the audit log; a secret is shown once, when it is made.",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" }
         },
@@ -68,7 +68,9 @@ fn schemas() -> Map<String, Value> {
     ] {
         schemas.insert(name.to_owned(), schema);
     }
-    for kind in super::routes::STORED {
+    schemas.insert("ProviderFields".to_owned(), table_fields(Kind::Provider));
+    schemas.insert("ModelFields".to_owned(), table_fields(Kind::Model));
+    for kind in Kind::ALL {
         let fields = schemas.get(fields_name(kind)).cloned().unwrap_or_default();
         let name = title(kind);
         schemas.insert(format!("New{name}"), new(kind, fields.clone()));
@@ -76,10 +78,9 @@ fn schemas() -> Map<String, Value> {
         schemas.insert(name.clone(), view(kind, fields));
         schemas.insert(format!("{name}Page"), page(&format!("#/components/schemas/{name}")));
     }
-    schemas.insert("FileObject".to_owned(), file_object());
-    schemas.insert("FileObjectPage".to_owned(), page("#/components/schemas/FileObject"));
     let free = json!({ "type": "object" });
     schemas.insert("RowPage".to_owned(), page_of(free));
+    schemas.insert("RollbackFields".to_owned(), rollback_fields());
     schemas
 }
 
@@ -94,7 +95,8 @@ const fn fields_name(kind: Kind) -> &'static str {
         Kind::User => "UserFields",
         Kind::Plan => "PlanFields",
         Kind::Subscription => "SubscriptionFields",
-        Kind::Provider | Kind::Model => "FileObject",
+        Kind::Provider => "ProviderFields",
+        Kind::Model => "ModelFields",
     }
 }
 
@@ -152,11 +154,19 @@ fn view(kind: Kind, fields: Value) -> Value {
         for name in ["id", "name"] {
             add_property(schema, name, json!({ "type": "string" }));
         }
+        let is_configured = CONFIGURED.contains(&kind);
         for name in ["version", "created_ms", "updated_ms"] {
             add_property(schema, name, json!({ "type": "integer", "minimum": 0 }));
-            require(schema, name);
+            if !is_configured {
+                require(schema, name);
+            }
         }
         require(schema, "id");
+        if is_configured {
+            // A tenant's users see no more than this.
+            schema.insert("required".to_owned(), json!(["id", "name", "origin"]));
+            add_property(schema, "origin", json!({ "type": "string", "enum": ["file", "store"] }));
+        }
         if let Some(parent) = parent_field(kind) {
             add_property(schema, parent, json!({ "type": ["string", "null"] }));
         }
@@ -196,12 +206,31 @@ fn page_of(item: Value) -> Value {
     })
 }
 
-fn file_object() -> Value {
+/// The table of the configuration, which its own reader knows: here is only what is always there.
+fn table_fields(kind: Kind) -> Value {
+    let text = json!({ "type": "string", "minLength": 1, "maxLength": 256 });
+    let (needed, properties) = match kind {
+        Kind::Provider => ("kind", json!({ "name": text, "kind": { "type": "string" } })),
+        _ => {
+            let provider = json!({ "provider": { "type": "string" }, "model": { "type": "string" } });
+            let target = json!({ "type": "object", "required": ["provider"], "properties": provider });
+            let targets = json!({ "type": "array", "minItems": 1, "items": target });
+            ("targets", json!({ "name": text, "targets": targets }))
+        }
+    };
+    let plural = super::routes::plural(kind);
     json!({
         "type": "object",
-        "required": ["id", "owner"],
-        "properties": { "id": { "type": "string" }, "owner": { "type": "string", "enum": ["file"] } }
+        "description": format!("The keys of [{plural}.NAME] in the configuration file, as JSON; secrets by reference."),
+        "required": ["name", needed],
+        "properties": properties,
+        "additionalProperties": true
     })
+}
+
+fn rollback_fields() -> Value {
+    let to = json!({ "type": "integer", "minimum": 1, "description": "The number of a configuration." });
+    json!({ "type": "object", "required": ["to"], "additionalProperties": false, "properties": { "to": to } })
 }
 
 fn operation(route: &Route) -> Value {
@@ -253,35 +282,11 @@ fn parameters(route: &Route) -> Vec<Value> {
             json!({ "type": "string", "minLength": 1, "maxLength": 256 }),
         ));
     }
-    let mut query = |name: &str, schema: Value| parameters.push(text("query", name, false, schema));
-    match route.verb {
-        Verb::List(kind) => {
-            query("limit", json!({ "type": "integer", "minimum": 1, "maximum": 500, "default": 100 }));
-            query("cursor", json!({ "type": "string" }));
-            query("name", json!({ "type": "string" }));
-            query("tenant", json!({ "type": "string" }));
-            if let Some(parent) = parent_field(kind).filter(|parent| *parent != "tenant") {
-                query(parent, json!({ "type": "string" }));
-            }
-        }
-        Verb::Audit => {
-            query("limit", json!({ "type": "integer", "minimum": 1, "maximum": 500, "default": 100 }));
-            query("cursor", json!({ "type": "string", "pattern": "^[1-9][0-9]{0,17}$" }));
-            query("tenant", json!({ "type": "string" }));
-        }
-        Verb::Usage => {
-            query("from_ms", json!({ "type": "integer", "minimum": 0 }));
-            query("to_ms", json!({ "type": "integer", "minimum": 0 }));
-            query("bucket", json!({ "type": "string", "enum": ["minute", "hour", "day"] }));
-            query("group_by", json!({ "type": "string", "description": "Dimensions, parted by commas." }));
-            query("limit", json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 }));
-            query("cursor", json!({ "type": "string" }));
-            for dimension in Dimension::ALL {
-                query(dimension.as_str(), json!({ "type": "string" }));
-            }
-        }
-        _ => {}
+    for number in ["n", "m"].into_iter().filter(|name| route.path.contains(&format!("{{{name}}}"))) {
+        parameters.push(text("path", number, true, json!({ "type": "integer", "minimum": 1 })));
     }
+    let query = |name: &str, schema: Value| parameters.push(text("query", name, false, schema));
+    queries(route.verb, query);
     let if_match = json!({ "type": "string", "description": "The ETag that was read, or *." });
     match route.verb {
         Verb::Change(_) | Verb::Delete(_) => parameters.push(text("header", "If-Match", true, if_match)),
@@ -297,12 +302,61 @@ fn parameters(route: &Route) -> Vec<Value> {
     parameters
 }
 
+/// What a query may have.
+fn queries(verb: Verb, mut query: impl FnMut(&str, Value)) {
+    match verb {
+        Verb::List(kind) => {
+            query("limit", json!({ "type": "integer", "minimum": 1, "maximum": 500, "default": 100 }));
+            query("cursor", json!({ "type": "string" }));
+            query("name", json!({ "type": "string" }));
+            if CONFIGURED.contains(&kind) {
+                query("origin", json!({ "type": "string", "enum": ["file", "store"] }));
+            } else {
+                query("tenant", json!({ "type": "string" }));
+            }
+            if let Some(parent) = parent_field(kind).filter(|parent| *parent != "tenant") {
+                query(parent, json!({ "type": "string" }));
+            }
+        }
+        Verb::Audit => {
+            query("limit", json!({ "type": "integer", "minimum": 1, "maximum": 500, "default": 100 }));
+            query("cursor", json!({ "type": "string", "pattern": "^[1-9][0-9]{0,17}$" }));
+            query("tenant", json!({ "type": "string" }));
+        }
+        Verb::Calls => {
+            query("from_ms", json!({ "type": "integer", "minimum": 0 }));
+            query("to_ms", json!({ "type": "integer", "minimum": 0 }));
+            query("outcome", json!({ "type": "string", "enum": ["ok", "rejected", "failed", "aborted"] }));
+            query("limit", json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 }));
+            query("cursor", json!({ "type": "string" }));
+            for dimension in Dimension::ALL {
+                query(dimension.as_str(), json!({ "type": "string" }));
+            }
+        }
+        Verb::Usage => {
+            query("from_ms", json!({ "type": "integer", "minimum": 0 }));
+            query("to_ms", json!({ "type": "integer", "minimum": 0 }));
+            query("bucket", json!({ "type": "string", "enum": ["minute", "hour", "day"] }));
+            query("group_by", json!({ "type": "string", "description": "Dimensions, parted by commas." }));
+            query("limit", json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 }));
+            query("cursor", json!({ "type": "string" }));
+            for dimension in Dimension::ALL {
+                query(dimension.as_str(), json!({ "type": "string" }));
+            }
+        }
+        _ => {}
+    }
+}
+
 const fn is_write(verb: Verb) -> bool {
     match verb {
         Verb::Create(_) | Verb::Change(_) | Verb::Delete(_) => true,
-        Verb::RotateKey | Verb::RotateToken | Verb::Decide(_) => true,
-        Verb::List(_) | Verb::Get(_) | Verb::ListFile(_) | Verb::GetFile(_) | Verb::WriteFile(_) => false,
-        Verb::Me | Verb::Audit | Verb::Usage | Verb::Config | Verb::Health | Verb::OpenApi => false,
+        Verb::RotateKey | Verb::RotateToken | Verb::Decide(_) | Verb::Rollback => true,
+        Verb::List(_) | Verb::Get(_) => false,
+        Verb::History | Verb::HistoryEntry | Verb::HistoryDiff => false,
+        Verb::Me | Verb::Audit | Verb::Usage | Verb::Calls | Verb::Config | Verb::Health | Verb::OpenApi => {
+            false
+        }
         // The same again changes nothing.
         Verb::Targets | Verb::DrainTarget | Verb::EnableTarget => false,
     }
@@ -315,6 +369,7 @@ fn request_schema(verb: Verb) -> Option<(String, bool)> {
         Verb::RotateKey => Some(("RotateFields".to_owned(), false)),
         Verb::Decide(_) => Some(("DecisionFields".to_owned(), false)),
         Verb::DrainTarget | Verb::EnableTarget => Some(("TargetFields".to_owned(), true)),
+        Verb::Rollback => Some(("RollbackFields".to_owned(), true)),
         _ => None,
     }
 }
@@ -328,16 +383,13 @@ fn responses(route: &Route) -> Value {
         Verb::RotateKey => ("200", Some(title(Kind::Key))),
         Verb::RotateToken => ("200", Some(title(Kind::User))),
         Verb::Decide(_) => ("200", Some(title(Kind::Subscription))),
-        Verb::ListFile(_) => ("200", Some("FileObjectPage".to_owned())),
-        Verb::GetFile(_) => ("200", Some("FileObject".to_owned())),
-        Verb::WriteFile(_) => ("409", Some("Problem".to_owned())),
-        Verb::Audit | Verb::Usage => ("200", Some("RowPage".to_owned())),
+        Verb::Audit | Verb::Usage | Verb::Calls | Verb::History => ("200", Some("RowPage".to_owned())),
+        Verb::HistoryEntry | Verb::HistoryDiff | Verb::Rollback => ("200", None),
         Verb::Me | Verb::Config | Verb::Health | Verb::OpenApi => ("200", None),
         Verb::Targets => ("200", Some("RowPage".to_owned())),
         Verb::DrainTarget | Verb::EnableTarget => ("200", None),
     };
     let mut responses = Map::new();
-    let media = if route.verb_is_refused() { "application/problem+json" } else { "application/json" };
     let mut done = json!({ "description": "Done" });
     if status != "204"
         && let Some(done) = done.as_object_mut()
@@ -346,19 +398,13 @@ fn responses(route: &Route) -> Value {
             Some(name) => json!({ "$ref": format!("#/components/schemas/{name}") }),
             None => json!({ "type": "object" }),
         };
-        done.insert("content".to_owned(), json!({ media: { "schema": schema } }));
+        done.insert("content".to_owned(), json!({ "application/json": { "schema": schema } }));
     }
     responses.insert(status.to_owned(), done);
     let problem = json!({ "$ref": "#/components/schemas/Problem" });
     let content = json!({ "application/problem+json": { "schema": problem } });
     responses.insert("default".to_owned(), json!({ "description": "A problem", "content": content }));
     responses.into()
-}
-
-impl Route {
-    fn verb_is_refused(&self) -> bool {
-        matches!(self.verb, Verb::WriteFile(_))
-    }
 }
 
 #[cfg(test)]
@@ -402,7 +448,9 @@ mod tests {
         for (name, schema) in
             schemas.iter().filter(|(name, _)| name.starts_with("New") || name.starts_with("Change"))
         {
-            assert_eq!(schema["additionalProperties"], false, "{name}");
+            // The table of a provider or model has its own reader, which refuses what it does not know.
+            let is_table = name.ends_with("Provider") || name.ends_with("Model");
+            assert_eq!(schema["additionalProperties"], is_table, "{name}");
         }
         let text = serde_json::to_string(schemas).unwrap();
         assert!(!text.contains("\"hash\"") && !text.contains("token_hash"));

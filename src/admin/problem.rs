@@ -85,7 +85,10 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::Missing { kind } => Self::missing(kind),
-            StoreError::Exists { .. } | StoreError::NotEmpty { .. } => Self::conflict(error.to_string()),
+            StoreError::Exists { .. } | StoreError::NotEmpty { .. } | StoreError::Subscribed { .. } => {
+                Self::conflict(error.to_string())
+            }
+            StoreError::Moved { .. } => Self::conflict(format!("{error}; try again")),
             StoreError::Conflict { actual, .. } => {
                 let detail = format!("changed by somebody else meanwhile: version {actual} is there");
                 Self::new(StatusCode::PRECONDITION_FAILED, "changed_meanwhile", detail)

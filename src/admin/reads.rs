@@ -3,10 +3,9 @@
 
 use super::call::{Answer, Call};
 use super::problem::Problem;
-use super::strict;
-use crate::govern::{Kind, Permission};
+use super::{configured, strict};
+use crate::govern::Permission;
 use crate::store::PAGE_MAX;
-use http::StatusCode;
 use serde_json::{Value, json};
 
 pub fn me(call: &Call) -> Answer {
@@ -57,14 +56,17 @@ fn record(record: &crate::govern::AuditRecord) -> Value {
 /// The configuration in force, without its secrets.
 pub fn config(call: &Call) -> Answer {
     let runtime = call.edge.runtime();
-    let names =
-        |kind| of_file(call, kind).into_iter().filter_map(|item| item.get("id").cloned()).collect::<Vec<_>>();
-    Answer::ok(json!({
-        "generation": runtime.generation,
-        "owner": "file",
-        "providers": names(Kind::Provider),
-        "models": names(Kind::Model),
-    }))
+    let models: Vec<&str> = runtime.models.iter().map(|model| model.name.as_str()).collect();
+    let mut body = json!({ "generation": runtime.generation, "models": models });
+    let state = call.edge.configure().map(|configure| configure.state()).unwrap_or_default();
+    if let Some(fields) = body.as_object_mut().filter(|_| call.actor.tenant.is_none()) {
+        let providers: Vec<&str> = runtime.providers.iter().map(|provider| provider.name.as_str()).collect();
+        fields.insert("providers".to_owned(), providers.into());
+        fields.insert("file".to_owned(), state.name.into());
+        fields.insert("refused".to_owned(), configured::told(&state.refused).into());
+        fields.insert("restart_needed".to_owned(), state.restart.into());
+    }
+    Answer::ok(body)
 }
 
 pub async fn health(call: &Call) -> Answer {
@@ -83,68 +85,9 @@ pub async fn health(call: &Call) -> Answer {
     });
     if let Some(body) = body.as_object_mut().filter(|_| installation) {
         body.insert("keys".to_owned(), identities.keys_count().into());
+        let state = call.edge.configure().map(|configure| configure.state()).unwrap_or_default();
+        let config = json!({ "refused": state.refused.len(), "restart_needed": state.restart });
+        body.insert("config".to_owned(), config);
     }
     Answer::ok(body)
-}
-
-/// # Errors
-/// What is wrong with the query.
-pub fn list_of_file(call: &Call, kind: Kind) -> Result<Answer, Problem> {
-    strict::query(call.query.as_deref(), &[])?;
-    see_installation(call, kind)?;
-    Ok(Answer::ok(json!({ "items": of_file(call, kind), "next_cursor": null })))
-}
-
-/// # Errors
-/// 404.
-pub fn one_of_file(call: &Call, kind: Kind) -> Result<Answer, Problem> {
-    see_installation(call, kind)?;
-    let mut items = of_file(call, kind).into_iter();
-    let found = items.find(|item| item.get("id").and_then(Value::as_str) == Some(call.id.as_str()));
-    found.map(Answer::ok).ok_or_else(|| Problem::missing(kind.as_str()))
-}
-
-/// # Errors
-/// Always: 404 for what is not there, 409 for what the file owns.
-pub fn write_of_file(call: &Call, kind: Kind) -> Result<Answer, Problem> {
-    one_of_file(call, kind)?;
-    let what = kind.as_str();
-    let detail = format!("this {what} is owned by the configuration file: change it there");
-    Err(Problem::new(StatusCode::CONFLICT, "owned_by_file", detail))
-}
-
-/// Accounts at vendors are the installation's own business; models are there for all.
-fn see_installation(call: &Call, kind: Kind) -> Result<(), Problem> {
-    let is_hidden = kind == Kind::Provider && call.actor.tenant.is_some();
-    if is_hidden { Err(Problem::missing(kind.as_str())) } else { Ok(()) }
-}
-
-fn of_file(call: &Call, kind: Kind) -> Vec<Value> {
-    let runtime = call.edge.runtime();
-    match kind {
-        Kind::Provider if call.actor.tenant.is_some() => Vec::new(),
-        Kind::Provider => {
-            let view = |provider: &crate::runtime::Provider| {
-                json!({
-                    "id": provider.name,
-                    "owner": "file",
-                    "credentials": provider.accounts.len(),
-                    "is_opaque": provider.is_opaque,
-                })
-            };
-            runtime.providers.iter().map(view).collect()
-        }
-        _ => {
-            let view = |model: &crate::runtime::ModelPolicy| {
-                let mut view = json!({ "id": model.name, "owner": "file" });
-                let names = model.targets.iter().filter_map(|target| runtime.providers.get(target.provider));
-                let providers: Vec<&str> = names.map(|provider| provider.name.as_str()).collect();
-                if let Some(view) = view.as_object_mut().filter(|_| call.actor.tenant.is_none()) {
-                    view.insert("providers".to_owned(), providers.into());
-                }
-                view
-            };
-            runtime.models.iter().map(view).collect()
-        }
-    }
 }

@@ -39,14 +39,15 @@ pub enum Verb {
     RotateKey,
     RotateToken,
     Decide(Decision),
-    /// Of the configuration file: read only.
-    ListFile(Kind),
-    GetFile(Kind),
-    WriteFile(Kind),
     Me,
     Audit,
     Usage,
+    Calls,
     Config,
+    History,
+    HistoryEntry,
+    HistoryDiff,
+    Rollback,
     Health,
     Targets,
     DrainTarget,
@@ -62,17 +63,13 @@ pub enum Decision {
     Revoke,
 }
 
-/// Kinds kept in the store that this API changes.
-pub const STORED: [Kind; 7] =
-    [Kind::Tenant, Kind::Team, Kind::App, Kind::Key, Kind::User, Kind::Plan, Kind::Subscription];
-/// Kinds of the configuration file.
-pub const OF_FILE: [Kind; 2] = [Kind::Provider, Kind::Model];
+/// Kinds that are both in the configuration file and in the store. Those of the file are read only.
+pub const CONFIGURED: [Kind; 2] = [Kind::Provider, Kind::Model];
 
 /// The table.
 pub fn routes() -> Vec<Route> {
     let mut routes = Vec::new();
-    STORED.into_iter().for_each(|kind| of_kind(&mut routes, kind));
-    OF_FILE.into_iter().for_each(|kind| of_file(&mut routes, kind));
+    Kind::ALL.into_iter().for_each(|kind| of_kind(&mut routes, kind));
     of_targets(&mut routes);
     let one = |path: &str, verb, permission, summary| Route {
         method: Method::POST,
@@ -108,7 +105,19 @@ pub fn routes() -> Vec<Route> {
             decide,
             "End an approved subscription, with a reason",
         ),
+        one(
+            "config/rollback",
+            Verb::Rollback,
+            Permission::WriteConfig,
+            "Providers and models of the store as they were in a configuration of the history",
+        ),
     ]);
+    reads(&mut routes);
+    routes
+}
+
+/// What is read and is no thing of a kind.
+fn reads(routes: &mut Vec<Route>) {
     let get = |path: &str, verb, needs, summary| Route {
         method: Method::GET,
         path: format!("/admin/v1/{path}"),
@@ -116,6 +125,7 @@ pub fn routes() -> Vec<Route> {
         verb,
         summary,
     };
+    let config = Needs::Permission(Permission::ReadConfig);
     routes.extend([
         get("me", Verb::Me, Needs::Actor, "Who this credential is, and what it may do"),
         get("audit", Verb::Audit, Needs::Permission(Permission::ReadAudit), "Who did what, newest first"),
@@ -125,7 +135,11 @@ pub fn routes() -> Vec<Route> {
             Needs::Permission(Permission::ReadUsage),
             "What was called and what it cost, summed",
         ),
+        get("calls", Verb::Calls, Needs::Permission(Permission::ReadUsage), "Single calls, newest first"),
         get("config", Verb::Config, Needs::Permission(Permission::ReadConfig), "The configuration in force"),
+        get("config/history", Verb::History, config, "Configurations that came into force, newest first"),
+        get("config/history/{n}", Verb::HistoryEntry, config, "One of them, without secrets"),
+        get("config/history/{n}/diff/{m}", Verb::HistoryDiff, config, "What differs between two of them"),
         get(
             "health",
             Verb::Health,
@@ -134,7 +148,6 @@ pub fn routes() -> Vec<Route> {
         ),
         get("openapi.json", Verb::OpenApi, Needs::Nothing, "This description"),
     ]);
-    routes
 }
 
 fn of_kind(routes: &mut Vec<Route>, kind: Kind) {
@@ -158,7 +171,7 @@ fn of_kind(routes: &mut Vec<Route>, kind: Kind) {
         true,
         is(Permission::Delete(kind)),
         Verb::Delete(kind),
-        "Delete; refused while anything lies in it",
+        "Delete; refused while anything lies in it, or needs it",
     );
 }
 
@@ -174,21 +187,6 @@ fn of_targets(routes: &mut Vec<Route>) {
     let drained = "Take a target out of service; calls under way go on";
     add(Method::POST, "/drain", set, Verb::DrainTarget, drained);
     add(Method::POST, "/enable", set, Verb::EnableTarget, "Take a drained target back into service");
-}
-
-/// Read-only here; writing says so instead of pretending that there is no such thing.
-fn of_file(routes: &mut Vec<Route>, kind: Kind) {
-    let plural = plural(kind);
-    let mut add = |method, path: String, permission, verb, summary| {
-        routes.push(Route { method, path, needs: Needs::Permission(permission), verb, summary });
-    };
-    let (all, one) = (format!("/admin/v1/{plural}"), format!("/admin/v1/{plural}/{{id}}"));
-    let read = Permission::Read(kind);
-    add(Method::GET, all, read, Verb::ListFile(kind), "List those of the configuration file");
-    add(Method::GET, one.clone(), read, Verb::GetFile(kind), "Read one of the configuration file");
-    let refused = "Always refused: the configuration file owns it";
-    add(Method::PATCH, one.clone(), Permission::Update(kind), Verb::WriteFile(kind), refused);
-    add(Method::DELETE, one, Permission::Delete(kind), Verb::WriteFile(kind), refused);
 }
 
 /// As in URLs.

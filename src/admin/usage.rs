@@ -1,9 +1,10 @@
-//! What was called and what it cost, from the ledger's sums.
+//! What was called and what it cost: from the ledger's sums, and call by call.
 
 use super::call::{Answer, Call};
 use super::problem::Problem;
 use super::strict;
-use crate::store::{Bucket, Dimension, ROWS_MAX, UsageQuery, UsageRow};
+use crate::govern::Outcome;
+use crate::store::{Bucket, CallQuery, Dimension, ROWS_MAX, UsageQuery, UsageRow, export};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -27,7 +28,31 @@ pub async fn usage(call: &Call) -> Result<Answer, Problem> {
     })))
 }
 
-fn read(call: &Call, query: &BTreeMap<String, String>) -> Result<UsageQuery, Problem> {
+/// # Errors
+/// What is wrong with the query, or the store's.
+pub async fn calls(call: &Call) -> Result<Answer, Problem> {
+    const FIXED: [&str; 5] = ["from_ms", "to_ms", "outcome", "limit", "cursor"];
+    let known: Vec<&str> = FIXED.into_iter().chain(Dimension::ALL.map(Dimension::as_str)).collect();
+    let query = strict::query(call.query.as_deref(), &known)?;
+    let (from_ms, to_ms, limit) = span(call, &query)?;
+    let outcome = match query.get("outcome") {
+        None => None,
+        Some(text) => Some(
+            Outcome::parse(text)
+                .ok_or_else(|| Problem::invalid("outcome", "ok, rejected, failed or aborted"))?,
+        ),
+    };
+    let filters = filters(call, &query)?;
+    let after = query.get("cursor").cloned();
+    let asked = CallQuery { from_ms, to_ms, filters, outcome, after, limit };
+    let page = call.store()?.calls(&asked).await?;
+    let shown = |call| export::call(call).into_iter().collect::<Map<String, Value>>();
+    let items: Vec<Value> = page.calls.iter().map(|call| Value::Object(shown(call))).collect();
+    Ok(Answer::ok(json!({ "from_ms": from_ms, "to_ms": to_ms, "items": items, "next_cursor": page.next })))
+}
+
+/// From when to when, and how many.
+fn span(call: &Call, query: &BTreeMap<String, String>) -> Result<(u64, u64, u32), Problem> {
     let number = |name: &str, default: u64, max: u64| match query.get(name).map(|text| text.parse::<u64>()) {
         None => Ok(default),
         Some(Ok(number)) if number <= max => Ok(number),
@@ -40,6 +65,11 @@ fn read(call: &Call, query: &BTreeMap<String, String>) -> Result<UsageQuery, Pro
         return Err(Problem::invalid("from_ms", "must be before to_ms"));
     }
     let limit = number("limit", 100, u64::from(ROWS_MAX))?.max(1) as u32;
+    Ok((from_ms, to_ms, limit))
+}
+
+fn read(call: &Call, query: &BTreeMap<String, String>) -> Result<UsageQuery, Problem> {
+    let (from_ms, to_ms, limit) = span(call, query)?;
     let bucket = match query.get("bucket") {
         None => None,
         Some(text) => {

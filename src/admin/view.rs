@@ -1,6 +1,7 @@
 //! Things as they are shown. Keyed hashes are never shown, not even to owners.
 
 use super::fields::parent_field;
+use crate::govern::mask::mask_table;
 use crate::govern::{Kind, Object};
 use serde_json::{Value, json};
 
@@ -18,6 +19,11 @@ pub fn shown(object: &Object) -> Value {
     });
     let Some(fields) = view.as_object_mut() else { return view };
     if let Value::Object(body) = &object.body {
+        let mut body = body.clone();
+        if matches!(object.kind, Kind::Provider | Kind::Model) {
+            mask_table(&mut body);
+            fields.insert("origin".to_owned(), "store".into());
+        }
         let open = body.iter().filter(|(name, _)| !SECRET_FIELDS.contains(&name.as_str()));
         fields.extend(open.map(|(name, value)| (name.clone(), value.clone())));
     }

@@ -23,6 +23,9 @@ pub struct Directory {
     pub(super) plans: BTreeMap<Arc<str>, PlanNode>,
     pub(super) subscriptions: BTreeMap<Arc<str>, SubscriptionNode>,
     pub(super) users: HashMap<Box<str>, UserNode>,
+    /// Providers and models, as they came: not for calls' identities, but from the same changes and
+    /// onto the same copy.
+    pub(super) additions: BTreeMap<(Kind, String), Object>,
     pub(super) shards: Vec<Arc<Shard>>,
     pub(super) views: HashMap<Arc<str>, Arc<AppView>>,
     pub(super) stale_apps: HashSet<Arc<str>>,
@@ -105,6 +108,11 @@ impl Directory {
         self
     }
 
+    /// What the store adds to the configuration, by kind and id.
+    pub fn additions(&self) -> Vec<Object> {
+        self.additions.values().cloned().collect()
+    }
+
     /// Of the newest change in here.
     pub fn sequence(&self) -> u64 {
         self.sequence
@@ -149,8 +157,9 @@ impl Directory {
                 self.stale_apps.insert(app.clone());
                 self.subscriptions.insert(id, SubscriptionNode { app, subscription });
             }
-            // Not for calls' identities.
-            Kind::Provider | Kind::Model => {}
+            Kind::Provider | Kind::Model => {
+                self.additions.insert((object.kind, object.id.clone()), object);
+            }
         }
         Some(())
     }
@@ -210,7 +219,9 @@ impl Directory {
                     self.stale_apps.insert(gone.app);
                 }
             }
-            Kind::Provider | Kind::Model => {}
+            Kind::Provider | Kind::Model => {
+                self.additions.remove(&(kind, id.to_owned()));
+            }
         }
     }
 

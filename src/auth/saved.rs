@@ -109,6 +109,9 @@ impl Directory {
             let body: &Subscription = &node.subscription;
             rows.push(row(Kind::Subscription, id, None, Some(&node.app), "", body));
         }
+        for ((kind, id), object) in &self.additions {
+            rows.push(row(*kind, id, None, None, &object.name, &object.body));
+        }
         for (public, node) in &self.users {
             let body: &User = &node.user;
             let id = format!("{}{public}", UserId::PREFIX);

@@ -80,6 +80,8 @@ enum Command {
     /// What was called, and what it cost.
     #[command(after_help = examples::USAGE)]
     Usage(admin::Usage),
+    /// The history of configurations: show, compare, go back.
+    Config(admin::Config),
     /// Check the audit log.
     Audit(audit::Audit),
     /// Print the version.
@@ -107,6 +109,7 @@ pub fn main() -> ExitCode {
         Command::Plans(things) => things.run(admin::Noun::Plans),
         Command::Subscriptions(things) => things.run(admin::Noun::Subscriptions),
         Command::Usage(usage) => usage.run(),
+        Command::Config(command) => command.run(),
         Command::Audit(command) => command.run(),
         Command::Version => {
             println!("tidegate {}", env!("CARGO_PKG_VERSION"));

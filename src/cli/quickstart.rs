@@ -1,5 +1,6 @@
 //! `tidegate quickstart`: everything in one process, on the loopback, with no account.
 
+use crate::assemble::Source;
 use crate::auth::token;
 use crate::config;
 use crate::sim::{self, Scenario, SimOptions};
@@ -10,6 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 #[derive(Args)]
 #[command(after_help = "Example:\n  tidegate quickstart --port 8080\n\n\
@@ -59,16 +61,19 @@ impl Quickstart {
                 return super::fail(&format!("cannot keep a pepper in {}: {error}", self.run.display()));
             }
         };
-        let demo = |name: &str| match name {
+        let own = (token.clone(), pepper);
+        let env = move |name: &str| match name {
             "TIDEGATE_DEMO_KEY" => Some(DEMO_KEY.to_owned()),
-            "TIDEGATE_ADMIN_TOKEN" => Some(token.clone()),
-            "TIDEGATE_PEPPER" => Some(pepper.clone()),
-            _ => None,
+            "TIDEGATE_ADMIN_TOKEN" => Some(own.0.clone()),
+            "TIDEGATE_PEPPER" => Some(own.1.clone()),
+            // For providers that are made over the admin API.
+            other => config::process_env(other),
         };
-        match config::parse("quickstart", &text, &demo) {
+        let source = Source { name: "quickstart".to_owned(), text, file: None, env: Arc::new(env) };
+        match source.read() {
             Ok(config) => {
                 self.greet(&token);
-                super::serve::serve(&config, PathBuf::new(), false)
+                super::serve::serve(&config, source, false)
             }
             Err(report) => {
                 eprint!("{}", report.render(super::wants_color()));

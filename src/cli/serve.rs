@@ -1,12 +1,12 @@
 //! `tidegate serve`.
 
-use crate::config::{self, Config, Report};
+use crate::assemble::{Configurator, Source};
+use crate::config::{Config, Report};
 use crate::jobs::Reload;
 use crate::runtime::Edge;
-use crate::telemetry::ReloadResult;
 use crate::{assemble, server};
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -24,18 +24,24 @@ pub struct Serve {
 
 impl Serve {
     pub fn run(self) -> ExitCode {
-        match config::load(&self.config, &config::process_env) {
-            Ok(config) => serve(&config, self.config, self.upgrade),
-            Err(report) => {
-                eprint!("{}", report.render(super::wants_color()));
-                ExitCode::from(2)
-            }
+        let source = match Source::of_file(self.config) {
+            Ok(source) => source,
+            Err(report) => return refused(&report),
+        };
+        match source.read() {
+            Ok(config) => serve(&config, source, self.upgrade),
+            Err(report) => refused(&report),
         }
     }
 }
 
-/// Serves `config`, and reloads `file` when it changes.
-pub(super) fn serve(config: &Config, file: PathBuf, takes_over: bool) -> ExitCode {
+fn refused(report: &Report) -> ExitCode {
+    eprint!("{}", report.render(super::wants_color()));
+    ExitCode::from(2)
+}
+
+/// Serves `config`, and reads `source` again when it changes.
+pub(super) fn serve(config: &Config, source: Source, takes_over: bool) -> ExitCode {
     init_log(config, takes_over);
     let settings = match assemble::settings(config) {
         Ok(settings) => settings,
@@ -45,6 +51,8 @@ pub(super) fn serve(config: &Config, file: PathBuf, takes_over: bool) -> ExitCod
         Ok(edge) => edge,
         Err(error) => return super::fail(&error),
     };
+    let file = source.file.clone().unwrap_or_default();
+    edge.set_configure(Arc::new(Configurator::new(source, config)));
     for address in &settings.listen {
         log::info!("listening on http://{address}");
     }
@@ -63,33 +71,12 @@ pub(super) fn serve(config: &Config, file: PathBuf, takes_over: bool) -> ExitCod
 }
 
 fn reload_of(file: PathBuf, edge: Arc<Edge>) -> Reload {
-    let watched = file.clone();
-    Reload { file: watched, apply: Box::new(move || reload(&file, &edge)) }
-}
-
-/// All or nothing: a file with a problem changes nothing.
-fn reload(file: &Path, edge: &Edge) {
-    let refused = |what: String| {
-        edge.metrics.config_reloads.inc(ReloadResult::Refused);
-        log::error!("{} was not loaded, the old configuration serves on:\n{what}", file.display());
-    };
-    let config = match config::load(file, &config::process_env) {
-        Ok(config) => config,
-        Err(report) => return refused(rendered(&report)),
-    };
-    match assemble::next(&config, edge) {
-        Ok(runtime) => {
-            log::info!("{} loaded, generation {}", file.display(), runtime.generation);
-            edge.metrics.config_generation.set(i64::try_from(runtime.generation).unwrap_or(i64::MAX));
-            edge.swap(runtime);
-            edge.metrics.config_reloads.inc(ReloadResult::Applied);
+    let apply = move || {
+        if let Some(configure) = edge.configure() {
+            configure.reload(&edge);
         }
-        Err(error) => refused(error.to_string()),
-    }
-}
-
-fn rendered(report: &Report) -> String {
-    report.render(false)
+    };
+    Reload { file, apply: Box::new(apply) }
 }
 
 /// Diagnostics go to stderr, at the file's level; Pingora's own only from `warn` on.

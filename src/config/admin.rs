@@ -25,6 +25,9 @@ pub struct Admin {
     pub webhooks: Vec<Webhook>,
     /// Whose tokens are credentials of users.
     pub issuers: Vec<IssuerSpec>,
+    /// What providers and models of the store may name of secrets: references, or beginnings of them
+    /// with `*`.
+    pub references: Vec<String>,
 }
 
 /// `[[admin.webhooks]]`: who is told what happened.
@@ -50,6 +53,7 @@ impl Default for Admin {
             tls: None,
             webhooks: Vec::new(),
             issuers: Vec::new(),
+            references: vec!["env:*".to_owned(), "file:*".to_owned()],
         }
     }
 }
@@ -79,6 +83,9 @@ impl Admin {
             webhooks: reader
                 .or("webhooks", Vec::new(), |v, c| v.list(c, "tables `[[admin.webhooks]]`", Webhook::read)),
             issuers: reader.or("oidc", Vec::new(), jwt::read_logins),
+            references: reader.or("references", Self::default().references, |v, c| {
+                v.list(c, "a list of references", reference)
+            }),
         };
         let is_guarded = reader.has("tls") && reader.has("token");
         if !admin.listen.ip().is_loopback() && !is_guarded {
@@ -118,6 +125,23 @@ fn host(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<String> {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':');
     if text.is_empty() || text.len() > 255 || !text.bytes().all(is_plain) {
         value.fail_help(collector, "this is no name of a host", "such as \"admin.example\", without a port");
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+/// `env:NAME`, `file:PATH`, or the beginning of one with `*`.
+fn reference(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<String> {
+    let text = value.string(collector, "a reference such as \"env:PROVIDER_*\"")?;
+    let beginning = text.strip_suffix('*').unwrap_or(text);
+    let has_form = beginning.starts_with("env:") || beginning.starts_with("file:");
+    if !has_form || beginning.contains('*') {
+        value.hide(collector);
+        value.fail_help(
+            collector,
+            "this is no reference",
+            "\"env:NAME\" or \"file:PATH\", with `*` at the end only",
+        );
         return None;
     }
     Some(text.to_owned())

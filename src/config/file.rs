@@ -18,14 +18,16 @@ use super::report::Report;
 use super::responses::Responses;
 use super::server::Server;
 use super::store::Store;
+use super::stored::{self, Stored};
 use super::syntax;
+use crate::govern::mask::mask_file;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 use toml::de::DeTable;
 
 /// A file this large is no configuration.
-const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(super) const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Everything a file says, defaults filled in and secrets resolved.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,9 +82,35 @@ pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config,
 /// # Errors
 /// The report of every problem.
 pub fn parse(name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Report> {
+    parse_with(name, text, &[], env)
+}
+
+/// Reads `text` as the file `name`, with providers and models of the store beside its own. Problems
+/// with those have their path, and a place behind the text.
+///
+/// # Errors
+/// The report of every problem.
+pub fn parse_with(
+    name: &str,
+    text: &str,
+    stored: &[Stored],
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, Report> {
     let mut collector = Collector::new(SecretPolicy::Resolve, env);
-    let config = read(name, text, &mut collector)?;
-    collector.finish(name, text, config)
+    let behind = stored::behind(name, text.len(), stored)?;
+    let config = read_with(name, text, &behind, &mut collector)?;
+    match behind.get(text.len()..) {
+        Some(more) if !more.is_empty() => collector.finish(name, &format!("{text}{more}"), config),
+        _ => collector.finish(name, text, config),
+    }
+}
+
+/// A valid file as JSON, to be shown and kept: see [`mask_file`].
+pub fn masked(text: &str) -> serde_json::Value {
+    let table: toml::Table = toml::from_str(text).unwrap_or_default();
+    let mut file = serde_json::to_value(table).unwrap_or_default();
+    mask_file(&mut file);
+    file
 }
 
 /// Checks the file at `path` as far as `policy` goes. A `Config` is not given out, because with
@@ -122,7 +150,11 @@ pub fn process_env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-pub(super) fn text_of(path: &Path, name: &str) -> Result<String, Report> {
+/// The text of the file at `path`, which reports call `name`.
+///
+/// # Errors
+/// A report without a place.
+pub fn text_of(path: &Path, name: &str) -> Result<String, Report> {
     let told = |error: std::io::Error| Report::without_place(name, format!("cannot be read: {error}"), None);
     // Looked at before it is opened: opening a FIFO would wait for its writer.
     if !path.metadata().map_err(told)?.is_file() {
@@ -140,6 +172,11 @@ pub(super) fn text_of(path: &Path, name: &str) -> Result<String, Report> {
 /// Problems of the syntax are returned, all others are in `collector`; what is read is only good
 /// when it has none.
 pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Result<Config, Report> {
+    read_with(name, text, "", collector)
+}
+
+/// `behind` is what the store adds, at the places it would have behind `text`.
+fn read_with(name: &str, text: &str, behind: &str, collector: &mut Collector<'_>) -> Result<Config, Report> {
     if text.len() > FILE_BYTES_MAX {
         let message = format!("longer than {FILE_BYTES_MAX} bytes: this is no configuration");
         return Err(Report::without_place(name, message, None));
@@ -149,9 +186,24 @@ pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Res
         let syntax = Collector::new(SecretPolicy::Syntax, &|_| None);
         return Err(syntax::report(name, text, &errors, syntax));
     }
-    let mut root = Reader::root(document.get_ref(), collector);
-    let server = Server::read(&mut root);
-    let admin = Admin::read(&mut root);
+    let (added, errors) = DeTable::parse_recoverable(behind);
+    if let Some(error) = errors.first() {
+        let message = format!("what the store keeps cannot be read: {}", error.message().replace('\n', " "));
+        return Err(Report::without_place(name, message, None));
+    }
+    let mut document = document.into_inner();
+    let own = stored::own_texts(&document);
+    let named = stored::merge(&mut document, added.into_inner(), collector);
+    let mut root = Reader::root(&document, collector);
+    let config = read_root(&mut root);
+    root.done();
+    stored::check_named(named, &own, &config.admin.references, collector);
+    Ok(config)
+}
+
+fn read_root(root: &mut Reader<'_, '_, '_>) -> Config {
+    let server = Server::read(root);
+    let admin = Admin::read(root);
     let beside = Beside {
         takes_certificates: server.tls.iter().any(|tls| tls.clients.is_some()),
         logins: &admin.issuers,
@@ -163,7 +215,18 @@ pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Res
     let cluster = root.take("cluster", Cluster::read);
     let log = root.or("log", Log::default(), Log::read);
     let has_store = root.has("store");
-    let store = root.take("store", Store::read);
+    let has_pepper = root.has_at("auth", "pepper");
+    let store = root.take("store", |value, collector| {
+        if !has_pepper {
+            let help = "add [auth] pepper = \"env:TIDEGATE_PEPPER\"; make one with: openssl rand -hex 32";
+            value.fail_head(
+                collector,
+                "a store needs a pepper: without one no key could be made",
+                Some(help),
+            );
+        }
+        Store::read(value, collector)
+    });
     let ledger = root.or("ledger", Ledger::default(), |value, collector| {
         if !has_store {
             value.fail_head(collector, "a ledger needs a store", Some("add [store] with its `url`"));
@@ -179,10 +242,9 @@ pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Res
     let patterns: Option<Vec<ModelPattern>> =
         models.as_ref().map(|models| models.values().map(|model| model.pattern.clone()).collect());
     let keys = root.take("keys", |v, c| Key::read_all(v, c, patterns.as_deref()));
-    require_some(&mut root);
-    root.done();
+    require_some(root);
     let providers = providers.unwrap_or_default();
-    Ok(Config {
+    Config {
         server,
         admin,
         auth,
@@ -196,7 +258,7 @@ pub(super) fn read(name: &str, text: &str, collector: &mut Collector<'_>) -> Res
         providers: providers.into_iter().filter_map(|(name, read)| Some((name, read?))).collect(),
         models: models.unwrap_or_default(),
         keys: keys.unwrap_or_default(),
-    })
+    }
 }
 
 /// An empty or half-written file must not replace a good one, so a file that could not serve one
@@ -207,13 +269,10 @@ fn require_some(root: &mut Reader<'_, '_, '_>) {
         ("models", "no model: nothing could be called", "add [models.NAME] with its `targets`"),
         ("keys", "no key: nobody could call", "add [keys.NAME] with its `secret`"),
     ];
-    // Keys of the store are keys too.
+    // Keys and models of the store are keys and models too.
     let has_others = root.has("store") && root.has("auth");
     for (key, message, help) in wanted {
-        if key == "keys" && has_others {
-            continue;
-        }
-        if root.is_empty_at(key) {
+        if root.is_empty_at(key) && !has_others {
             root.fail(message, Some(help));
         }
     }

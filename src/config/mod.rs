@@ -57,6 +57,7 @@ mod server_limits;
 mod size;
 mod statuses;
 mod store;
+mod stored;
 mod syntax;
 mod target;
 mod timeouts;
@@ -74,6 +75,8 @@ mod rules_tests;
 mod secrecy_tests;
 #[cfg(test)]
 mod store_tests;
+#[cfg(test)]
+mod stored_tests;
 
 pub use admin::{Admin, Webhook};
 pub use auth::Auth;
@@ -87,7 +90,9 @@ pub use counting::{CountMode, Counting, Factors, Families, Vocabulary};
 pub use drain::Drain;
 pub use failover::{Failover, FailoverOn};
 pub use fetch_media::FetchMedia;
-pub use file::{Config, Overview, SecretPolicy, check, load, outline, parse, process_env};
+pub use file::{
+    Config, Overview, SecretPolicy, check, load, masked, outline, parse, parse_with, process_env, text_of,
+};
 pub use google::GoogleAccount;
 pub use key::Key;
 pub use kind::ProviderKind;
@@ -106,5 +111,6 @@ pub use server::{ClientIp, RuntimeKind, Server, Upgrade};
 pub use server_limits::ServerLimits;
 pub use statuses::StatusSet;
 pub use store::Store;
+pub use stored::{Stored, path_of};
 pub use target::Target;
 pub use timeouts::Timeouts;

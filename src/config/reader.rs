@@ -84,6 +84,14 @@ impl<'a, 'c, 'e> Reader<'a, 'c, 'e> {
         self.table.contains_key(key)
     }
 
+    /// Whether the table has a table `key` that has `inner`. Makes neither known.
+    pub(super) fn has_at(&self, key: &str, inner: &str) -> bool {
+        match self.table.get(key).map(toml::Spanned::get_ref) {
+            Some(DeValue::Table(table)) => table.contains_key(inner),
+            _ => false,
+        }
+    }
+
     /// Whether `key` is absent, or a table or array without anything in it. Does not make it known.
     pub(super) fn is_empty_at(&self, key: &str) -> bool {
         match self.table.get(key).map(toml::Spanned::get_ref) {
@@ -133,7 +141,7 @@ impl<'a, 'c, 'e> Reader<'a, 'c, 'e> {
 }
 
 /// `models."gpt-5.2".limits`: a path as it would be written in TOML.
-fn join(path: &str, key: &str) -> String {
+pub(super) fn join(path: &str, key: &str) -> String {
     let is_bare =
         !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     let key = if is_bare { near::quoted(key) } else { format!("\"{}\"", near::quoted(key)) };

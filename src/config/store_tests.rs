@@ -1,8 +1,25 @@
 //! `[store]` and `[ledger]`: what is wrong is shown at its place, and no password in any report.
 
 use super::Ledger;
-use super::mistakes_tests::{said, with};
+use super::mistakes_tests::{self, only};
+use super::{Config, Report};
 use std::time::Duration;
+
+fn with(more: &str) -> Result<Config, Report> {
+    mistakes_tests::with(&format!("[auth]\npepper = \"env:A_PEPPER_OF_THE_TESTS_LONG_ENOUGH\"\n{more}"))
+}
+
+fn said(more: &str) -> String {
+    only(with(more))
+}
+
+#[test]
+fn a_store_without_a_pepper_is_refused_in_words_and_one_that_is_wrong_is_told_once() {
+    let message = only(mistakes_tests::with(STORE));
+    assert_eq!(message, "a store needs a pepper: without one no key could be made");
+    let wrong = mistakes_tests::with(&format!("[auth]\npepper = \"env:P\"\n{STORE}"));
+    assert_eq!(only(wrong), "a pepper has at least 32 characters");
+}
 
 const STORE: &str = "[store]\nurl = \"sqlite:data/tidegate.db\"\n";
 

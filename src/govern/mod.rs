@@ -6,9 +6,11 @@
 
 pub mod actor;
 pub mod audit;
+pub mod configuration;
 pub mod ids;
 pub mod key;
 pub mod ledger;
+pub mod mask;
 pub mod object;
 pub mod plan;
 pub mod policy;
@@ -20,6 +22,7 @@ pub mod within;
 
 pub use actor::{Actor, Denied, Place};
 pub use audit::{AuditEntry, AuditRecord};
+pub use configuration::{Cause, Configuration, Kept};
 pub use ids::{AppId, KeyId, PlanId, SubscriptionId, TeamId, TenantId, UserId};
 pub use key::Key;
 pub use ledger::{Call, Outcome};

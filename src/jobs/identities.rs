@@ -1,5 +1,5 @@
-//! Keeps who is known fresh: from the store into the snapshot that requests work with, and onto the
-//! disk for a start without the store.
+//! Keeps who is known fresh, and what the store adds to the configuration: from the store into the
+//! snapshots that requests work with, and onto the disk for a start without the store.
 //!
 //! Nothing on the path of a request waits for this. Invariant: what is in force is always what the
 //! store had at some moment; a store that is away changes nothing.
@@ -73,7 +73,7 @@ impl Keeper {
         match unsealed {
             Ok(directory) => {
                 self.directory = directory.after(&self.directory);
-                self.edge.swap_identities(self.directory.snapshot());
+                self.put();
                 self.edge.set_identity_source(IdentitySource::Disk);
                 log::warn!("the store is away: keys are from the copy {}", self.copy.display());
             }
@@ -128,9 +128,17 @@ impl Keeper {
     }
 
     fn publish(&mut self) {
-        self.edge.swap_identities(self.directory.snapshot());
+        self.put();
         self.edge.set_identity_source(IdentitySource::Store);
         self.is_copied = false;
+    }
+
+    /// Providers and models first: a key that is new finds the model it was made for.
+    fn put(&mut self) {
+        if let Some(configure) = self.edge.configure() {
+            configure.put(&self.edge, self.directory.additions());
+        }
+        self.edge.swap_identities(self.directory.snapshot());
     }
 
     async fn copy_if_due(&mut self) {

@@ -1,6 +1,8 @@
 //! Background work of the process: reloads, certificate renewal, fresh addresses and credentials,
 //! shared limits and budgets, second signals.
 
+mod alerts;
+mod history;
 mod identities;
 mod issuers;
 mod sealed_file;
@@ -90,6 +92,8 @@ impl BackgroundService for Jobs {
             self.refresh_addresses(shutdown.clone()),
             self.refresh_credentials(shutdown.clone()),
             identities::keep(edge.clone(), self.identities.clone(), shutdown.clone()),
+            alerts::tell(edge, shutdown.clone()),
+            history::keep(edge, shutdown.clone()),
             issuers::keep(edge.clone(), fetch, shutdown.clone()),
             webhooks::tell(edge.clone(), webhooks::Ways::new(edge), shutdown.clone()),
             purses::run(&self.edge, shutdown),

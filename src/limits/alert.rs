@@ -3,6 +3,7 @@
 use super::Level;
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
+use tokio::sync::Notify;
 
 /// Alerts that wait to be fetched; beyond it the oldest are dropped and counted.
 pub const ALERTS_MAX: usize = 1024;
@@ -26,6 +27,7 @@ pub struct Alert {
 #[derive(Debug, Default)]
 pub struct Alerts {
     waiting: Mutex<(VecDeque<Alert>, u64)>,
+    arrived: Notify,
 }
 
 impl Alerts {
@@ -43,6 +45,20 @@ impl Alerts {
             waiting.1 += 1;
         }
         waiting.0.push_back(alert);
+        drop(waiting);
+        self.arrived.notify_one();
+    }
+
+    /// As [`Alerts::take`], once there are any.
+    pub async fn next(&self) -> (Vec<Alert>, u64) {
+        loop {
+            let arrived = self.arrived.notified();
+            let taken = self.take();
+            if !taken.0.is_empty() {
+                return taken;
+            }
+            arrived.await;
+        }
     }
 
     /// All that wait, oldest first, and how many were dropped since the last time.
@@ -69,5 +85,22 @@ mod tests {
         let (waiting, dropped) = alerts.take();
         assert_eq!((waiting.len(), dropped, waiting[0].spent), (ALERTS_MAX, 3, 3));
         assert_eq!(alerts.take(), (Vec::new(), 0));
+    }
+
+    #[tokio::test]
+    async fn who_waits_hears_what_comes() {
+        let alerts = std::sync::Arc::new(Alerts::default());
+        let hearing = alerts.clone();
+        let alert = Alert {
+            account: "key/a/b/tokens/day".to_owned(),
+            level: Level::Key,
+            window: 0,
+            percent: 50,
+            spent: 1,
+            amount: 2,
+        };
+        let told = alert.clone();
+        let (heard, ()) = tokio::join!(async move { hearing.next().await }, async { alerts.raise(told) });
+        assert_eq!(heard, (vec![alert], 0));
     }
 }

@@ -15,9 +15,18 @@ pub enum StoreError {
     /// The version expected is not the one there is.
     #[error("changed by somebody else meanwhile: version {actual} instead of {expected}")]
     Conflict { expected: u64, actual: u64 },
+    /// Things of this kind are not as they were when the commit was made.
+    #[error("a {kind} was changed by somebody else meanwhile")]
+    Moved { kind: &'static str },
     /// Something lies in it.
     #[error("{kind} is not empty")]
     NotEmpty { kind: &'static str },
+    /// Somebody is subscribed to the plan, or was.
+    #[error(
+        "the plan has {count} {}: delete them first, or block the plan so that nobody new subscribes",
+        if *.count == 1 { "subscription" } else { "subscriptions" }
+    )]
+    Subscribed { count: u64 },
     /// An idempotency key came again with another request.
     #[error("this idempotency key was used for another request")]
     KeyReused,

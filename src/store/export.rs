@@ -88,9 +88,11 @@ impl Export {
     }
 }
 
-type Row = Vec<(String, Value)>;
+/// Cells by their column.
+pub type Row = Vec<(String, Value)>;
 
-fn call(call: &Call) -> Row {
+/// A call as a row of a file, by column.
+pub fn call(call: &Call) -> Row {
     let mut bytes = Vec::new();
     write_line(call, &mut bytes);
     let row: Map<String, Value> = serde_json::from_slice(&bytes).unwrap_or_default();
@@ -132,7 +134,8 @@ fn usage(query: &UsageQuery, row: &UsageRow) -> Row {
     cells
 }
 
-fn csv_line<'v>(values: impl Iterator<Item = &'v Value>, out: &mut Vec<u8>) {
+/// One line of CSV.
+pub fn csv_line<'v>(values: impl Iterator<Item = &'v Value>, out: &mut Vec<u8>) {
     for (at, value) in values.enumerate() {
         if at > 0 {
             out.push(b',');

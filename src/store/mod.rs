@@ -8,6 +8,7 @@
 mod bank;
 mod calls;
 mod columns;
+mod cover;
 mod engine;
 mod error;
 mod open;
@@ -21,7 +22,7 @@ mod usage;
 pub mod export;
 pub mod ledger;
 
-use crate::govern::{AuditEntry, AuditRecord, Call, Kind, Object};
+use crate::govern::{AuditEntry, AuditRecord, Call, Configuration, Kept, Kind, Object};
 use async_trait::async_trait;
 
 pub use bank::{ASKS_MAX, Account, Bank, Grant, Withdrawal};
@@ -43,6 +44,8 @@ pub const CALLS_MAX: usize = 20_000;
 pub const ROWS_MAX: u32 = 1000;
 /// A name in bytes at most.
 pub const NAME_BYTES_MAX: usize = 256;
+/// Configurations in the history at most; of more the oldest go.
+pub const CONFIGURATIONS_MAX: u64 = 100;
 /// A commit is remembered so long under its idempotency key.
 pub const IDEMPOTENCY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -57,6 +60,9 @@ pub enum Write {
     Update { object: Object, expected: Option<u64> },
     /// Refused while anything lies in it.
     Delete { kind: Kind, id: String, expected: Option<u64> },
+    /// Writes nothing: the commit happens only if the things of this kind are exactly these, in these
+    /// versions. In the order of ids.
+    Unchanged { kind: Kind, versions: Vec<(String, u64)> },
 }
 
 /// Changes that belong together.
@@ -148,6 +154,14 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Walks the whole audit log and checks its chain.
     async fn verify_audit(&self) -> Result<AuditVerdict, StoreError>;
+
+    /// Keeps a configuration, unless the newest one kept says the same. Gives its number.
+    async fn keep_configuration(&self, configuration: &Configuration) -> Result<u64, StoreError>;
+
+    /// The history, newest first: at most [`CONFIGURATIONS_MAX`].
+    async fn configurations(&self) -> Result<Vec<Kept>, StoreError>;
+
+    async fn configuration(&self, number: u64) -> Result<Option<Configuration>, StoreError>;
 
     /// Adds calls, at most [`CALLS_MAX`], and their roll-ups in one transaction. A call whose id is
     /// there already is left out, of the roll-ups too.

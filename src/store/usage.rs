@@ -1,8 +1,9 @@
 //! Questions about usage, and how they are answered from roll-ups.
 //!
-//! Pure: which roll-ups hold the answer. Invariant: a span is read from the coarsest roll-ups that
-//! have it exactly, so that no answer costs more for a longer span than its days.
+//! Pure. Invariant: a span is read from the coarsest roll-ups that have it exactly (`cover`), so that no
+//! answer costs more for a longer span than its days.
 
+use super::cover::{Since, Stretch, ceil, cover, floor};
 use super::{ROWS_MAX, StoreError};
 use crate::types::{Money, Usage};
 
@@ -108,14 +109,6 @@ pub struct Pruned {
     pub others: u64,
     /// Whether there may be more.
     pub has_more: bool,
-}
-
-/// A stretch of one roll-up, in its own buckets since 1970; `to` not included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stretch {
-    pub bucket: Bucket,
-    pub from: u64,
-    pub to: u64,
 }
 
 /// What dimensions a level of the roll-ups tells apart, the coarsest first. A question is answered
@@ -249,49 +242,23 @@ impl UsageQuery {
         found.and_then(|at| i64::try_from(at).ok()).unwrap_or(LEVEL_WHOLE)
     }
 
-    /// Where the answer is, in order of time. `minutes` and `hours` are when the first of these kept
-    /// begins: before, there are only coarser ones.
-    pub(super) fn stretches(&self, minutes: u64, hours: u64) -> Vec<Stretch> {
-        let finest = |at: u64| match self.bucket {
-            Some(bucket) => bucket,
-            None if at >= minutes => Bucket::Minute,
-            None if at >= hours => Bucket::Hour,
-            None => Bucket::Day,
-        };
-        let from = floor(self.from_ms, finest(self.from_ms));
-        let to = ceil(self.to_ms, finest(self.to_ms));
-        if let Some(bucket) = self.bucket {
-            return vec![Stretch { bucket, from: from / bucket.ms(), to: to / bucket.ms() }];
-        }
-        // From the edges inwards: minutes up to the hour, hours up to the day, days between.
-        let (hour_from, hour_to) = inside(from, to, Bucket::Hour);
-        let (day_from, day_to) = inside(hour_from, hour_to, Bucket::Day);
-        let parts = [
-            (Bucket::Minute, from, hour_from),
-            (Bucket::Hour, hour_from, day_from),
-            (Bucket::Day, day_from, day_to),
-            (Bucket::Hour, day_to, hour_to),
-            (Bucket::Minute, hour_to, to),
-        ];
-        let parts = parts.into_iter().filter(|(_, from, to)| from < to);
-        parts
-            .map(|(bucket, from, to)| Stretch { bucket, from: from / bucket.ms(), to: to / bucket.ms() })
-            .collect()
+    /// From when to when the sums are: rounded outwards to what is kept.
+    pub(super) fn span(&self, since: Since) -> (u64, u64) {
+        let finest = |at: u64| self.bucket.unwrap_or_else(|| since.finest(at));
+        (floor(self.from_ms, finest(self.from_ms)), ceil(self.to_ms, finest(self.to_ms)))
     }
-}
 
-fn floor(ms: u64, bucket: Bucket) -> u64 {
-    ms - ms % bucket.ms()
-}
-
-fn ceil(ms: u64, bucket: Bucket) -> u64 {
-    ms.div_ceil(bucket.ms()).saturating_mul(bucket.ms())
-}
-
-/// The whole buckets between two moments; where there are none, twice the end.
-fn inside(from: u64, to: u64, bucket: Bucket) -> (u64, u64) {
-    let (first, last) = (ceil(from, bucket), floor(to, bucket));
-    if first < last { (first, last) } else { (to, to) }
+    /// Where the answer is.
+    pub(super) fn stretches(&self, since: Since) -> Vec<Stretch> {
+        let (from, to) = self.span(since);
+        match self.bucket {
+            Some(bucket) => {
+                let (from, to) = (from / bucket.ms(), to / bucket.ms());
+                vec![Stretch { bucket, from, to, is_less: false }]
+            }
+            None => cover(from, to, since),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -306,26 +273,14 @@ mod tests {
     }
 
     #[test]
-    fn a_span_is_read_from_days_and_its_edges_from_finer_sums() {
-        let stretches = over(DAY + 22 * HOUR + 59 * 60_000 + 7, 4 * DAY + 90_000).stretches(0, 0);
-        let told: Vec<_> = stretches.iter().map(|s| (s.bucket, s.to - s.from)).collect();
-        let expected = [(Bucket::Minute, 1), (Bucket::Hour, 1), (Bucket::Day, 2), (Bucket::Minute, 2)];
-        assert_eq!(told, expected);
-        // Nothing is left out and nothing read twice.
-        let ends: Vec<_> = stretches.iter().map(|s| (s.from * s.bucket.ms(), s.to * s.bucket.ms())).collect();
-        assert!(ends.windows(2).all(|pair| pair[0].1 == pair[1].0), "{ends:?}");
-    }
-
-    #[test]
     fn where_minutes_are_gone_the_span_is_rounded_to_what_is_kept() {
         let asked = over(DAY + HOUR + 1, 9 * DAY + 61_000);
-        let edges = |stretches: Vec<Stretch>| {
-            let (first, last) = (stretches[0], stretches[stretches.len() - 1]);
-            (first.from * first.bucket.ms(), last.to * last.bucket.ms())
-        };
-        assert_eq!(edges(asked.stretches(8 * DAY, 0)), (DAY + HOUR, 9 * DAY + 120_000));
-        assert_eq!(edges(asked.stretches(8 * DAY, 7 * DAY)), (DAY, 9 * DAY + 120_000));
-        assert_eq!(edges(asked.stretches(10 * DAY, 10 * DAY)), (DAY, 10 * DAY));
+        let span = |minutes, hours| asked.span(Since { minutes, hours });
+        assert_eq!(span(8 * DAY, 0), (DAY + HOUR, 9 * DAY + 120_000));
+        assert_eq!(span(8 * DAY, 7 * DAY), (DAY, 9 * DAY + 120_000));
+        assert_eq!(span(10 * DAY, 10 * DAY), (DAY, 10 * DAY));
+        let hours = UsageQuery { bucket: Some(Bucket::Hour), ..asked.clone() };
+        assert_eq!(hours.span(Since::default()), (DAY + HOUR, 9 * DAY + HOUR));
     }
 
     #[test]

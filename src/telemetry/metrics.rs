@@ -49,6 +49,8 @@ pub struct Metrics {
     pub unpriced: CounterRow<Unpriced>,
     /// Streams ended because a budget was.
     pub budget_cuts: IntCounter,
+    /// Thresholds of budgets that were passed.
+    pub budget_alerts: IntCounter,
     /// Calls served by another model because a budget was spent.
     pub downgrades: IntCounter,
     /// Calls that waited to learn what they may use of something shared.
@@ -131,6 +133,7 @@ impl Metrics {
             charged: r.counter("charged_picousd_total", "Their cost and margins, in 1e-12 US dollars.")?,
             unpriced: r.row("unpriced_total", "Calls whose cost is not known, by reason.")?,
             budget_cuts: r.counter("budget_cuts_total", "Streams ended because a budget was spent.")?,
+            budget_alerts: r.counter("budget_alerts_total", "Thresholds of budgets that were passed.")?,
             downgrades: r.counter(
                 "budget_downgrades_total",
                 "Calls served by another model because a budget was spent.",

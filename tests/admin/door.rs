@@ -90,5 +90,6 @@ async fn reads_of_the_configuration_hold_no_secret() {
     let answer = world.patch(OWNER, "providers/p", json!({})).await;
     assert_eq!(answer.is(409).body["code"], "owned_by_file");
     world.delete(OWNER, "models/gpt-5").await.is(409);
+    world.get(OWNER, "config/history").await.is(200);
     world.ask(OWNER, Method::DELETE, "models/none", Value::Null, &[]).await.is(404);
 }

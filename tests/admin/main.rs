@@ -7,10 +7,16 @@
     reason = "helpers of tests: a failure is the test's"
 )]
 
+mod alerts;
+mod calls;
+mod configured;
 mod door;
+mod history;
 mod hostile;
 mod keeping;
 mod matrix;
 mod objects;
+mod process;
+mod stored_models;
 mod subscriptions;
 mod world;

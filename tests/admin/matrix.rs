@@ -4,7 +4,7 @@
 use super::world::{OWNER, Tenant, World};
 use http::Method;
 use serde_json::{Value, json};
-use tidegate::admin::routes::{Needs, Route, Verb, plural, routes};
+use tidegate::admin::routes::{CONFIGURED, Needs, Route, Verb, plural, routes};
 use tidegate::govern::{Kind, Role};
 
 fn id_of(tenant: &Tenant, kind: Kind, user: &str, subscription: &str) -> String {
@@ -38,8 +38,13 @@ fn body(route: &Route, tenant: &Tenant, serial: usize) -> Value {
         Verb::Create(Kind::Plan) => {
             json!({ "name": name, "tenant": tenant.tenant, "policy": { "models": ["m"] } })
         }
+        Verb::Create(Kind::Provider) => {
+            json!({ "name": name, "kind": "openai-compatible", "base_url": "http://127.0.0.1:1/v1" })
+        }
+        Verb::Create(Kind::Model) => json!({ "name": name, "targets": [{ "provider": "p" }] }),
         Verb::Create(_) => json!({ "app": tenant.app, "plan": tenant.plan }),
         Verb::Change(_) => json!({}),
+        Verb::Rollback => json!({ "to": 1 }),
         Verb::Decide(_) => json!({ "reason": "because" }),
         Verb::RotateKey => json!({}),
         _ => Value::Null,
@@ -67,6 +72,7 @@ impl Stage {
     async fn call(&self, route: &Route, token: &str, serial: usize) -> u16 {
         let id = kind_of(route).map(|kind| id_of(&self.own, kind, &self.user, &self.subscription));
         let path = route.path.trim_start_matches("/admin/v1/").replace("{id}", &id.unwrap_or_default());
+        let path = path.replace("{n}", "1").replace("{m}", "1");
         // A version that is nobody's: whoever gets as far as writing is stopped there, with 412.
         let headers: &[(&str, &str)] =
             if route.method == Method::GET { &[] } else { &[("if-match", "\"999\"")] };
@@ -122,22 +128,26 @@ async fn an_owner_of_one_tenant_finds_nothing_of_another() {
     let before = stage.world.dump().await;
     for route in routes() {
         let status = stage.call(&route, &owner, 7).await;
-        let is_of_file = matches!(route.verb, Verb::ListFile(_) | Verb::GetFile(_) | Verb::WriteFile(_));
+        let is_configured = kind_of(&route).is_some_and(|kind| CONFIGURED.contains(&kind));
         let is_own = matches!(
             route.verb,
-            Verb::Me | Verb::Audit | Verb::Usage | Verb::Config | Verb::Health | Verb::OpenApi
+            Verb::Me | Verb::Audit | Verb::Usage | Verb::Calls | Verb::Config | Verb::Health | Verb::OpenApi
         );
         let expected: &[u16] = match route.verb {
             _ if is_own => &[200],
+            // Models are there for all, providers for the installation; neither is a tenant's to write.
+            _ if is_configured && route.method == Method::GET => &[200, 404],
+            _ if is_configured => &[403, 404],
             Verb::List(_) => &[200],
-            _ if is_of_file => &[200, 404, 409],
             Verb::Create(Kind::Tenant) => &[403],
             // The parent named in the body is as if it did not exist.
             Verb::Create(_) => &[400],
             _ => &[404],
         };
         assert!(expected.contains(&status), "{} {}: {status}", route.method, route.path);
-        if let Verb::List(kind) = route.verb {
+        if let Verb::List(kind) = route.verb
+            && !is_configured
+        {
             let path = route.path.trim_start_matches("/admin/v1/");
             let text = stage.world.get(&owner, path).await.text;
             let id = id_of(&stage.own, kind, &stage.user, &stage.subscription);

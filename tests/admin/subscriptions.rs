@@ -59,3 +59,16 @@ async fn a_plan_that_needs_no_approval_opens_at_once_and_once() {
     world.post(OWNER, "subscriptions", json!({ "app": other.app, "plan": plan })).await.is(400);
     world.post(OWNER, "plans", json!({ "name": "empty", "tenant": tenant.tenant })).await.is(400);
 }
+
+#[tokio::test]
+async fn a_plan_with_subscriptions_is_not_deleted_and_says_how_many_it_has() {
+    let world = World::new().await;
+    let tenant = world.tenant("acme").await;
+    let path = format!("plans/{}", tenant.plan);
+    let id = world.make("subscriptions", json!({ "app": tenant.app, "plan": tenant.plan })).await;
+    let refused = world.delete(OWNER, &path).await;
+    let detail = refused.is(409).body["detail"].as_str().unwrap();
+    assert!(detail.contains("has 1 subscription") && detail.contains("block the plan"), "{detail}");
+    world.delete(OWNER, &format!("subscriptions/{id}")).await.is(204);
+    world.delete(OWNER, &path).await.is(204);
+}

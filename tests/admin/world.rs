@@ -2,8 +2,10 @@
 
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::sync::Arc;
 use tidegate::admin;
+use tidegate::assemble::{Configurator, Source};
 use tidegate::auth::Directory;
 use tidegate::govern::{Kind, Object};
 use tidegate::runtime::Edge;
@@ -15,7 +17,7 @@ pub const OWNER: &str = "owner-token-of-the-tests";
 pub struct World {
     pub edge: Arc<Edge>,
     pub store: Arc<dyn Store>,
-    _folder: Folder,
+    folder: Folder,
     router: axum::Router,
 }
 
@@ -28,7 +30,7 @@ pub struct Answer {
     pub text: String,
 }
 
-fn config(url: &str, folder: &str) -> tidegate::config::Config {
+fn source(url: &str, folder: &str) -> Source {
     let text = format!(
         r#"
 [store]
@@ -49,14 +51,15 @@ targets = [{{ provider = "p" }}]
 secret = "env:STATIC"
 "#
     );
-    let env = |name: &str| {
-        Some(match name {
-            "ADMIN" => OWNER.to_owned(),
-            "PEPPER" => "pepper-of-the-tests-which-is-long-enough".to_owned(),
-            other => format!("canary-{other}-value"),
-        })
+    let env = |name: &str| match name {
+        "ADMIN" => Some(OWNER.to_owned()),
+        "PEPPER" => Some("pepper-of-the-tests-which-is-long-enough".to_owned()),
+        "ABSENT" => None,
+        other => Some(format!("canary-{other}-value")),
     };
-    tidegate::config::parse("test", &text, &env).unwrap_or_else(|report| panic!("{report}"))
+    let file = PathBuf::from(folder).join("tidegate.toml");
+    std::fs::write(&file, &text).unwrap();
+    Source { name: "tidegate.toml".to_owned(), text, file: Some(file), env: Arc::new(env) }
 }
 
 /// A folder that goes with its world.
@@ -93,13 +96,18 @@ impl World {
     }
 
     async fn over(url: &str, folder: Folder) -> Self {
-        let config = config(url, &folder.0.display().to_string());
+        let source = source(url, &folder.0.display().to_string());
         // It waits for the store on a runtime of its own.
-        let edge =
-            tokio::task::spawn_blocking(move || tidegate::assemble::edge(&config).unwrap()).await.unwrap();
+        let made = tokio::task::spawn_blocking(move || {
+            let config = source.read().unwrap_or_else(|report| panic!("{report}"));
+            let edge = tidegate::assemble::edge(&config).unwrap();
+            edge.set_configure(Arc::new(Configurator::new(source, &config)));
+            edge
+        });
+        let edge = made.await.unwrap();
         let store = edge.store().unwrap().clone();
         let router = admin::router(&edge);
-        Self { edge, store, router, _folder: folder }
+        Self { edge, store, router, folder }
     }
 
     /// Everything in the store, to be looked through for what must not be there, and to be compared.
@@ -126,7 +134,26 @@ impl World {
         let mut directory = Directory::new();
         // Each snapshot of a process has a generation of its own; one directory per process makes them.
         let _ = directory.apply(changes.objects, &changes.deleted, changes.sequence);
+        self.edge.configure().unwrap().put(&self.edge, directory.additions());
         self.edge.swap_identities(directory.snapshot());
+        self.keep_history().await;
+    }
+
+    /// Keeps what came into force, as the job does.
+    async fn keep_history(&self) {
+        while let Some(configuration) = self.edge.configurations.take() {
+            self.store.keep_configuration(&configuration).await.unwrap();
+        }
+    }
+
+    /// Puts `from` in the file's text to `to`, and loads it again.
+    pub async fn edit_file(&self, from: &str, to: &str) {
+        let path = self.folder.0.join("tidegate.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from));
+        std::fs::write(&path, text.replace(from, to)).unwrap();
+        self.edge.configure().unwrap().reload(&self.edge);
+        self.keep_history().await;
     }
 
     pub async fn send(&self, request: Request<axum::body::Body>) -> Answer {

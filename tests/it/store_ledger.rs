@@ -2,6 +2,7 @@
 //! the way.
 
 use crate::harness::{Config, Gateway, PATIENCE, Request, Sim, Wire, until};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -12,6 +13,9 @@ fn config(sim: &Sim) -> Config {
     Config::new()
         .provider("a", Wire::Chat, sim.addr())
         .model("m", &["a"])
+        .table("auth")
+        .set("pepper = \"env:PEPPER\"")
+        .env("PEPPER", "a-pepper-of-the-tests-that-is-long-enough")
         .table("store")
         .set("url = \"sqlite:{dir}/data/tidegate.db\"")
         .set("timeout = \"500ms\"")
@@ -109,12 +113,14 @@ fn a_store_that_cannot_be_used_is_a_reason_not_to_start_and_is_told() {
     std::fs::write(folder.join("t.db"), "Dear Sir or Madam, this is no database.".repeat(9)).unwrap();
     let file = folder.join("tidegate.toml");
     let text = format!(
-        "[store]\nurl = \"sqlite:{0}/t.db\"\n[providers.a]\nkind = \"openai-compatible\"\nbase_url = \"http://127.0.0.1:1/v1\"\n\
+        "[auth]\npepper = \"file:{0}/pepper\"\n[store]\nurl = \"sqlite:{0}/t.db\"\n[providers.a]\nkind = \"openai-compatible\"\nbase_url = \"http://127.0.0.1:1/v1\"\n\
         [models.m]\ntargets = [{{ provider = \"a\" }}]\n[keys.k]\nsecret_sha256 = \"{1}\"\n[server.upgrade]\nsocket = \"{0}/run/u.sock\"\n",
         folder.display(),
         "0".repeat(64)
     );
     std::fs::write(&file, text).unwrap();
+    std::fs::write(folder.join("pepper"), "a-pepper-of-the-tests-that-is-long-enough").unwrap();
+    std::fs::set_permissions(folder.join("pepper"), std::fs::Permissions::from_mode(0o600)).unwrap();
     for verb in [&["serve"][..], &["audit", "verify"]] {
         let output = Command::new(env!("CARGO_BIN_EXE_tidegate"))
             .args(verb)

@@ -18,6 +18,7 @@ mod audit;
 mod bank;
 mod bank_drill;
 mod clickhouse;
+mod configurations;
 mod crash;
 mod damage;
 mod export;

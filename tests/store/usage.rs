@@ -10,6 +10,7 @@ use tidegate::types::Money;
 on_both!(
     sums_are_those_of_the_calls_for_every_grouping,
     a_span_with_ragged_edges_is_exact,
+    any_span_is_exact_whether_sums_are_added_or_taken_off,
     filters_hold_together_and_pages_join_up,
     money_beyond_sixty_four_bits_of_pico_dollars_is_summed,
     a_question_that_is_none_is_refused,
@@ -18,8 +19,7 @@ on_both!(
 const HOUR: u64 = 3_600_000;
 
 /// Over five days, a call every seven minutes and a bit.
-async fn filled(place: &Place) -> (Arc<dyn Store>, Vec<Call>) {
-    let opened = place.open().await;
+fn filled_calls() -> Vec<Call> {
     let mut made = calls(1, 1000);
     for (at, call) in made.iter_mut().enumerate() {
         call.at_ms = DAY_ONE + at as u64 * 431_017;
@@ -27,6 +27,12 @@ async fn filled(place: &Place) -> (Arc<dyn Store>, Vec<Call>) {
             (call.outcome, call.usage.is_estimated) = (Outcome::Aborted, true);
         }
     }
+    made
+}
+
+async fn filled(place: &Place) -> (Arc<dyn Store>, Vec<Call>) {
+    let opened = place.open().await;
+    let made = filled_calls();
     opened.store.append_calls(&made).await.unwrap();
     (opened.store, made)
 }
@@ -93,6 +99,30 @@ async fn asked(store: &dyn Store, query: &UsageQuery) -> Vec<UsageRow> {
 
 fn over(from_ms: u64, to_ms: u64) -> UsageQuery {
     UsageQuery { from_ms, to_ms, limit: 1000, ..UsageQuery::default() }
+}
+
+/// Edges at every part of an hour and of a day, groups that vanish when their hours are taken off, and
+/// money whose dollars and fractions go up and down apart.
+async fn any_span_is_exact_whether_sums_are_added_or_taken_off(place: Place) {
+    let (store, made) = filled(&place).await;
+    let more = calls(99, 300).into_iter().enumerate().map(|(at, call)| Call {
+        at_ms: DAY_ONE + at as u64 * 1_439_999,
+        cost: Some(Money::from_pico(1_700_000_000_000 + at as u64)),
+        key: Arc::from(format!("rare_{at}")),
+        ..call
+    });
+    let more: Vec<Call> = more.collect();
+    store.append_calls(&more).await.unwrap();
+    let all: Vec<Call> = made.into_iter().chain(more).collect();
+    let minute = 60_000;
+    for step in 0..60 {
+        let from_ms = DAY_ONE + step * 37 * minute;
+        let to_ms = DAY_ONE + 120 * HOUR - step * 53 * minute;
+        for group_by in [vec![], vec![Dimension::Key], vec![Dimension::Tenant, Dimension::Model]] {
+            let query = UsageQuery { group_by, ..over(from_ms, to_ms) };
+            assert_eq!(asked(&*store, &query).await, expected(&all, &query), "{query:?}");
+        }
+    }
 }
 
 async fn sums_are_those_of_the_calls_for_every_grouping(place: Place) {

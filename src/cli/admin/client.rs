@@ -49,10 +49,16 @@ impl Client {
             timeout: TIMEOUT,
         };
         let answer = self.runtime.block_on(self.fetch.fetch(ask)).map_err(|error| error.to_string())?;
-        let value: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        let read: Result<Value, _> = serde_json::from_str(&answer.body);
         if (200..300).contains(&answer.status) {
-            return Ok(value);
+            // What is longer than is read of an answer must not be taken for nothing.
+            return match read {
+                Ok(value) => Ok(value),
+                Err(_) if answer.body.is_empty() => Ok(Value::Null),
+                Err(_) => Err("the answer is too long, or no JSON".to_owned()),
+            };
         }
+        let value = read.unwrap_or_default();
         let detail = value.get("detail").and_then(Value::as_str).unwrap_or("no reason given");
         Err(format!("{} ({})", detail, answer.status))
     }

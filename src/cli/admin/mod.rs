@@ -1,8 +1,12 @@
-//! `tidegate tenants|teams|apps|keys|users|plans|subscriptions|usage`: clients of the admin API.
+//! `tidegate tenants|teams|apps|keys|users|plans|subscriptions|usage|config`: clients of the admin API.
 
 mod client;
+mod config;
+mod export;
 mod table;
 mod words;
+
+pub use config::Config;
 
 use super::examples;
 use clap::{Args, Subcommand};
@@ -153,6 +157,8 @@ struct Fields {
 pub struct Usage {
     #[command(flatten)]
     at: At,
+    #[command(subcommand)]
+    verb: Option<UsageVerb>,
     /// tenant, team, app, key, model, provider; several parted by commas.
     #[arg(long, default_value = "model")]
     by: String,
@@ -162,6 +168,12 @@ pub struct Usage {
     /// How far back, such as 30d.
     #[arg(long, default_value = "30d")]
     since: String,
+}
+
+#[derive(Subcommand)]
+enum UsageVerb {
+    /// Write calls, or sums of them, as CSV or one JSON object a line.
+    Export(export::Export),
 }
 
 impl Noun {
@@ -353,6 +365,9 @@ impl Fields {
 
 impl Usage {
     pub fn run(self) -> ExitCode {
+        if let Some(UsageVerb::Export(export)) = &self.verb {
+            return export.run(&self.at.admin);
+        }
         let outcome = Client::new(&self.at.admin).and_then(|client| {
             let now = crate::telemetry::WallClock.unix_ms();
             let from = now.saturating_sub(words::seconds(&self.since)?.saturating_mul(1000));

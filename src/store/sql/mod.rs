@@ -8,6 +8,7 @@ mod bank;
 mod calls;
 mod changes;
 mod commit;
+mod configurations;
 mod dims;
 mod ledger;
 mod migrate;
@@ -18,7 +19,7 @@ mod usage;
 mod write;
 
 use super::{BEGIN, Db, Places, hear_others};
-use crate::govern::{AuditRecord, Call, Kind, Object};
+use crate::govern::{AuditRecord, Call, Configuration, Kept, Kind, Object};
 use crate::store::engine::{BATCH_TIMES, Side};
 use crate::store::{
     AuditVerdict, Bank, CALLS_MAX, CallPage, CallQuery, Changes, Commit, Committed, Grant, ListQuery,
@@ -259,6 +260,19 @@ impl Store for Engine {
                 return Ok(walk.verdict());
             }
         }
+    }
+
+    async fn keep_configuration(&self, configuration: &Configuration) -> Result<u64, StoreError> {
+        let configuration = configuration.clone();
+        self.run(1, move |inner| async move { configurations::keep(&inner, &configuration).await }).await
+    }
+
+    async fn configurations(&self) -> Result<Vec<Kept>, StoreError> {
+        self.run(1, |inner| async move { configurations::list(&inner.reads).await }).await
+    }
+
+    async fn configuration(&self, number: u64) -> Result<Option<Configuration>, StoreError> {
+        self.run(1, move |inner| async move { configurations::get(&inner.reads, number).await }).await
     }
 
     async fn append_calls(&self, calls: &[Call]) -> Result<(), StoreError> {

@@ -113,10 +113,6 @@ pub(super) fn sums(row: &<Db as Database>::Row) -> Result<Sums, StoreError> {
         Ok(u64::try_from(number).unwrap_or(0))
     };
     let estimated = get("estimated")?;
-    let money = |usd: &str, pico: &str| -> Result<Money, StoreError> {
-        let whole = Money::from_pico(USD.unsigned_abs()).checked_mul(get(usd)?).unwrap_or(Money::MAX);
-        Ok(whole.saturating_add(Money::from_pico(get(pico)?)))
-    };
     Ok(Sums {
         calls: get("calls")?,
         rejected: get("rejected")?,
@@ -137,12 +133,30 @@ pub(super) fn sums(row: &<Db as Database>::Row) -> Result<Sums, StoreError> {
             image_output: get("image_output")?,
             is_estimated: estimated > 0,
         },
-        cost: money("cost_usd", "cost_pico")?,
-        margin: money("margin_usd", "margin_pico")?,
+        cost: money(row.try_get("cost_usd")?, row.try_get("cost_pico")?),
+        margin: money(row.try_get("margin_usd")?, row.try_get("margin_pico")?),
         duration_ms: get("duration_ms")?,
     })
 }
 
+/// Where sums were taken off others, one of the two may have more taken off than it had.
+fn money(usd: i64, pico: i64) -> Money {
+    let pico = i128::from(usd) * i128::from(USD) + i128::from(pico);
+    u64::try_from(pico.max(0)).map_or(Money::MAX, Money::from_pico)
+}
+
 pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_of_two_columns_is_one_amount_whatever_was_taken_off_which() {
+        assert_eq!(money(3, -1), Money::from_pico(2_999_999_999_999));
+        assert_eq!(money(0, 5), Money::from_pico(5));
+        assert_eq!((money(0, -5), money(i64::MAX, 0)), (Money::from_pico(0), Money::MAX));
+    }
 }

@@ -3,7 +3,8 @@
 use super::super::Db;
 use super::dims;
 use super::sums::{COLUMNS, signed, sums};
-use crate::store::usage::{Bucket, Stretch};
+use crate::store::cover::{Since, Stretch};
+use crate::store::usage::Bucket;
 use crate::store::{StoreError, UsagePage, UsageQuery, UsageRow};
 use sqlx::{Database, Pool, QueryBuilder, Row};
 
@@ -24,17 +25,11 @@ pub(super) async fn page(pool: &Pool<Db>, asked: &UsageQuery) -> Result<UsagePag
     if cursor.as_ref().is_some_and(|cursor| !is_ours(cursor)) {
         return Err(StoreError::Malformed("`after` is of another question"));
     }
-    let minutes = first(pool, Bucket::Minute).await?;
-    let hours = first(pool, Bucket::Hour).await?;
-    let stretches = asked.stretches(minutes, hours);
-    let edge = |stretch: Option<&Stretch>, at: fn(&Stretch) -> u64| {
-        stretch.map_or(asked.from_ms, |stretch| at(stretch).saturating_mul(stretch.bucket.ms()))
-    };
-    let mut page = UsagePage {
-        from_ms: edge(stretches.first(), |stretch| stretch.from),
-        to_ms: edge(stretches.last(), |stretch| stretch.to),
-        ..UsagePage::default()
-    };
+    let since =
+        Since { minutes: first(pool, Bucket::Minute).await?, hours: first(pool, Bucket::Hour).await? };
+    let stretches = asked.stretches(since);
+    let (from_ms, to_ms) = asked.span(since);
+    let mut page = UsagePage { from_ms, to_ms, ..UsagePage::default() };
     let seeks = is_seek(pool, asked).await?;
     let want = asked.limit as usize + 1;
     match (asked.bucket, stretches.first()) {
@@ -47,7 +42,8 @@ pub(super) async fn page(pool: &Pool<Db>, asked: &UsageQuery) -> Result<UsagePag
                 let to = from.saturating_add(stride).min(whole.to);
                 let cursor = cursor.as_ref().filter(|cursor| cursor.0 == Some(from * bucket.ms()));
                 let limit = want - page.rows.len();
-                let part = Part { stretches: &[Stretch { bucket, from, to }], cursor, seeks, limit };
+                let part =
+                    Part { stretches: &[Stretch { bucket, from, to, is_less: false }], cursor, seeks, limit };
                 page.rows.extend(part.read(pool, asked).await?);
                 from = to;
                 stride = next_stride(stride, from - begin, page.rows.len() as u64, want as u64);
@@ -129,12 +125,15 @@ impl Part<'_> {
         for name in &by {
             query.push(name).push(", ");
         }
-        query.push(sum_list("r.")).push(" FROM r CROSS JOIN d WHERE d.id = r.dim");
+        query.push(sum_list("r.", false)).push(" FROM r CROSS JOIN d WHERE d.id = r.dim");
         self.push_cursor(&mut query, &by);
         if !by.is_empty() {
-            query.push(" GROUP BY ").push(by.join(", ")).push(" ORDER BY ").push(by.join(", "));
-        } else {
-            query.push(" HAVING SUM(r.calls) > 0");
+            query.push(" GROUP BY ").push(by.join(", "));
+        }
+        // Of what is taken off whole nothing is left.
+        query.push(" HAVING SUM(r.calls) > 0");
+        if !by.is_empty() {
+            query.push(" ORDER BY ").push(by.join(", "));
         }
         query.push(" LIMIT ").push_bind(signed(self.limit as u64));
         query
@@ -144,7 +143,8 @@ impl Part<'_> {
     fn push_stretch(&self, query: &mut QueryBuilder<Db>, stretch: &Stretch, asked: &UsageQuery) {
         let table = stretch.bucket.table();
         let bucket = if asked.bucket.is_some() { "t.bucket, " } else { "" };
-        query.push("SELECT ").push(bucket).push("t.dim, ").push(sum_list("t.")).push(" FROM ");
+        query.push("SELECT ").push(bucket).push("t.dim, ");
+        query.push(sum_list("t.", stretch.is_less)).push(" FROM ");
         if self.seeks {
             query.push("d CROSS JOIN ").push(table).push(" t WHERE t.dim = d.id AND ");
         } else {
@@ -174,8 +174,9 @@ impl Part<'_> {
 }
 
 /// Of all columns. PostgreSQL's sums are of a wider kind.
-fn sum_list(of: &str) -> String {
-    let sum = |name: &&str| format!("CAST(SUM({of}{name}) AS BIGINT) AS {name}");
+fn sum_list(of: &str, is_less: bool) -> String {
+    let sign = if is_less { "-" } else { "" };
+    let sum = |name: &&str| format!("CAST({sign}SUM({of}{name}) AS BIGINT) AS {name}");
     COLUMNS.iter().map(sum).collect::<Vec<_>>().join(", ")
 }
 

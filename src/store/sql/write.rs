@@ -14,6 +14,7 @@ pub(super) fn check(commit: &Commit) -> Result<(), StoreError> {
         let (id, name) = match write {
             Write::Create(object) | Write::Update { object, .. } => (&object.id, object.name.as_str()),
             Write::Delete { id, .. } => (id, "-"),
+            Write::Unchanged { .. } => continue,
         };
         if id.len() > ID_BYTES_MAX || name.len() > NAME_BYTES_MAX {
             return Err(StoreError::TooMuch("bytes in an id or name"));
@@ -53,7 +54,25 @@ pub(super) async fn write(
         Write::Delete { kind, id, expected } => {
             delete(connection, kind, &id, expected, change).await.map(|()| None)
         }
+        Write::Unchanged { kind, versions } => unchanged(connection, kind, &versions).await.map(|()| None),
     }
+}
+
+async fn unchanged(
+    connection: &mut Connection,
+    kind: Kind,
+    versions: &[(String, u64)],
+) -> Result<(), StoreError> {
+    let there: Vec<(String, i64)> =
+        sqlx::query_as("SELECT id, version FROM objects WHERE kind = $1 ORDER BY id")
+            .bind(kind.as_str())
+            .fetch_all(connection)
+            .await?;
+    let expected = versions.iter().map(|(id, version)| (id.as_str(), signed(*version)));
+    if there.iter().map(|(id, version)| (id.as_str(), *version)).eq(expected) {
+        return Ok(());
+    }
+    Err(StoreError::Moved { kind: kind.as_str() })
 }
 
 async fn create(
@@ -91,6 +110,9 @@ async fn check_parent(connection: &mut Connection, made: &Object) -> Result<(), 
         (Some(Kind::Tenant), None) if made.kind != Kind::Team => return Ok(()),
         (Some(kind), None) => return Err(StoreError::Missing { kind: kind.as_str() }),
     };
+    if made.kind == Kind::Subscription && find(connection, Kind::Plan, &made.name).await?.is_none() {
+        return Err(StoreError::Missing { kind: Kind::Plan.as_str() });
+    }
     let found = find(connection, kind, parent).await?;
     match found {
         Some(found) if found.tenant == made.tenant => Ok(()),
@@ -149,11 +171,25 @@ async fn delete(
     if query.build().fetch_optional(&mut *connection).await?.is_some() {
         return Err(StoreError::NotEmpty { kind: kind.as_str() });
     }
+    if kind == Kind::Plan {
+        no_subscriptions(connection, id).await?;
+    }
     let gone = sqlx::query("DELETE FROM objects WHERE kind = $1 AND id = $2");
     gone.bind(kind.as_str()).bind(id.to_owned()).execute(&mut *connection).await?;
     let note = sqlx::query("INSERT INTO tombstones (kind, id, change) VALUES ($1, $2, $3)");
     note.bind(kind.as_str()).bind(id.to_owned()).bind(change).execute(connection).await?;
     Ok(())
+}
+
+/// A subscription lies in its app, and is named after its plan.
+async fn no_subscriptions(connection: &mut Connection, plan: &str) -> Result<(), StoreError> {
+    let count = sqlx::query_scalar("SELECT COUNT(*) FROM objects WHERE kind = $1 AND name = $2");
+    let count: i64 =
+        count.bind(Kind::Subscription.as_str()).bind(plan.to_owned()).fetch_one(connection).await?;
+    match u64::try_from(count) {
+        Ok(0) => Ok(()),
+        count => Err(StoreError::Subscribed { count: count.unwrap_or(0) }),
+    }
 }
 
 /// The object, if it is there in the version expected.
