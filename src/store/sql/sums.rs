@@ -120,6 +120,7 @@ pub(super) fn sums(row: &<Db as Database>::Row) -> Result<Sums, StoreError> {
             audio_output: get("audio_output")?,
             image_output: get("image_output")?,
             is_estimated: estimated > 0,
+            ..Usage::default()
         },
         cost: usd.saturating_add(Money::from_pico(get("cost_pico")?)),
         duration_ms: get("duration_ms")?,
