@@ -25,9 +25,10 @@ macro_rules! steps {
     };
 }
 
-pub(super) const SQLITE: &[Migration] = steps!("sqlite": 1 "0001_objects", 2 "0002_ledger", 3 "0003_bank");
+pub(super) const SQLITE: &[Migration] = steps!("sqlite": 1 "0001_objects", 2 "0002_ledger", 3 "0003_bank",
+    4 "0004_kept");
 pub(super) const POSTGRES: &[Migration] =
-    steps!("postgres": 1 "0001_objects", 2 "0002_ledger", 3 "0003_bank");
+    steps!("postgres": 1 "0001_objects", 2 "0002_ledger", 3 "0003_bank", 4 "0004_kept");
 
 /// A step that a store has: version and checksum.
 pub(super) type Applied = (i64, Vec<u8>);

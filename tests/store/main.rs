@@ -21,6 +21,7 @@ mod clickhouse;
 mod crash;
 mod damage;
 mod export;
+mod kept;
 mod ledger;
 mod objects;
 mod outage;
