@@ -224,6 +224,7 @@ impl Builder<'_> {
             generation: previous.map_or(1, |previous| previous.generation + 1),
             edge: self.edge_policy(),
             kept: bounds(&self.config.responses),
+            kept_in_store: keeping::bounds(&self.config.responses),
             keys: self.keys()?,
             admin: self.admin_policy(),
             hooks: self.config.admin.webhooks.iter().map(hook).collect(),

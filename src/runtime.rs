@@ -14,7 +14,7 @@ use crate::dialect::front::Front;
 use crate::limits::{FloodGate, Limits, Price};
 use crate::meter::{Counter, Family};
 use crate::routing::{Balance, CooldownSet, FailoverPolicy, ModelTable, Pins, Target};
-use crate::store::{Bank, Store, ledger::Ledger};
+use crate::store::{Bank, KeptBounds, Store, ledger::Ledger};
 use crate::telemetry::{AccessLog, Events, Metrics, ProviderMetrics, SystemClock, WallClock};
 use crate::types::ids::RequestIds;
 use crate::types::{Clock, Endpoint, Protocol, Ticks};
@@ -29,8 +29,10 @@ use std::time::Duration;
 
 mod control;
 mod governed;
+mod keepsakes;
 
 pub use control::{AdminPolicy, Hook, IdentitySource};
+pub use keepsakes::Keepsakes;
 
 /// One configuration, assembled.
 pub struct Runtime {
@@ -38,6 +40,8 @@ pub struct Runtime {
     pub edge: EdgePolicy,
     /// How much is kept of responses and conversations.
     pub kept: Bounds,
+    /// The same of the store; none where it keeps nothing of them.
+    pub kept_in_store: KeptBounds,
     pub keys: KeyRing,
     pub admin: AdminPolicy,
     pub hooks: Vec<Hook>,
@@ -211,6 +215,8 @@ pub struct Keeping {
     pub store: Arc<dyn Store>,
     pub bank: Arc<dyn Bank>,
     pub ledger: Ledger,
+    /// Responses and conversations on their way.
+    pub keepsakes: Arc<Keepsakes>,
 }
 
 /// What a node shares with others, and through what.
@@ -273,11 +279,14 @@ impl Provider {
                 let own = ways.clone().find(|way| way.protocol == protocol);
                 own.map(Lane::Same).or_else(|| ways.next().map(Lane::Translated))
             }
-            None if endpoint.is_embed_or_rerank() => self.vector_lane(endpoint),
+            None if endpoint.is_embed_or_rerank() => self.vector_lane(endpoint, model),
             // Nothing to translate: who speaks the dialect at all is asked as it came.
             None => {
-                let is_own =
-                    |way: &&Way| way.protocol.dialect() == endpoint.dialect() && way.front.has(endpoint);
+                let is_own = |way: &&Way| {
+                    way.protocol.dialect() == endpoint.dialect()
+                        && way.front.has(endpoint)
+                        && (endpoint != Endpoint::ResponseTokens || way.protocol == Protocol::Responses)
+                };
                 ways.find(is_own).map(Lane::Same)
             }
         }
@@ -285,23 +294,22 @@ impl Provider {
 
     /// How a call for vectors or a ranking gets there. Whoever speaks the client's dialect embeds in
     /// it; rankings are no part of OpenAI's, so there the preferred way decides.
-    fn vector_lane(&self, endpoint: Endpoint) -> Option<Lane<'_>> {
+    fn vector_lane(&self, endpoint: Endpoint, model: &str) -> Option<Lane<'_>> {
         let embeds = endpoint.embeds();
-        let has = |way: &Way| match way.front {
-            Front::Plain => true,
-            Front::Deployments { .. } => embeds,
-            Front::Invoke | Front::Vertex { .. } => way.front.has(endpoint),
-        };
         let serves = |way: &&Way| match embeds {
-            true => has(way) && way.protocol != Protocol::Messages,
-            false => has(way) && rerank::Shape::is_spoken_in(way.protocol),
+            true => way.front.embeds(way.protocol),
+            false => way.front == Front::Plain && rerank::Shape::is_spoken_in(way.protocol),
         };
         let first = self.ways.iter().find(serves)?;
         let speaks = |way: &&Way| way.protocol.dialect() == endpoint.dialect();
         let own = match endpoint {
             Endpoint::Embeddings | Endpoint::Rerank if self.facts.has(Quirk::VoyageFields) => None,
             Endpoint::Rerank => Some(first).filter(speaks),
-            _ => self.ways.iter().filter(serves).find(speaks),
+            Endpoint::CohereRerank => self.ways.iter().filter(serves).find(speaks),
+            _ => {
+                let takes = |way: &&Way| speaks(way) && way.front.embeds_as_asked(endpoint, model);
+                self.ways.iter().filter(serves).find(takes)
+            }
         };
         Some(own.map_or(Lane::Translated(first), Lane::Same))
     }
@@ -319,6 +327,10 @@ impl Provider {
 
 impl Edge {
     pub fn new(runtime: Runtime, parts: EdgeParts) -> Self {
+        let archive = Archive::default();
+        if let Some(keeping) = &parts.keeping {
+            archive.tell(keeping.keepsakes.clone());
+        }
         Self {
             runtime: ArcSwap::from_pointee(runtime),
             identities: ArcSwap::default(),
@@ -336,7 +348,7 @@ impl Edge {
             access_log: parts.access_log,
             flood: parts.flood,
             pins: parts.pins,
-            archive: Archive::default(),
+            archive,
             random: SystemRandom::new(),
             transports: parts.transports,
             keeping: parts.keeping,
@@ -353,6 +365,12 @@ impl Edge {
     /// Puts the next configuration in force. Requests under way keep theirs.
     pub fn swap(&self, next: Runtime) {
         self.runtime.store(Arc::new(next));
+    }
+
+    /// Where responses and conversations outlive the process; None where they do not.
+    pub fn keepsakes(&self, runtime: &Runtime) -> Option<&Arc<Keepsakes>> {
+        let keeps = runtime.kept_in_store.bytes_max > 0;
+        self.keeping.as_ref().map(|keeping| &keeping.keepsakes).filter(|_| keeps)
     }
 
     pub fn store(&self) -> Option<&Arc<dyn Store>> {

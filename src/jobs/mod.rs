@@ -3,6 +3,7 @@
 
 mod identities;
 mod issuers;
+mod keepsakes;
 mod sealed_file;
 mod webhooks;
 
@@ -92,6 +93,7 @@ impl BackgroundService for Jobs {
             identities::keep(edge.clone(), self.identities.clone(), shutdown.clone()),
             issuers::keep(edge.clone(), fetch, shutdown.clone()),
             webhooks::tell(edge.clone(), webhooks::Ways::new(edge), shutdown.clone()),
+            keepsakes::keep(edge.clone(), shutdown.clone()),
             purses::run(&self.edge, shutdown),
             self.hear_signals()
         );

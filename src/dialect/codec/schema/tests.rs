@@ -96,7 +96,8 @@ lost: $defs.Address.properties.city.pattern properties.size.anyOf[0].exclusiveMi
 #[test]
 fn null_joins_a_list_of_types_however_short() {
     let made = |kinds: &str| {
-        let schema = format!(r#"{{"type":"object","properties":{{"a":{{"type":{kinds},"enum":["x",null]}}}}}}"#);
+        let schema =
+            format!(r#"{{"type":"object","properties":{{"a":{{"type":{kinds},"enum":["x",null]}}}}}}"#);
         let adapted = adapt(&schema, At::NOWHERE, Subset::GeminiJson, Place::Parameters).unwrap();
         let node = parse(&adapted.json, Duplicates::Refuse).unwrap();
         let kind = node.get("properties").and_then(|all| all.get("a")?.get("type"));
