@@ -10,7 +10,7 @@ use crate::catalog::{Auth, Catalog};
 use crate::config::{self, Config};
 use crate::dialect::front::Front;
 use crate::limits::{FloodGate, Level, Limits, ScopeSpec, Till, ZoneError};
-use crate::meter::{Counter, Family};
+use crate::meter::Counter;
 use crate::proxy::connection::ConnectionLimits;
 use crate::proxy::price_bound;
 use crate::routing::{CooldownRules, CooldownSet, LiveSet, ModelTable, Pins, Target};
@@ -225,6 +225,7 @@ impl Builder<'_> {
             generation: previous.map_or(1, |previous| previous.generation + 1),
             edge: self.edge_policy(),
             kept: bounds(&self.config.responses),
+            kept_in_store: keeping::bounds(&self.config.responses),
             keys: self.keys()?,
             admin: self.admin_policy(),
             hooks: self.config.admin.webhooks.iter().map(hook).collect(),

@@ -16,7 +16,7 @@ use crate::meter::{Counter, Family};
 use crate::routing::{
     CooldownSet, FailoverPolicy, LiveSet, ModelTable, Pins, Target, TargetLive, TargetState,
 };
-use crate::store::{Bank, Store, ledger::Ledger};
+use crate::store::{Bank, KeptBounds, Store, ledger::Ledger};
 use crate::telemetry::{
     AccessLog, Events, Label, Metrics, ProviderMetrics, SystemClock, TargetHealth, WallClock,
 };
@@ -33,12 +33,14 @@ use std::time::Duration;
 mod configure;
 mod control;
 mod governed;
+mod keepsakes;
 mod routes;
 mod targets;
 mod unguessable;
 
 pub use configure::{CONFIGURATIONS_MAX, ConfigFault, ConfigState, Configurations, Configure};
 pub use control::{AdminPolicy, Hook, IdentitySource};
+pub use keepsakes::Keepsakes;
 pub use routes::{Hedge, Learned, Route, TargetFacts, Uses};
 pub use targets::Targets;
 pub use unguessable::Unguessable;
@@ -49,6 +51,8 @@ pub struct Runtime {
     pub edge: EdgePolicy,
     /// How much is kept of responses and conversations.
     pub kept: Bounds,
+    /// The same of the store; none where it keeps nothing of them.
+    pub kept_in_store: KeptBounds,
     pub keys: KeyRing,
     pub admin: AdminPolicy,
     pub hooks: Vec<Hook>,
@@ -232,6 +236,8 @@ pub struct Keeping {
     pub store: Arc<dyn Store>,
     pub bank: Arc<dyn Bank>,
     pub ledger: Ledger,
+    /// Responses and conversations on their way.
+    pub keepsakes: Arc<Keepsakes>,
 }
 
 /// What a node shares with others, and through what.
@@ -294,11 +300,14 @@ impl Provider {
                 let own = ways.clone().find(|way| way.protocol == protocol);
                 own.map(Lane::Same).or_else(|| ways.next().map(Lane::Translated))
             }
-            None if endpoint.is_embed_or_rerank() => self.vector_lane(endpoint),
+            None if endpoint.is_embed_or_rerank() => self.vector_lane(endpoint, model),
             // Nothing to translate: who speaks the dialect at all is asked as it came.
             None => {
-                let is_own =
-                    |way: &&Way| way.protocol.dialect() == endpoint.dialect() && way.front.has(endpoint);
+                let is_own = |way: &&Way| {
+                    way.protocol.dialect() == endpoint.dialect()
+                        && way.front.has(endpoint)
+                        && (endpoint != Endpoint::ResponseTokens || way.protocol == Protocol::Responses)
+                };
                 ways.find(is_own).map(Lane::Same)
             }
         }
@@ -306,23 +315,22 @@ impl Provider {
 
     /// How a call for vectors or a ranking gets there. Whoever speaks the client's dialect embeds in
     /// it; rankings are no part of OpenAI's, so there the preferred way decides.
-    fn vector_lane(&self, endpoint: Endpoint) -> Option<Lane<'_>> {
+    fn vector_lane(&self, endpoint: Endpoint, model: &str) -> Option<Lane<'_>> {
         let embeds = endpoint.embeds();
-        let has = |way: &Way| match way.front {
-            Front::Plain => true,
-            Front::Deployments { .. } => embeds,
-            Front::Invoke | Front::Vertex { .. } => way.front.has(endpoint),
-        };
         let serves = |way: &&Way| match embeds {
-            true => has(way) && way.protocol != Protocol::Messages,
-            false => has(way) && rerank::Shape::is_spoken_in(way.protocol),
+            true => way.front.embeds(way.protocol),
+            false => way.front == Front::Plain && rerank::Shape::is_spoken_in(way.protocol),
         };
         let first = self.ways.iter().find(serves)?;
         let speaks = |way: &&Way| way.protocol.dialect() == endpoint.dialect();
         let own = match endpoint {
             Endpoint::Embeddings | Endpoint::Rerank if self.facts.has(Quirk::VoyageFields) => None,
             Endpoint::Rerank => Some(first).filter(speaks),
-            _ => self.ways.iter().filter(serves).find(speaks),
+            Endpoint::CohereRerank => self.ways.iter().filter(serves).find(speaks),
+            _ => {
+                let takes = |way: &&Way| speaks(way) && way.front.embeds_as_asked(endpoint, model);
+                self.ways.iter().filter(serves).find(takes)
+            }
         };
         Some(own.map_or(Lane::Translated(first), Lane::Same))
     }
@@ -359,6 +367,10 @@ impl Runtime {
 
 impl Edge {
     pub fn new(runtime: Runtime, parts: EdgeParts) -> Self {
+        let archive = Archive::default();
+        if let Some(keeping) = &parts.keeping {
+            archive.tell(keeping.keepsakes.clone());
+        }
         Self {
             runtime: ArcSwap::from_pointee(runtime),
             identities: ArcSwap::default(),
@@ -378,7 +390,7 @@ impl Edge {
             access_log: parts.access_log,
             flood: parts.flood,
             pins: parts.pins,
-            archive: Archive::default(),
+            archive,
             random: Unguessable::default(),
             transports: parts.transports,
             keeping: parts.keeping,
@@ -406,6 +418,12 @@ impl Edge {
     pub fn set_configure(&self, configure: Arc<dyn Configure>) {
         // A second one would not know what the first has put in force.
         let _ = self.configure.set(configure);
+    }
+
+    /// Where responses and conversations outlive the process; None where they do not.
+    pub fn keepsakes(&self, runtime: &Runtime) -> Option<&Arc<Keepsakes>> {
+        let keeps = runtime.kept_in_store.bytes_max > 0;
+        self.keeping.as_ref().map(|keeping| &keeping.keepsakes).filter(|_| keeps)
     }
 
     pub fn store(&self) -> Option<&Arc<dyn Store>> {

@@ -1,14 +1,15 @@
-//! The place where responses and conversations are kept: in this process's memory, for now.
+//! The place where responses and conversations are kept: this process's memory.
 //!
 //! All verbs take who asks; what is another's is not there. Invariant: after every verb no more than
 //! the bounds say is held, but for what calls under way still read.
 
 use super::conversation::Conversation;
+use super::journal::Journal;
 use super::response::{Item, NewItem, NewResponse, Response};
 use super::shelf::Shelf;
 use super::weight::Scale;
 use crate::types::Ticks;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// The part of the whole that one entry may hold, with all it goes on from: one call must not empty the
@@ -50,6 +51,8 @@ impl NotKept {
 pub struct Archive {
     shelf: Mutex<Shelf<Held>>,
     scale: Scale,
+    /// Set once, where something outlives the process.
+    journal: OnceLock<Arc<dyn Journal>>,
 }
 
 #[derive(Clone, Debug)]
@@ -68,6 +71,11 @@ impl Bounds {
 }
 
 impl Archive {
+    /// Tells every change from now on. Once; later calls change nothing.
+    pub fn tell(&self, journal: Arc<dyn Journal>) {
+        let _ = self.journal.set(journal);
+    }
+
     /// Items, weighed from now on.
     pub fn items(&self, new: Vec<NewItem>) -> Vec<Arc<Item>> {
         new.into_iter().map(|item| Item::new(&self.scale, item)).collect()
@@ -85,11 +93,47 @@ impl Archive {
         now: Ticks,
     ) -> Result<(), NotKept> {
         bounds.admit(new.whole_bytes())?;
-        let response = Response::new(&self.scale, new);
-        self.with(now, |shelf| {
-            let id = response.id().to_owned();
-            self.put(shelf, owner, &id, Held::Response(response), bounds, now)
-        })
+        let response = self.weighed(new);
+        self.shelve_response(owner, response.clone(), bounds, now)?;
+        self.note(owner, || response.entry(), bounds);
+        Ok(())
+    }
+
+    pub(super) fn weighed(&self, new: NewResponse) -> Arc<Response> {
+        Response::new(&self.scale, new)
+    }
+
+    pub(super) fn put_back_response(
+        &self,
+        owner: &str,
+        new: NewResponse,
+        bounds: &Bounds,
+        now: Ticks,
+    ) -> Result<(), NotKept> {
+        bounds.admit(new.whole_bytes())?;
+        self.shelve_response(owner, self.weighed(new), bounds, now)
+    }
+
+    fn shelve_response(
+        &self,
+        owner: &str,
+        response: Arc<Response>,
+        bounds: &Bounds,
+        now: Ticks,
+    ) -> Result<(), NotKept> {
+        let id = response.id().to_owned();
+        self.with(now, |shelf| self.put(shelf, owner, &id, Held::Response(response), bounds, now))
+    }
+
+    /// Whether the owner's entry is in memory.
+    pub fn holds(&self, owner: &str, id: &str, now: Ticks) -> bool {
+        self.with(now, |shelf| shelf.has(owner, id))
+    }
+
+    fn note(&self, owner: &str, entry: impl FnOnce() -> super::journal::Entry, bounds: &Bounds) {
+        if let Some(journal) = self.journal.get() {
+            journal.put(owner, entry(), bounds.ttl);
+        }
     }
 
     pub fn response(&self, owner: &str, id: &str, now: Ticks) -> Option<Arc<Response>> {
@@ -104,6 +148,30 @@ impl Archive {
     /// # Errors
     /// [`NotKept`].
     pub fn put_conversation(
+        &self,
+        owner: &str,
+        (id, created, metadata): (String, u64, String),
+        items: Vec<Arc<Item>>,
+        bounds: &Bounds,
+        now: Ticks,
+    ) -> Result<Arc<Conversation>, NotKept> {
+        let made = self.shelve_conversation(owner, (id, created, metadata), items, bounds, now)?;
+        self.note(owner, || made.entry(), bounds);
+        Ok(made)
+    }
+
+    pub(super) fn put_back_conversation(
+        &self,
+        owner: &str,
+        new: (String, u64, String),
+        items: Vec<Arc<Item>>,
+        bounds: &Bounds,
+        now: Ticks,
+    ) -> Result<(), NotKept> {
+        self.shelve_conversation(owner, new, items, bounds, now).map(|_| ())
+    }
+
+    fn shelve_conversation(
         &self,
         owner: &str,
         (id, created, metadata): (String, u64, String),
@@ -180,7 +248,11 @@ impl Archive {
     /// Lets a response or a conversation go; whether it was there.
     pub fn remove(&self, owner: &str, id: &str, now: Ticks) -> bool {
         // What is taken out is dropped after the lock.
-        self.with(now, |shelf| shelf.remove(owner, id)).is_some()
+        let was_there = self.with(now, |shelf| shelf.remove(owner, id)).is_some();
+        if was_there && let Some(journal) = self.journal.get() {
+            journal.removed(owner, id);
+        }
+        was_there
     }
 
     /// Entries and bytes held.
@@ -202,6 +274,8 @@ impl Archive {
             bounds.admit(next.whole_bytes())?;
             drop(held);
             self.put(shelf, owner, id, Held::Conversation(next.clone()), bounds, now)?;
+            // Under the lock: of two changes the later must be told later.
+            self.note(owner, || next.entry(), bounds);
             Ok(Some(next))
         })
     }

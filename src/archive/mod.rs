@@ -2,12 +2,13 @@
 //! none, and conversations.
 //!
 //! On floor 4, beside `upstream` and `config`, although nothing here does I/O yet: this is state, not a
-//! policy, and what a durable store replaces is [`Archive`], whose few verbs are all the proxy
-//! knows. Not here: what the texts mean (`dialect::kept`), where a response lives that a provider keeps
+//! policy. What outlives the process is told to a [`Journal`], and put back by [`Archive::restore`]; the
+//! proxy knows the archive's few verbs only. Not here: what the texts mean (`dialect::kept`), where a response lives that a provider keeps
 //! (`routing::pins`). Invariants: nothing is given to another owner than the one who put it; all
 //! that is held is weighed, and never more than the bounds say.
 
 mod conversation;
+mod journal;
 mod keep;
 mod response;
 mod shelf;
@@ -16,5 +17,6 @@ mod tests;
 mod weight;
 
 pub use conversation::Conversation;
+pub use journal::{Entry, Journal};
 pub use keep::{Archive, Bounds, NotKept};
 pub use response::{Before, History, Item, NewItem, NewResponse, Response};

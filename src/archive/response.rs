@@ -113,6 +113,14 @@ impl Response {
         &self.new.id
     }
 
+    pub(super) fn before(&self) -> &Before {
+        &self.new.before
+    }
+
+    pub(super) fn input(&self) -> &[Arc<Item>] {
+        &self.new.input
+    }
+
     /// The response object.
     pub fn json(&self) -> &str {
         &self.new.json

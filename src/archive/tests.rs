@@ -188,3 +188,72 @@ fn a_response_of_a_conversation_remembers_what_the_conversation_held() {
     let kept = archive.response("a", "r1", at(0)).unwrap();
     assert_eq!(kept.history().texts, ["\"before\"", "\"ask r1\"", "\"r1\""]);
 }
+
+/// Notes what it is told.
+#[derive(Debug, Default)]
+struct Notes(std::sync::Mutex<Vec<(String, Option<Entry>)>>);
+
+impl Journal for Notes {
+    fn put(&self, owner: &str, entry: Entry, _: Duration) {
+        self.0.lock().unwrap().push((owner.to_owned(), Some(entry)));
+    }
+
+    fn removed(&self, owner: &str, _: &str) {
+        self.0.lock().unwrap().push((owner.to_owned(), None));
+    }
+}
+
+#[test]
+fn what_is_told_can_be_put_back_elsewhere_as_it_was() {
+    let (archive, notes) = (Archive::default(), Arc::new(Notes::default()));
+    archive.tell(notes.clone());
+    let items = item(&archive, "m1", "{\"id\":\"m1\", \"text\":\"é\"}");
+    archive.put_conversation("a", ("c".into(), 7, r#"{"k":1}"#.into()), items, &ROOMY, at(0)).unwrap();
+    let held = archive.append("a", "c", &item(&archive, "m2", "{\"id\":\"m2\"}"), &ROOMY, at(0)).unwrap();
+    let new = response(&archive, "r1", Before::Items(held.unwrap().items.clone()));
+    archive.put_response("a", new, &ROOMY, at(0)).unwrap();
+    goes_on(&archive, "r2", "r1");
+    goes_on(&archive, "r3", "r2");
+    assert!(archive.remove("a", "c", at(0)) && !archive.remove("b", "r1", at(0)));
+    let told = std::mem::take(&mut *notes.0.lock().unwrap());
+    assert_eq!(
+        told.iter().map(|(owner, entry)| (owner.as_str(), entry.is_some())).collect::<Vec<_>>(),
+        [("a", true), ("a", true), ("a", true), ("a", true), ("a", true), ("a", false)]
+    );
+    let entries: Vec<Entry> = told.into_iter().filter_map(|(_, entry)| entry).collect();
+    let roots: Vec<(&str, Option<&str>)> =
+        entries[2..].iter().map(|entry| (entry.root.as_str(), entry.before.as_deref())).collect();
+    assert_eq!(roots, [("r1", None), ("r1", Some("r1")), ("r1", Some("r2"))]);
+
+    let other = Archive::default();
+    assert!(other.restore("a", "r3", &entries[2..], &ROOMY, at(0)));
+    let (was, is) = (archive.response("a", "r3", at(0)).unwrap(), other.response("a", "r3", at(0)).unwrap());
+    assert_eq!((was.history(), was.json()), (is.history(), is.json()));
+    assert!(other.response("b", "r3", at(0)).is_none() && other.holds("a", "r3", at(0)));
+    assert!(other.restore("a", "c", &entries[1..2], &ROOMY, at(0)));
+    let held = other.conversation("a", "c", at(0)).unwrap();
+    assert_eq!((held.created, held.metadata.as_str(), held.items.len()), (7, r#"{"k":1}"#, 2));
+    assert_eq!(held.items[0].json, "{\"id\":\"m1\", \"text\":\"é\"}");
+}
+
+#[test]
+fn what_is_not_whole_is_not_put_back() {
+    let (archive, notes) = (Archive::default(), Arc::new(Notes::default()));
+    archive.tell(notes.clone());
+    put(&archive, "a", "r1", &ROOMY).unwrap();
+    goes_on(&archive, "r2", "r1");
+    let entries: Vec<Entry> = notes.0.lock().unwrap().iter().filter_map(|(_, entry)| entry.clone()).collect();
+    let other = Archive::default();
+    assert!(!other.restore("a", "r2", &entries[1..], &ROOMY, at(0)), "its beginning is missing");
+    assert!(!other.restore("a", "r9", &entries, &ROOMY, at(0)));
+    let mut circle = entries.clone();
+    circle[0].before = Some("r2".into());
+    assert!(!other.restore("a", "r2", &circle, &ROOMY, at(0)), "a circle is no chain");
+    let tight = Bounds { bytes_max: 64, ..ROOMY };
+    assert!(!other.restore("a", "r2", &entries, &tight, at(0)), "there is no room");
+    for body in ["", "[]", "{}", r#"{"response":{}}"#, r#"{"response":{"output":[]}}"#] {
+        let broken = Entry { body: body.into(), ..entries[0].clone() };
+        assert!(!other.restore("a", "r1", &[broken], &ROOMY, at(0)), "{body}");
+    }
+    assert_eq!(other.size(at(0)).0, 0);
+}

@@ -2,10 +2,11 @@
 
 use super::AssembleError;
 use crate::config::{self, Config};
-use crate::runtime::Keeping;
+use crate::runtime::{Keeping, Keepsakes};
 use crate::store::ledger::{ClickHouse, ClickHouseUrl, Counters, Ledger, Parts, SpoolPlace};
-use crate::store::{self, Options, Retention, StoreError, StoreUrl};
+use crate::store::{self, KeptBounds, Options, Retention, StoreError, StoreUrl};
 use crate::telemetry::{Metrics, WallClock};
+use std::sync::Arc;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -14,7 +15,7 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 ///
 /// # Errors
 /// A store that cannot be used, or a spool folder.
-pub fn keeping(config: &Config, metrics: &Metrics, seed: u64) -> Result<Option<Keeping>, AssembleError> {
+pub fn keeping(config: &Config, metrics: &Arc<Metrics>, seed: u64) -> Result<Option<Keeping>, AssembleError> {
     let Some(settings) = &config.store else { return Ok(None) };
     let (store, bank) = open(settings, true)?;
     let ledger = &config.ledger;
@@ -39,7 +40,13 @@ pub fn keeping(config: &Config, metrics: &Metrics, seed: u64) -> Result<Option<K
         seed,
     };
     let ledger = Ledger::start(parts).map_err(AssembleError::Spool)?;
-    Ok(Some(Keeping { store, bank, ledger }))
+    let keepsakes = Keepsakes::new(store.clone(), WallClock, metrics.clone());
+    Ok(Some(Keeping { store, bank, ledger, keepsakes }))
+}
+
+/// How much of responses and conversations the store holds.
+pub fn bounds(responses: &config::Responses) -> KeptBounds {
+    KeptBounds { entries_max: responses.entries_max as u64, bytes_max: responses.store_bytes_max as u64 }
 }
 
 /// Opens a store, waiting for it.

@@ -29,16 +29,19 @@ pub enum Unpriced {
     NoOutputPrice,
     #[error("the model has no price for this service tier")]
     NoServicePrice,
+    #[error("the model has no price for searches")]
+    NoSearchPrice,
     #[error("the cost is beyond any amount")]
     TooLarge,
 }
 
 impl Unpriced {
-    pub const ALL: [Unpriced; 5] = [
+    pub const ALL: [Unpriced; 6] = [
         Unpriced::NoModel,
         Unpriced::NoPrice,
         Unpriced::NoOutputPrice,
         Unpriced::NoServicePrice,
+        Unpriced::NoSearchPrice,
         Unpriced::TooLarge,
     ];
 
@@ -49,6 +52,7 @@ impl Unpriced {
             Unpriced::NoPrice => "no_price",
             Unpriced::NoOutputPrice => "no_output_price",
             Unpriced::NoServicePrice => "no_service_price",
+            Unpriced::NoSearchPrice => "no_search_price",
             Unpriced::TooLarge => "too_large",
         }
     }
@@ -69,7 +73,7 @@ impl Cost {
 /// The list is chosen by `service` and by the length of the whole prompt, cached tokens included;
 /// beyond a threshold all tokens of the call have the higher price. Classes are taken out of the totals
 /// one after the other (cache, audio, images, and what is left is plain), so that parts that overlap,
-/// such as cached audio, are billed once. A class without a price costs what [`Rates::rate`] says.
+/// such as cached audio, are billed once. Searches are billed in place of the tokens they read. A class without a price costs what [`Rates::rate`] says.
 ///
 /// # Errors
 /// Why there is no cost.
@@ -87,6 +91,10 @@ pub fn cost(list: &[Rates], usage: &Usage, service: Service) -> Result<Money, Un
     let input = usage.input.max(cached);
     let rates = chosen(list, service, input).ok_or(Unpriced::NoServicePrice)?;
     let mut bill = Bill { rates, pico: 0 };
+    if usage.searches > 0 {
+        bill.add(Class::Search, usage.searches)?;
+        return bill.money();
+    }
     let mut left = input - cached;
     for (class, tokens) in parts {
         bill.add(class, tokens)?;
@@ -107,7 +115,7 @@ pub fn cost(list: &[Rates], usage: &Usage, service: Service) -> Result<Money, Un
         left -= tokens.min(left);
     }
     bill.add(Class::Output, left)?;
-    u64::try_from(bill.pico).map(Money::from_pico).map_err(|_| Unpriced::TooLarge)
+    bill.money()
 }
 
 struct Bill<'a> {
@@ -121,9 +129,17 @@ impl Bill<'_> {
         if tokens == 0 {
             return Ok(());
         }
-        // Every list prices input ([`super::price::checked`]): only output can be missing.
-        let rate = self.rates.rate(class).ok_or(Unpriced::NoOutputPrice)?;
+        // Every list prices input or searches ([`super::price::checked`]).
+        let missing = match class {
+            Class::Search => Unpriced::NoSearchPrice,
+            _ if self.rates.stated(Class::Input).is_none() => Unpriced::NoPrice,
+            _ => Unpriced::NoOutputPrice,
+        };
+        let rate = self.rates.rate(class).ok_or(missing)?;
         self.pico = self.pico.saturating_add(u128::from(rate.pico()) * u128::from(tokens));
         Ok(())
+    }
+    fn money(&self) -> Result<Money, Unpriced> {
+        u64::try_from(self.pico).map(Money::from_pico).map_err(|_| Unpriced::TooLarge)
     }
 }

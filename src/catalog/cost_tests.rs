@@ -335,13 +335,24 @@ fn parts_larger_than_their_total_are_not_billed_twice() {
     check("total too small", "0.000018", &[Usage { input: 10, cache_read: 60, ..Usage::default() }]);
 }
 
+#[test]
+fn searches_are_billed_in_place_of_tokens() {
+    // Two dollars a thousand: 3 × 0.002.
+    let rerank = [rates(Service::Standard, 0, &[(Class::Search, "2000")])];
+    let usage = Usage { input: 500, searches: 3, ..Usage::default() };
+    assert_eq!(cost(&rerank, &usage, Service::Standard), Ok(Money::parse("0.006").unwrap()));
+    let tokens = Usage { input: 500, ..Usage::default() };
+    assert_eq!(cost(&rerank, &tokens, Service::Standard), Err(Unpriced::NoPrice));
+    assert_eq!(cost(&list(), &usage, Service::Standard), Err(Unpriced::NoSearchPrice));
+}
+
 proptest! {
     #[test]
     fn every_token_is_billed_exactly_once(
         counts in proptest::array::uniform10(0_u64..1_000_000),
     ) {
         let [input, cache_read, cache_write_5m, cache_write_1h, audio_input, image_input, output, reasoning, audio_output, image_output] = counts;
-        let usage = Usage { input, cache_read, cache_write_5m, cache_write_1h, audio_input, image_input, output, reasoning, audio_output, image_output, is_estimated: false };
+        let usage = Usage { input, cache_read, cache_write_5m, cache_write_1h, audio_input, image_input, searches: 0, output, reasoning, audio_output, image_output, is_estimated: false };
         let flat = [rates(Service::Standard, 0, &Class::ALL.map(|class| (class, "1")))];
         let tokens = input.max(cache_read + cache_write_5m + cache_write_1h) + output;
         prop_assert_eq!(cost(&flat, &usage, Service::Standard), Ok(Money::from_pico(tokens * 1_000_000)));

@@ -20,6 +20,8 @@ pub enum Class {
     AudioOutput,
     ImageInput,
     ImageOutput,
+    /// One search of a ranking, in place of all tokens (Cohere's search unit).
+    Search,
 }
 
 /// How urgently the provider was asked to serve, as far as it changes the price.
@@ -60,7 +62,7 @@ pub enum PriceError {
 }
 
 impl Class {
-    pub const ALL: [Class; 10] = [
+    pub const ALL: [Class; 11] = [
         Class::Input,
         Class::Output,
         Class::CacheRead,
@@ -71,6 +73,7 @@ impl Class {
         Class::AudioOutput,
         Class::ImageInput,
         Class::ImageOutput,
+        Class::Search,
     ];
 
     /// The word in the file and in the configuration.
@@ -86,13 +89,14 @@ impl Class {
             Class::AudioOutput => "audio_output",
             Class::ImageInput => "image_input",
             Class::ImageOutput => "image_output",
+            Class::Search => "search",
         }
     }
 
     /// Whose price holds where this class has none.
     fn instead(self) -> Option<Class> {
         match self {
-            Class::Input | Class::Output => None,
+            Class::Input | Class::Output | Class::Search => None,
             Class::CacheWrite1h => Some(Class::CacheWrite),
             Class::CacheRead | Class::CacheWrite | Class::AudioInput | Class::ImageInput => {
                 Some(Class::Input)
@@ -178,7 +182,7 @@ impl Rates {
     }
 }
 
-/// Puts a list into order and checks it: input priced everywhere, a standard price for every length,
+/// Puts a list into order and checks it: input (or a search) priced everywhere, a standard price for every length,
 /// no two for the same case.
 pub(super) fn checked(mut list: Vec<Rates>) -> Result<Vec<Rates>, PriceError> {
     list.sort_by_key(|rates| (rates.service, rates.above));
@@ -192,7 +196,9 @@ pub(super) fn checked(mut list: Vec<Rates>) -> Result<Vec<Rates>, PriceError> {
     if !list.first().is_some_and(|first| first.service == Service::Standard && first.above == 0) {
         return Err(PriceError::NoStandard);
     }
-    if list.iter().any(|rates| rates.stated(Class::Input).is_none()) {
+    let is_priced =
+        |rates: &Rates| rates.stated(Class::Input).is_some() || rates.stated(Class::Search).is_some();
+    if !list.iter().all(is_priced) {
         return Err(PriceError::NoInput);
     }
     Ok(list)

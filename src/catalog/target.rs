@@ -1,6 +1,6 @@
 //! What an encoder must know of a model, out of the facts.
 
-use super::{Model, Provider, Quirk};
+use super::{Model, Provider, Quirk, Tokenizer};
 use crate::chat::{Target, ThinkingEcho, ThinkingStyle};
 
 /// The target for `name` at `provider`. `model` is the row that was found for it; without one, what
@@ -33,6 +33,9 @@ pub fn target(provider: &Provider, name: &str, model: Option<Model<'_>>) -> Targ
         has_short_tool_ids: provider.has(Quirk::ShortToolIds),
         says_any: provider.has(Quirk::SaysAny),
         needs_signatures: model.is_some_and(|model| model.has_signatures()),
+        // Gemini's models refuse them until the generation that signs its calls.
+        takes_form_beside_tools: model
+            .is_none_or(|model| model.has_signatures() || model.tokenizer() != Tokenizer::Gemini),
         fetches_urls: provider.has(Quirk::FetchesUrls),
         ..Target::new(name)
     }

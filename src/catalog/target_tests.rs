@@ -41,8 +41,10 @@ fn openai_reasoning_models_differ_from_the_others() {
 fn gemini_3_wants_signatures_and_2_5_a_budget() {
     let new = of("google", "gemini-3.5-flash");
     assert_eq!((new.needs_signatures, new.thinking), (true, ThinkingStyle::Effort));
+    assert!(new.takes_form_beside_tools);
     let old = of("google", "gemini-2.5-flash");
     assert_eq!((old.needs_signatures, old.thinking, old.fetches_urls), (false, ThinkingStyle::Budget, false));
+    assert!(!old.takes_form_beside_tools);
 }
 
 #[test]

@@ -40,6 +40,8 @@ pub struct Target {
     pub says_any: bool,
     /// Gemini only: function calls need their signature back.
     pub needs_signatures: bool,
+    /// Gemini only: JSON mode and schemas are taken beside functions.
+    pub takes_form_beside_tools: bool,
     /// An `http` URL of an image or document may go up: the provider fetches it.
     pub fetches_urls: bool,
 }
@@ -86,6 +88,7 @@ impl Target {
             has_short_tool_ids: false,
             says_any: false,
             needs_signatures: false,
+            takes_form_beside_tools: true,
             fetches_urls: true,
         }
     }

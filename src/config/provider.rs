@@ -35,7 +35,7 @@ pub struct Provider {
     pub http2: Http2,
     /// Whether the upstream understands `stream_options` (OpenAI dialect).
     pub stream_options: bool,
-    /// Who answers `count_tokens` (Anthropic and Gemini dialects).
+    /// Who answers `count_tokens`, where the vendor's protocol has such a call.
     pub count_tokens: CountTokens,
     /// Names of Anthropic's betas it takes beyond those known.
     pub anthropic_betas: Vec<String>,
@@ -217,12 +217,19 @@ fn read_betas(reader: &mut Reader<'_, '_, '_>, kind: Option<&ProviderKind>) -> V
 
 const BETAS_MAX: usize = 64;
 
+/// Protocols with a call that counts the tokens of a prompt.
+const COUNTING: [Protocol; 4] =
+    [Protocol::Messages, Protocol::Generate, Protocol::Responses, Protocol::Converse];
+
 fn read_count_tokens(reader: &mut Reader<'_, '_, '_>, kind: Option<&ProviderKind>) -> CountTokens {
     const WORDS: &[(&str, CountTokens)] =
         &[("local", CountTokens::Local), ("upstream", CountTokens::Upstream)];
     reader.or("count_tokens", CountTokens::Local, |value, collector| {
-        if kind.is_some_and(|kind| !kind.speaks(Dialect::Anthropic) && !kind.speaks(Dialect::Gemini)) {
-            value.fail_head(collector, "`count_tokens` is only for the Anthropic and Gemini kinds", None);
+        let counts =
+            |kind: &ProviderKind| kind.protocols().iter().any(|protocol| COUNTING.contains(protocol));
+        if kind.is_some_and(|kind| !counts(kind)) {
+            let help = "those that speak messages, gemini, responses or converse do";
+            value.fail_head(collector, "`count_tokens` has no effect: this kind counts none", Some(help));
         }
         choice(WORDS, &[])(value, collector)
     })

@@ -51,8 +51,8 @@ fn providers_need_what_their_kind_needs() {
     assert_eq!(compatible("api_keys = [\"env:A\", \"env:A\"]"), "this credential is in the list already");
     assert_eq!(compatible("tls = { verify = false }"), "`tls` has no effect: the base URL is http://");
     assert_eq!(
-        compatible("count_tokens = \"local\""),
-        "`count_tokens` is only for the Anthropic and Gemini kinds"
+        provider("kind = \"cohere-compatible\"\nbase_url = \"http://h\"\ncount_tokens = \"local\""),
+        "`count_tokens` has no effect: this kind counts none"
     );
     assert_eq!(compatible("http2 = \"auto\""), "`auto` is not in this release");
     assert_eq!(compatible("cooldown = { base = \"2m\", max = \"1m\" }"), "`base` is longer than `max`");

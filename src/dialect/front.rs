@@ -49,7 +49,11 @@ impl Front {
             Front::Invoke => matches!(endpoint, Endpoint::Messages | Endpoint::CountTokens),
             Front::Deployments { .. } => !matches!(
                 endpoint,
-                Endpoint::Responses | Endpoint::ResponseById | Endpoint::Moderations | Endpoint::Rerank
+                Endpoint::Responses
+                    | Endpoint::ResponseById
+                    | Endpoint::ResponseTokens
+                    | Endpoint::Moderations
+                    | Endpoint::Rerank
             ),
             Front::Vertex { .. } => matches!(
                 endpoint,
@@ -60,7 +64,30 @@ impl Front {
                     | Endpoint::StreamGenerateContent
                     | Endpoint::GeminiCountTokens
                     | Endpoint::EmbedContent
+                    | Endpoint::Predict
             ),
+        }
+    }
+
+    /// Whether it makes vectors, for a client of whichever shape.
+    pub fn embeds(&self, protocol: Protocol) -> bool {
+        match self {
+            Front::Plain | Front::Deployments { .. } => protocol != Protocol::Messages,
+            Front::Invoke => false,
+            Front::Vertex { .. } => protocol == Protocol::Generate,
+        }
+    }
+
+    /// Whether a call for vectors that is in its own dialect goes there as it came.
+    pub fn embeds_as_asked(&self, endpoint: Endpoint, model: &str) -> bool {
+        match self {
+            Front::Plain | Front::Deployments { .. } => endpoint != Endpoint::Predict,
+            Front::Invoke => false,
+            Front::Vertex { .. } => match endpoint {
+                Endpoint::Predict => is_predicted(model),
+                Endpoint::EmbedContent => !is_predicted(model),
+                _ => false,
+            },
         }
     }
 
@@ -109,6 +136,13 @@ impl Front {
             _ => None,
         }
     }
+}
+
+/// Whether Vertex embeds by this model through `:predict`; its newer ones take `:embedContent`.
+pub fn is_predicted(model: &str) -> bool {
+    ["text-embedding-", "textembedding-gecko", "text-multilingual-embedding-", "gemini-embedding-001"]
+        .iter()
+        .any(|start| model.starts_with(start))
 }
 
 /// `us.anthropic.claude-…` without `us.`.

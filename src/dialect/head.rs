@@ -134,7 +134,8 @@ pub fn parse(endpoint: Endpoint, content_type: Option<&str>, body: &[u8]) -> Res
         | Endpoint::StreamGenerateContent
         | Endpoint::GeminiCountTokens
         | Endpoint::EmbedContent
-        | Endpoint::BatchEmbedContents => gemini::parse(endpoint, text),
+        | Endpoint::BatchEmbedContents
+        | Endpoint::Predict => gemini::parse(endpoint, text),
         _ => parse_json(endpoint, text),
     }
 }
@@ -189,10 +190,11 @@ fn parse_json(endpoint: Endpoint, text: &str) -> Result<RequestHead, HeadError> 
         _ => fields.number(Known::MaxCompletionTokens).max(fields.number(Known::MaxTokens)),
     };
     head.n = fields.number(Known::N).max(fields.number(Known::BestOf)).unwrap_or(1).max(1);
-    if let Some(value) = fields.get(Known::PreviousResponse).filter(|_| endpoint == Endpoint::Responses) {
+    let may_go_on = matches!(endpoint, Endpoint::Responses | Endpoint::ResponseTokens);
+    if let Some(value) = fields.get(Known::PreviousResponse).filter(|_| may_go_on) {
         head.previous_response = value.text("previous_response_id")?;
     }
-    if let Some(value) = fields.get(Known::Conversation).filter(|_| endpoint == Endpoint::Responses) {
+    if let Some(value) = fields.get(Known::Conversation).filter(|_| may_go_on) {
         head.conversation = conversation(value)?;
     }
     // Of a wrong type it is the upstream's to refuse.

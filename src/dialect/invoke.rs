@@ -9,6 +9,10 @@ use crate::framing::json::{Duplicates, JsonWriter, parse_bytes};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+mod wrap;
+
+pub use wrap::Wrapper;
+
 /// Undoes the wrapping of one stream.
 #[derive(Default)]
 pub struct Unwrapper {

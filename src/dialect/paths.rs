@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use http::Method;
 
+use super::codec::messages::Host;
 use crate::types::{Dialect, Endpoint};
 
 pub mod query;
@@ -41,7 +42,17 @@ pub struct Hit<'a> {
     pub id: Option<Cow<'a, str>>,
     /// Whether the client speaks Azure's paths, whose `api-version` is not forwarded.
     pub is_azure_shape: bool,
+    /// Set where the client speaks to Claude as one of its other hosts has it.
+    pub dress: Option<Dress>,
     upstream: Upstream<'a>,
+}
+
+/// What Anthropic's body lacks on a path of another host's, because the path says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dress {
+    pub host: Host,
+    /// None where it is the body's to say.
+    pub is_stream: Option<bool>,
 }
 
 /// How the path goes up, apart from the model.
@@ -56,6 +67,19 @@ enum Upstream<'a> {
 }
 
 impl Hit<'_> {
+    /// The same call as Anthropic itself has it, once the body has shown that it is one: Bedrock's
+    /// `invoke` takes every maker's.
+    pub fn undressed(self) -> Self {
+        let endpoint =
+            if self.endpoint == Endpoint::CountTokens { self.endpoint } else { Endpoint::Messages };
+        Self { endpoint, upstream: Upstream::Whole(anthropic_path(endpoint)), ..self }
+    }
+
+    /// Whether the client reads Amazon's event streams and errors around Anthropic's answers.
+    pub fn is_wrapped(&self) -> bool {
+        self.dress.is_some_and(|dress| dress.host == Host::BedrockInvoke)
+    }
+
     /// Whether a GET of this may be a WebSocket's handshake.
     pub fn takes_websocket(&self) -> bool {
         self.upstream == Upstream::Whole(REALTIME)
@@ -84,6 +108,10 @@ impl Hit<'_> {
     }
 }
 
+fn anthropic_path(endpoint: Endpoint) -> &'static str {
+    if endpoint == Endpoint::CountTokens { "/v1/messages/count_tokens" } else { "/v1/messages" }
+}
+
 /// The path of a Gemini action on a model, below the bare host.
 pub fn gemini_path(model: &str, action: &str) -> String {
     format!("/v1beta/{}", gemini_verb(model, action))
@@ -102,21 +130,23 @@ struct Route<'a> {
     dialect: Dialect,
     model: Option<Cow<'a, str>>,
     id: Option<Cow<'a, str>>,
+    dress: Option<Dress>,
     upstream: Upstream<'a>,
 }
 
 impl<'a> Route<'a> {
     fn new(endpoint: Endpoint, allowed: &'static str, upstream: &'a str) -> Self {
         let upstream = Upstream::Whole(upstream);
-        Self { endpoint, allowed, dialect: endpoint.dialect(), model: None, id: None, upstream }
+        Self { endpoint, allowed, dialect: endpoint.dialect(), model: None, id: None, dress: None, upstream }
     }
 }
 
 /// POST endpoints of the OpenAI family, below `/v1/` and `/openai/v1/`.
-const OPENAI: [(&str, Endpoint); 12] = [
+const OPENAI: [(&str, Endpoint); 13] = [
     ("chat/completions", Endpoint::ChatCompletions),
     ("completions", Endpoint::Completions),
     ("responses", Endpoint::Responses),
+    ("responses/input_tokens", Endpoint::ResponseTokens),
     ("embeddings", Endpoint::Embeddings),
     ("moderations", Endpoint::Moderations),
     ("images/generations", Endpoint::Images),
@@ -153,13 +183,15 @@ pub fn parse<'a>(method: &Method, path: &'a str, query: Option<&'a str>) -> Resu
         model: route.model,
         id: route.id,
         is_azure_shape,
+        dress: route.dress,
         upstream: route.upstream,
     })
 }
 
 /// The shape in which to refuse a path that [`parse`] did not take: what its start suggests.
 pub fn error_dialect(path: &str) -> Dialect {
-    if path.starts_with("/v1beta/") {
+    const GEMINI: [&str; 3] = ["/v1beta/", "/v1/projects/", "/v1beta1/projects/"];
+    if GEMINI.iter().any(|start| path.starts_with(start)) {
         Dialect::Gemini
     } else if path.starts_with("/v1/messages") {
         Dialect::Anthropic
@@ -193,6 +225,7 @@ fn match_path<'a>(method: &Method, path: &'a str) -> Option<Route<'a>> {
     }
     match path {
         "/v2/chat" => Some(Route::new(Endpoint::CohereChat, "POST", path)),
+        "/v1/tokenize" => Some(Route::new(Endpoint::CohereTokenize, "POST", path)),
         "/v2/embed" => Some(Route::new(Endpoint::CohereEmbed, "POST", path)),
         "/v2/rerank" => Some(Route::new(Endpoint::CohereRerank, "POST", path)),
         "/api/chat" => Some(Route::new(Endpoint::OllamaChat, "POST", path)),
@@ -287,7 +320,8 @@ fn match_opaque<'a>(rest: &'a str, family: &str, tail: Option<&str>) -> Option<R
 fn match_deployment(rest: &str) -> Option<Route<'_>> {
     let slash = rest.find('/')?;
     let (deployment, operation) = rest.split_at_checked(slash)?;
-    let is_deployed = !matches!(operation, "/responses" | "/moderations" | "/rerank");
+    let is_deployed =
+        !matches!(operation, "/responses" | "/responses/input_tokens" | "/moderations" | "/rerank");
     let route = match_openai(operation).filter(|route| route.allowed == "POST" && is_deployed)?;
     let is_exchange =
         !matches!(route.endpoint, Endpoint::Opaque | Endpoint::ResponseById | Endpoint::Conversations);
@@ -295,7 +329,8 @@ fn match_deployment(rest: &str) -> Option<Route<'_>> {
     is_exchange.then_some(Route { model: Some(model), ..route })
 }
 
-/// `{id}/converse`, `{id}/converse-stream`, `{id}/invoke` and `{id}/count-tokens`.
+/// `{id}/converse`, `{id}/converse-stream`, `{id}/invoke`, `{id}/invoke-with-response-stream` and
+/// `{id}/count-tokens`.
 fn match_bedrock(rest: &str) -> Option<Route<'_>> {
     let (raw, action) = rest.split_once('/')?;
     let endpoint = match action {
@@ -303,35 +338,69 @@ fn match_bedrock(rest: &str) -> Option<Route<'_>> {
         "converse-stream" => Endpoint::ConverseStream,
         "count-tokens" => Endpoint::BedrockCountTokens,
         "invoke" => Endpoint::Invoke,
+        // Vectors are not streamed: it is Anthropic's, or not served.
+        "invoke-with-response-stream" => Endpoint::Messages,
         _ => return None,
     };
-    let model = segment::decode_model(raw)?;
-    let route = Route::new(endpoint, "POST", rest);
-    Some(Route { model: Some(model), upstream: Upstream::Bedrock { action }, ..route })
+    let model = Some(segment::decode_model(raw)?);
+    let route = Route { model, dialect: Dialect::Bedrock, ..Route::new(endpoint, "POST", rest) };
+    let dress = |is_stream| Some(Dress { host: Host::BedrockInvoke, is_stream: Some(is_stream) });
+    Some(match endpoint {
+        Endpoint::Messages => {
+            Route { dress: dress(true), upstream: Upstream::Whole(anthropic_path(endpoint)), ..route }
+        }
+        Endpoint::Invoke => Route { dress: dress(false), upstream: Upstream::Bedrock { action }, ..route },
+        _ => Route { upstream: Upstream::Bedrock { action }, ..route },
+    })
 }
 
-/// `{project}/locations/{location}/publishers/google/models/{m}:{action}`: a Vertex client's path.
+/// `{project}/locations/{location}/publishers/{google|anthropic}/models/{m}:{action}`, and
+/// `…/endpoints/openapi/chat/completions`: a Vertex client's path.
 /// Project and location are the provider's to choose, as its credentials are.
 fn match_vertex(rest: &str) -> Option<Route<'_>> {
-    let mut segments = rest.splitn(6, '/');
+    let mut segments = rest.splitn(4, '/');
     let (project, locations) = (segments.next()?, segments.next()?);
-    let (location, publishers) = (segments.next()?, segments.next()?);
-    let (publisher, model) = (segments.next()?, segments.next()?);
-    let is_path = segment::is_plain(project)
-        && locations == "locations"
-        && segment::is_plain(location)
-        && (publishers, publisher) == ("publishers", "google");
-    if !is_path {
+    let (location, rest) = (segments.next()?, segments.next()?);
+    if !segment::is_plain(project) || locations != "locations" || !segment::is_plain(location) {
         return None;
     }
-    let (raw, action) = model.strip_prefix("models/")?.rsplit_once(':')?;
+    if rest == "endpoints/openapi/chat/completions" {
+        return Some(Route::new(Endpoint::ChatCompletions, "POST", "/chat/completions"));
+    }
+    let (publisher, model) = rest.strip_prefix("publishers/")?.split_once("/models/")?;
+    let (raw, action) = model.rsplit_once(':')?;
+    match publisher {
+        "google" => match_vertex_google(raw, action),
+        "anthropic" => match_vertex_claude(raw, action),
+        _ => None,
+    }
+}
+
+fn match_vertex_claude<'a>(raw: &'a str, action: &str) -> Option<Route<'a>> {
+    let (endpoint, is_stream) = match (raw, action) {
+        ("count-tokens", "rawPredict") => (Endpoint::CountTokens, None),
+        (_, "rawPredict") => (Endpoint::Messages, Some(false)),
+        (_, "streamRawPredict") => (Endpoint::Messages, Some(true)),
+        _ => return None,
+    };
+    let model = match endpoint {
+        Endpoint::CountTokens => None,
+        _ => Some(segment::decode_model(raw)?),
+    };
+    let dress = Some(Dress { host: Host::Vertex, is_stream });
+    Some(Route { model, dress, ..Route::new(endpoint, "POST", anthropic_path(endpoint)) })
+}
+
+fn match_vertex_google<'a>(raw: &'a str, action: &'a str) -> Option<Route<'a>> {
     let endpoint = match action {
         "generateContent" => Endpoint::GenerateContent,
         "streamGenerateContent" => Endpoint::StreamGenerateContent,
         "countTokens" => Endpoint::GeminiCountTokens,
+        "embedContent" => Endpoint::EmbedContent,
+        "predict" => Endpoint::Predict,
         _ => return None,
     };
-    let route = Route::new(endpoint, "POST", rest);
+    let route = Route::new(endpoint, "POST", raw);
     let upstream = Upstream::Model { version: "/v1beta/", action };
     Some(Route { model: Some(segment::decode_model(raw)?), upstream, ..route })
 }

@@ -58,8 +58,10 @@ impl StreamTap {
             | Endpoint::StreamGenerateContent
             | Endpoint::GeminiCountTokens
             | Endpoint::EmbedContent
-            | Endpoint::BatchEmbedContents => Reader::Generate(GenerateTap::default()),
-            Endpoint::Conversations
+            | Endpoint::BatchEmbedContents
+            | Endpoint::Predict => Reader::Generate(GenerateTap::default()),
+            Endpoint::ResponseTokens
+            | Endpoint::Conversations
             | Endpoint::Embeddings
             | Endpoint::Moderations
             | Endpoint::Images
@@ -71,6 +73,7 @@ impl StreamTap {
             | Endpoint::BedrockCountTokens
             | Endpoint::Invoke
             | Endpoint::CohereChat
+            | Endpoint::CohereTokenize
             | Endpoint::CohereEmbed
             | Endpoint::CohereRerank
             | Endpoint::OllamaChat
@@ -178,12 +181,13 @@ pub fn read_body(endpoint: Endpoint, body: &[u8]) -> BodyReading {
         Endpoint::Responses => openai_responses::body::read(body, false, &mut reading),
         Endpoint::ResponseById => openai_responses::body::read(body, true, &mut reading),
         Endpoint::Messages => anthropic::body::read(body, &mut reading),
-        Endpoint::CountTokens => anthropic::body::read_count(body, &mut reading),
+        Endpoint::CountTokens | Endpoint::ResponseTokens => anthropic::body::read_count(body, &mut reading),
         Endpoint::GeminiCountTokens => gemini::body::read_count(body, &mut reading),
         Endpoint::GenerateContent
         | Endpoint::StreamGenerateContent
         | Endpoint::EmbedContent
-        | Endpoint::BatchEmbedContents => gemini::body::read(body, &mut reading),
+        | Endpoint::BatchEmbedContents
+        | Endpoint::Predict => gemini::body::read(body, &mut reading),
         Endpoint::Speech | Endpoint::Transcriptions if !starts_as_json(body) => {
             reading.is_expected_shape = !body.is_empty() && !starts_as_html(body);
             Ok(())

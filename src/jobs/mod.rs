@@ -5,6 +5,7 @@ mod alerts;
 mod history;
 mod identities;
 mod issuers;
+mod keepsakes;
 mod sealed_file;
 mod webhooks;
 
@@ -96,6 +97,7 @@ impl BackgroundService for Jobs {
             history::keep(edge, shutdown.clone()),
             issuers::keep(edge.clone(), fetch, shutdown.clone()),
             webhooks::tell(edge.clone(), webhooks::Ways::new(edge), shutdown.clone()),
+            keepsakes::keep(edge.clone(), shutdown.clone()),
             purses::run(&self.edge, shutdown),
             self.hear_signals()
         );

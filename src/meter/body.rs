@@ -67,6 +67,8 @@ struct Outline<'a> {
     content: Option<&'a RawValue>,
     #[serde(borrow, default)]
     requests: Option<Vec<&'a RawValue>>,
+    #[serde(borrow, default)]
+    instances: Option<Vec<&'a RawValue>>,
     #[serde(borrow, default, rename = "generateContentRequest", alias = "generate_content_request")]
     generate_content_request: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -94,14 +96,15 @@ impl From<Endpoint> for BodyShape {
         match endpoint {
             Endpoint::ChatCompletions => BodyShape::Chat,
             Endpoint::Completions => BodyShape::Completions,
-            Endpoint::Responses => BodyShape::Responses,
+            Endpoint::Responses | Endpoint::ResponseTokens => BodyShape::Responses,
             Endpoint::Embeddings => BodyShape::Embeddings,
             Endpoint::Messages | Endpoint::CountTokens => BodyShape::Messages,
             Endpoint::GenerateContent
             | Endpoint::StreamGenerateContent
             | Endpoint::GeminiCountTokens
             | Endpoint::EmbedContent
-            | Endpoint::BatchEmbedContents => BodyShape::Gemini,
+            | Endpoint::BatchEmbedContents
+            | Endpoint::Predict => BodyShape::Gemini,
             _ => BodyShape::Other,
         }
     }
@@ -174,10 +177,12 @@ impl<'a> Outline<'a> {
     where
         E: From<serde_json::Error>,
     {
-        for inner in self.requests.into_iter().flatten().chain(self.generate_content_request) {
+        let several = self.requests.into_iter().chain(self.instances).flatten();
+        for inner in several.chain(self.generate_content_request) {
             let inner: Outline<'a> = serde_json::from_str(inner.get())?;
             // One level: an inner request's own inner requests are not a thing.
-            Outline { requests: None, generate_content_request: None, ..inner }.gemini(visit)?;
+            Outline { requests: None, instances: None, generate_content_request: None, ..inner }
+                .gemini(visit)?;
         }
         if let Some(contents) = self.contents {
             messages(contents, visit)?;
@@ -255,6 +260,10 @@ mod tests {
         let nested = format!(r#"{{"generateContentRequest":{bare}}}"#);
         assert_eq!(pieces(BodyShape::Gemini, &nested), ["m1", "?", "t2"]);
         assert_eq!(pieces(BodyShape::Gemini, r#"{"requests":[{"content":1},{"content":2}]}"#), ["t1", "t2"]);
+        assert_eq!(
+            pieces(BodyShape::Gemini, r#"{"instances":[{"content":"a"},{"content":"b"}]}"#),
+            ["t\"a\"", "t\"b\""]
+        );
     }
 
     #[test]

@@ -130,3 +130,42 @@ fn estimates_of_plain_text_are_close_for_claude_gemini_and_mistral() {
     println!("{} of {seen} estimates are off by more than a fifth and 4 tokens: {off:#?}", off.len());
     assert!(off.len() * 10 <= seen && (cases.is_empty() || seen >= 15));
 }
+
+/// How far, in per cent, all calls of a family together may be off. OpenAI's are counted by the vendor's
+/// own vocabularies. Of the others nobody has the tokenizer (or the template around a few words); these
+/// are the figures that were measured, rounded up: they may fall, and must not rise.
+fn off_percent_max(family: Family) -> f64 {
+    match family {
+        Family::O200k | Family::Cl100k | Family::Gemini => 5.0,
+        Family::ClaudeOld => 6.0,
+        Family::Mistral => 9.0,
+        Family::ClaudeNew => 11.0,
+        Family::Other => 39.0,
+    }
+}
+
+/// T34: what `count_tokens` answers here, beside what the vendor counted or billed, family by family.
+#[test]
+fn counts_are_as_near_to_the_vendors_as_was_measured() {
+    let counter = Counter::new(FactorTable::default(), 0);
+    let cases: Vec<Case> = cases().into_iter().filter(|case| !case.has_server_tools()).collect();
+    let mut wrong = Vec::new();
+    for (is_plain, family) in [true, false].into_iter().flat_map(|plain| Family::ALL.map(|f| (plain, f))) {
+        let own =
+            cases.iter().filter(|case| Family::of(&case.model) == family && case.is_plain() == is_plain);
+        let pairs: Vec<(u64, u64)> = own.map(|case| (case.count(&counter).tokens, case.truth)).collect();
+        let sum = |of: fn(&(u64, u64)) -> u64| pairs.iter().map(of).sum::<u64>();
+        let (ours, theirs) = (sum(|pair| pair.0), sum(|pair| pair.1));
+        let near = pairs.iter().filter(|(ours, theirs)| ours.abs_diff(*theirs) * 20 <= *theirs).count();
+        let percent = (ours as f64 - theirs as f64) * 100.0 / (theirs.max(1) as f64);
+        let kind = if is_plain { "text" } else { "tools, media, caches" };
+        println!(
+            "{family:?}, {kind}: {} calls, {ours} counted, {theirs} told by the vendor: {percent:+.1} %; {near} of them within 5 %",
+            pairs.len()
+        );
+        if is_plain && !pairs.is_empty() && percent.abs() > off_percent_max(family) {
+            wrong.push(format!("{family:?}: {percent:+.1} %"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}

@@ -81,6 +81,9 @@ impl Wish<'_> {
             put_vector(&text, dimensions, Numbers::Float, out);
             out.push('}');
         };
+        if let Some(instances) = self.body.get("instances").and_then(Value::as_array) {
+            return self.predicted(instances);
+        }
         let mut out = String::new();
         match self.body.get("requests").and_then(Value::as_array) {
             Some(requests) => {
@@ -97,6 +100,29 @@ impl Wish<'_> {
                 out.push('}');
             }
         }
+        Whole::json(out)
+    }
+
+    /// Vertex's `:predict`: the prompt's tokens, told text by text.
+    fn predicted(&self, instances: &[Value]) -> Whole {
+        let dimensions = self.body.pointer("/parameters/outputDimensionality").and_then(Value::as_u64);
+        let count = instances.len() as u64;
+        let mut out = String::from(r#"{"predictions":["#);
+        for (index, instance) in instances.iter().take(INPUTS_MAX).enumerate() {
+            let before = index as u64;
+            let part =
+                self.job.prompt_tokens * (before + 1) / count - self.job.prompt_tokens * before / count;
+            put!(
+                &mut out,
+                if index > 0 { "," } else { "" },
+                r#"{"embeddings":{"statistics":{"token_count":"#
+            );
+            put!(&mut out, part, r#","truncated":false},"values":"#);
+            let text = text_of(instance.get("content").unwrap_or(&Value::Null));
+            put_vector(&text, dimensions, Numbers::Float, &mut out);
+            out.push_str("}}");
+        }
+        out.push_str(r#"],"metadata":{"billableCharacterCount":1}}"#);
         Whole::json(out)
     }
 

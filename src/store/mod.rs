@@ -1,8 +1,9 @@
 //! Durable state: governed objects, the ledger of calls, the audit log, and what of each budget is
 //! spent or lent out.
 //!
-//! One trait of small verbs. Nothing on the path of a request reads it: what requests need lies in
-//! the `Runtime` snapshot. Invariant: a commit happens as a whole or not at all, with its audit entry
+//! One trait of small verbs. Nothing on the path of a request reads it, but for a response or a
+//! conversation that this process does not know (`Keep`): what else requests need lies in the `Runtime`
+//! snapshot. Invariant: a commit happens as a whole or not at all, with its audit entry
 //! and its change number.
 
 mod bank;
@@ -11,6 +12,7 @@ mod columns;
 mod cover;
 mod engine;
 mod error;
+mod kept;
 mod open;
 mod options;
 mod postgres;
@@ -28,6 +30,7 @@ use async_trait::async_trait;
 pub use bank::{ASKS_MAX, Account, Bank, Grant, Withdrawal};
 pub use calls::{CallPage, CallQuery};
 pub use error::StoreError;
+pub use kept::{KEPT_CHANGES_MAX, KEPT_LINKS_MAX, Keep, KeptBounds, KeptChange, KeptEntry};
 pub use open::{Opened, open};
 pub use options::{Options, OptionsError, StoreUrl};
 pub use usage::{Bucket, Dimension, Pruned, Retention, Sums, UsagePage, UsageQuery, UsageRow};
@@ -125,7 +128,7 @@ pub struct Changes {
 
 /// What the store must do for the admin plane and the snapshot.
 #[async_trait]
-pub trait Store: Send + Sync + std::fmt::Debug {
+pub trait Store: Keep + Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Unusable`]; so for every verb.
     async fn ping(&self) -> Result<(), StoreError>;

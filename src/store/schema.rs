@@ -25,10 +25,10 @@ macro_rules! steps {
     };
 }
 
-pub(super) const SQLITE: &[Migration] =
-    steps!("sqlite": 1 "0001_objects", 2 "0002_ledger", 3 "0003_bank", 4 "0004_margin", 5 "0005_configurations");
-pub(super) const POSTGRES: &[Migration] =
-    steps!("postgres": 1 "0001_objects", 2 "0002_ledger", 3 "0003_bank", 4 "0004_margin", 5 "0005_configurations");
+pub(super) const SQLITE: &[Migration] = steps!("sqlite": 1 "0001_objects", 2 "0002_ledger", 3 "0003_bank",
+    4 "0004_margin", 5 "0005_configurations", 6 "0006_kept");
+pub(super) const POSTGRES: &[Migration] = steps!("postgres": 1 "0001_objects", 2 "0002_ledger", 3 "0003_bank",
+    4 "0004_margin", 5 "0005_configurations", 6 "0006_kept");
 
 /// A step that a store has: version and checksum.
 pub(super) type Applied = (i64, Vec<u8>);

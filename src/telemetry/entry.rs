@@ -175,6 +175,9 @@ impl<'a> Entry<'a> {
             number(out, b",\"cache_write\":", written);
             number(out, b",\"output_tokens\":", usage.output);
             number(out, b",\"reasoning_tokens\":", usage.reasoning);
+            if usage.searches > 0 {
+                number(out, b",\"searches\":", usage.searches);
+            }
             flag(out, b",\"estimated\":", usage.is_estimated);
         }
         match self.cost {

@@ -22,6 +22,7 @@ const USAGE: Usage = Usage {
     reasoning: 5,
     audio_output: 0,
     image_output: 0,
+    searches: 2,
     is_estimated: false,
 };
 
@@ -83,7 +84,7 @@ fn a_full_entry_says_everything_in_one_line() {
         "upstream_model": "gpt-5-2026", "status": 502, "reason": "upstream_truncated",
         "origin": "provider", "attempts": 3, "stream": true, "bytes_in": 2048, "bytes_out": 70000,
         "input_tokens": 100, "cache_read": 40, "cache_write": 7, "output_tokens": 9,
-        "reasoning_tokens": 5, "estimated": false, "counted_input": 104, "first_token_ms": 412.3,
+        "reasoning_tokens": 5, "searches": 2, "estimated": false, "counted_input": 104, "first_token_ms": 412.3,
         "duration_ms": 2000.007, "overhead_us": 23, "client": "10.1.2.3",
         "user_agent": "openai-python/2", "client_aborted": true, "finish_reason": "length",
         "failures": [{"provider": "azure", "class": "status_429"}, {"provider": "east", "class": "connect"}],

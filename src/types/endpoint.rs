@@ -11,6 +11,8 @@ pub enum Endpoint {
     Responses,
     /// GET, DELETE and the sub-resources of one stored response: follows the account that made it.
     ResponseById,
+    /// `/v1/responses/input_tokens`: the tokens of a Responses call's prompt.
+    ResponseTokens,
     /// `/v1/conversations` and what is below it: answered here.
     Conversations,
     Embeddings,
@@ -32,6 +34,8 @@ pub enum Endpoint {
     EmbedContent,
     /// Gemini `:batchEmbedContents`.
     BatchEmbedContents,
+    /// Vertex `:predict` of a text embedding model.
+    Predict,
     /// Bedrock `/model/{id}/converse`.
     Converse,
     /// Bedrock `/model/{id}/converse-stream`.
@@ -42,6 +46,8 @@ pub enum Endpoint {
     Invoke,
     /// Cohere `/v2/chat`.
     CohereChat,
+    /// Cohere `/v1/tokenize`: the tokens themselves, which only their own vendor knows.
+    CohereTokenize,
     /// Cohere `/v2/embed`.
     CohereEmbed,
     /// Cohere `/v2/rerank`.
@@ -61,11 +67,12 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    pub const ALL: [Endpoint; 31] = [
+    pub const ALL: [Endpoint; 34] = [
         Endpoint::ChatCompletions,
         Endpoint::Completions,
         Endpoint::Responses,
         Endpoint::ResponseById,
+        Endpoint::ResponseTokens,
         Endpoint::Conversations,
         Endpoint::Embeddings,
         Endpoint::Moderations,
@@ -80,11 +87,13 @@ impl Endpoint {
         Endpoint::GeminiCountTokens,
         Endpoint::EmbedContent,
         Endpoint::BatchEmbedContents,
+        Endpoint::Predict,
         Endpoint::Converse,
         Endpoint::ConverseStream,
         Endpoint::BedrockCountTokens,
         Endpoint::Invoke,
         Endpoint::CohereChat,
+        Endpoint::CohereTokenize,
         Endpoint::CohereEmbed,
         Endpoint::CohereRerank,
         Endpoint::OllamaChat,
@@ -102,6 +111,7 @@ impl Endpoint {
             Endpoint::Completions => "completions",
             Endpoint::Responses => "responses",
             Endpoint::ResponseById => "response_by_id",
+            Endpoint::ResponseTokens => "response_tokens",
             Endpoint::Conversations => "conversations",
             Endpoint::Embeddings => "embeddings",
             Endpoint::Moderations => "moderations",
@@ -116,11 +126,13 @@ impl Endpoint {
             Endpoint::GeminiCountTokens => "gemini_count_tokens",
             Endpoint::EmbedContent => "embed_content",
             Endpoint::BatchEmbedContents => "batch_embed_contents",
+            Endpoint::Predict => "predict",
             Endpoint::Converse => "converse",
             Endpoint::ConverseStream => "converse_stream",
             Endpoint::BedrockCountTokens => "bedrock_count_tokens",
             Endpoint::Invoke => "invoke",
             Endpoint::CohereChat => "cohere_chat",
+            Endpoint::CohereTokenize => "cohere_tokenize",
             Endpoint::CohereEmbed => "cohere_embed",
             Endpoint::CohereRerank => "cohere_rerank",
             Endpoint::OllamaChat => "ollama_chat",
@@ -140,6 +152,9 @@ impl Endpoint {
             Endpoint::ResponseById
                 | Endpoint::CountTokens
                 | Endpoint::GeminiCountTokens
+                | Endpoint::BedrockCountTokens
+                | Endpoint::ResponseTokens
+                | Endpoint::CohereTokenize
                 | Endpoint::Models
                 | Endpoint::ModelById
         )
@@ -173,12 +188,16 @@ impl Endpoint {
             | Endpoint::StreamGenerateContent
             | Endpoint::GeminiCountTokens
             | Endpoint::EmbedContent
-            | Endpoint::BatchEmbedContents => Dialect::Gemini,
+            | Endpoint::BatchEmbedContents
+            | Endpoint::Predict => Dialect::Gemini,
             Endpoint::Converse
             | Endpoint::ConverseStream
             | Endpoint::BedrockCountTokens
             | Endpoint::Invoke => Dialect::Bedrock,
-            Endpoint::CohereChat | Endpoint::CohereEmbed | Endpoint::CohereRerank => Dialect::Cohere,
+            Endpoint::CohereChat
+            | Endpoint::CohereTokenize
+            | Endpoint::CohereEmbed
+            | Endpoint::CohereRerank => Dialect::Cohere,
             Endpoint::OllamaChat | Endpoint::OllamaEmbed | Endpoint::OllamaEmbeddings => Dialect::Ollama,
             _ => Dialect::OpenAi,
         }
@@ -215,7 +234,13 @@ impl Endpoint {
 
     /// Whether it asks for the tokens of a prompt and for nothing else.
     pub fn is_count(self) -> bool {
-        matches!(self, Endpoint::CountTokens | Endpoint::GeminiCountTokens | Endpoint::BedrockCountTokens)
+        matches!(
+            self,
+            Endpoint::CountTokens
+                | Endpoint::GeminiCountTokens
+                | Endpoint::BedrockCountTokens
+                | Endpoint::ResponseTokens
+        )
     }
 
     /// Whether it makes vectors or rankings, which have shapes of their own to translate between.
@@ -230,6 +255,7 @@ impl Endpoint {
             Endpoint::Embeddings
                 | Endpoint::EmbedContent
                 | Endpoint::BatchEmbedContents
+                | Endpoint::Predict
                 | Endpoint::Invoke
                 | Endpoint::CohereEmbed
                 | Endpoint::OllamaEmbed

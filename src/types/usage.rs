@@ -28,6 +28,8 @@ pub struct Usage {
     pub audio_output: u64,
     /// Image tokens generated (part of `output`).
     pub image_output: u64,
+    /// Searches that the provider bills in place of tokens (Cohere's `search_units`). No tokens.
+    pub searches: u64,
     /// True where a number was counted here because the upstream gave none.
     pub is_estimated: bool,
 }
@@ -52,6 +54,7 @@ impl Usage {
         self.reasoning = self.reasoning.max(other.reasoning);
         self.audio_output = self.audio_output.max(other.audio_output);
         self.image_output = self.image_output.max(other.image_output);
+        self.searches = self.searches.max(other.searches);
     }
 }
 

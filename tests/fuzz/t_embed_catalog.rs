@@ -9,7 +9,7 @@ use tidegate::dialect::codec::embed::{self, Shape, rerank};
 use tidegate::dialect::codec::{Called, places};
 use tidegate::framing::json::{Duplicates, parse_bytes};
 
-const SHAPES: [Shape; 8] = [
+const SHAPES: [Shape; 9] = [
     Shape::OpenAi,
     Shape::Voyage,
     Shape::GeminiOne,
@@ -18,6 +18,7 @@ const SHAPES: [Shape; 8] = [
     Shape::BedrockCohere,
     Shape::Ollama,
     Shape::BedrockTitan,
+    Shape::VertexPredict,
 ];
 const WORDS: [&str; 20] = [
     "null",
@@ -65,7 +66,7 @@ const KEYS: [&str; 22] = [
     "\"encoding_format\"",
     "\"dimensions\"",
 ];
-const REQUESTS: [&str; 8] = [
+const REQUESTS: [&str; 9] = [
     r#"{"model":"m","input":["a","é"],"encoding_format":"base64","dimensions":8,"user":"u"}"#,
     r#"{"model":"m","input":[[1,2],[3]],"encoding_format":"float"}"#,
     r#"{"model":"m","input":["a"],"input_type":"query","output_dimension":8,"output_dtype":"int8"}"#,
@@ -74,13 +75,15 @@ const REQUESTS: [&str; 8] = [
     r#"{"model":"m","texts":["a","b"],"input_type":"search_query","embedding_types":["float"]}"#,
     r#"{"model":"m","input":"a","truncate":true,"options":{}}"#,
     r#"{"inputText":"a","dimensions":8,"normalize":true}"#,
+    r#"{"instances":[{"content":"a","task_type":"RETRIEVAL_QUERY","title":"t"}],"parameters":{"autoTruncate":true}}"#,
 ];
-const ANSWERS: [&str; 5] = [
+const ANSWERS: [&str; 6] = [
     r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.1,-2e-7]},{"object":"embedding","index":1,"embedding":"AACAPwAAAEA="}],"model":"m","usage":{"prompt_tokens":3,"total_tokens":3}}"#,
     r#"{"embeddings":[{"values":[0.1,0.2]},{"values":[0.3,0.4]}]}"#,
     r#"{"id":"x","embeddings":{"float":[[0.1],[0.2]],"int8":[[1],[2]]},"texts":["a","b"],"meta":{"billed_units":{"input_tokens":2}}}"#,
     r#"{"model":"m","embeddings":[[0.1,0.2]],"prompt_eval_count":2}"#,
     r#"{"embedding":[0.1,0.2],"inputTextTokenCount":2}"#,
+    r#"{"predictions":[{"embeddings":{"values":[0.1,-2e-7],"statistics":{"token_count":2}}}]}"#,
 ];
 
 fn check(input: Input<'_>, bytes: &[u8]) {

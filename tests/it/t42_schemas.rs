@@ -1,8 +1,9 @@
 //! T42: schemas of tools and of answers, at targets that are strict about them, from clients of several
 //! protocols: taken, or a 400 that names the path; other targets get the schema as it was.
 
-use crate::harness::lanes;
+use crate::harness::{Config, Gateway, Sim, lanes};
 use serde_json::{Value, json};
+use tidegate::sim::Behaviour;
 use tidegate::types::Protocol;
 
 fn corpus() -> Vec<(&'static str, Value)> {
@@ -187,4 +188,34 @@ fn t42_structured_output_still_streams() {
         assert!(whole["a"].is_string() && whole["b"].is_array(), "{upstream:?}: {whole}");
         assert!(pieces.len() > 1, "{upstream:?}: in one piece: {pieces:?}");
     }
+}
+
+#[test]
+fn t42_a_form_beside_tools_is_asked_for_in_words_where_the_model_takes_no_other() {
+    let sim = Sim::start();
+    sim.behave(Behaviour { strict: true, ..Behaviour::default() });
+    let config = lanes::provider(Config::new(), "g", Protocol::Generate, sim.addr())
+        .model("old", &["g=gemini-2.5-flash"])
+        .model("new", &["g=gemini-3-pro-preview"])
+        .model("strict", &["g=gemini-2.5-flash"])
+        .set("on_unsupported = \"reject\"");
+    let gateway = Gateway::start(config);
+    let mut ask =
+        body(Protocol::Chat, &json!({"type": "object", "properties": {"a": {"type": "string"}}}), false);
+    let ask_of = |model: &str, ask: &Value| gateway.send(&lanes::call(Protocol::Chat, model, false, ask));
+    assert_eq!(ask_of("old", &ask).header("x-tidegate-dropped"), None, "no tools, no words");
+    ask["tools"] = json!([{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]);
+    let sent = || serde_json::from_slice::<Value>(&sim.last_request().body).unwrap();
+    let answer = ask_of("old", &ask);
+    assert_eq!((answer.status, answer.header("x-tidegate-dropped")), (200, Some("response_format")));
+    assert!(sent()["systemInstruction"].to_string().contains("JSON Schema"), "{}", sent());
+    assert_eq!(sent().pointer("/generationConfig/responseMimeType"), None);
+    let answer = ask_of("new", &ask);
+    assert_eq!((answer.status, answer.header("x-tidegate-dropped")), (200, None));
+    assert_eq!(sent()["generationConfig"]["responseMimeType"], "application/json");
+    let mut answer = ask_of("strict", &ask);
+    assert_eq!(answer.status, 400);
+    assert!(answer.json()["error"]["message"].as_str().unwrap().contains("response_format"));
+    ask["response_format"] = json!({"type": "json_object"});
+    assert_eq!(ask_of("old", &ask).header("x-tidegate-dropped"), Some("response_format"));
 }

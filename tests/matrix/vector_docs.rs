@@ -43,7 +43,7 @@ const EMBED: [(&str, embed::Shape, &str); 14] = [
     ),
     ("`user`", embed::Shape::OpenAi, r#"{"input":"a","user":"u"}"#),
 ];
-const EMBED_TO: [embed::Shape; 7] = [
+const EMBED_TO: [embed::Shape; 8] = [
     embed::Shape::OpenAi,
     embed::Shape::Voyage,
     embed::Shape::GeminiMany,
@@ -51,6 +51,7 @@ const EMBED_TO: [embed::Shape; 7] = [
     embed::Shape::Ollama,
     embed::Shape::BedrockTitan,
     embed::Shape::BedrockCohere,
+    embed::Shape::VertexPredict,
 ];
 const RERANK: [(&str, rerank::Shape, &str); 4] = [
     ("how many results", rerank::Shape::Cohere, r#"{"query":"q","documents":["a"],"top_n":1}"#),

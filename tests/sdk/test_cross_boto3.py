@@ -93,7 +93,38 @@ def count(model):
     assert 5 < answer["inputTokens"] < 40, answer
 
 
-each(suite, TARGETS, (converse, stream, tools, tools_stream, count))
+def invoke_body(**more):
+    turns = [{"role": "user", "content": HELLO}]
+    return json.dumps({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 20, "messages": turns, **more})
+
+
+def invoke(model):
+    """invokes with Anthropic's body in the dialect."""
+    answer = json.loads(client.invoke_model(modelId=model, body=invoke_body())["body"].read())
+    assert answer["stop_reason"] == "max_tokens" and words(answer["content"][0]["text"]) == 20, answer
+    stream = client.invoke_model_with_response_stream(modelId=model, body=invoke_body())["body"]
+    events = [json.loads(event["chunk"]["bytes"]) for event in stream]
+    text = "".join(event["delta"].get("text", "") for event in events if event["type"] == "content_block_delta")
+    assert text == answer["content"][0]["text"], events
+    assert events[-1]["amazon-bedrock-invocationMetrics"]["outputTokenCount"] == 20, events[-1]
+
+
+def invoke_tools(model):
+    """invokes a tool and goes on in the dialect."""
+    tool = {"name": "get_weather", "description": "A forecast.", "input_schema": WEATHER_SCHEMA}
+    turns = [{"role": "user", "content": WEATHER}]
+    ask = lambda: json.loads(  # noqa: E731
+        client.invoke_model(modelId=model, body=invoke_body(messages=turns, tools=[tool]))["body"].read()
+    )
+    content = ask()["content"]
+    use = next(block for block in content if block["type"] == "tool_use")
+    assert use["name"] == "get_weather" and use["input"] == FORECAST, content
+    result = {"type": "tool_result", "tool_use_id": use["id"], "content": "sunny"}
+    turns += [{"role": "assistant", "content": content}, {"role": "user", "content": [result]}]
+    assert any(block.get("text") for block in ask()["content"])
+
+
+each(suite, TARGETS, (converse, stream, tools, tools_stream, count, invoke, invoke_tools))
 
 
 @suite.case("raises AWS's own exceptions")
@@ -102,6 +133,7 @@ def exceptions():
     bad = {**ASK, "messages": [user(HELLO), {"role": "user", "content": [{"toolResult": {"toolUseId": "x", "content": []}}]}]}
     raises(client.exceptions.ValidationException, lambda: client.converse(modelId="to-messages-new", **bad))
     refused = bedrock(WRONG_KEY)
+    raises(client.exceptions.ValidationException, lambda: client.invoke_model(modelId="to-chat", body=invoke_body(messages=7)))
     error = raises(refused.exceptions.AccessDeniedException, lambda: refused.converse(modelId="to-chat", **ASK))
     assert isinstance(error, ClientError) and WRONG_KEY not in str(error), error
 

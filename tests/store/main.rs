@@ -22,6 +22,7 @@ mod configurations;
 mod crash;
 mod damage;
 mod export;
+mod kept;
 mod ledger;
 mod objects;
 mod outage;

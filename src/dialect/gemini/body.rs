@@ -32,14 +32,42 @@ fn read_one(c: &mut Cursor<'_>, told: &mut Told, reading: &mut BodyReading) -> R
     }
     while let Some(key) = c.key()? {
         match key {
-            b"candidates" | b"promptFeedback" | b"embedding" | b"embeddings" | b"predictions" => {
+            b"candidates" | b"promptFeedback" | b"embedding" | b"embeddings" => {
                 reading.is_expected_shape = true;
                 c.skip()?;
+            }
+            b"predictions" => {
+                reading.is_expected_shape = true;
+                read_predictions(c, told)?;
             }
             b"usageMetadata" => told.read(c)?,
             b"error" => reading.fault = fault::read(c)?.or(reading.fault.take()),
             _ => c.skip()?,
         }
+    }
+    Ok(())
+}
+
+/// Vertex's `:predict` of texts counts each of them.
+fn read_predictions(c: &mut Cursor<'_>, told: &mut Told) -> Read<()> {
+    if !c.enter(b'[')? {
+        return Ok(());
+    }
+    while c.element()? {
+        member(c, b"embeddings", &mut |c| {
+            member(c, b"statistics", &mut |c| member(c, b"token_count", &mut |c| told.add_prompt(c)))
+        })?;
+    }
+    Ok(())
+}
+
+/// Reads one member of the object that comes next, and passes over the others.
+fn member(c: &mut Cursor<'_>, wanted: &[u8], read: &mut dyn FnMut(&mut Cursor<'_>) -> Read<()>) -> Read<()> {
+    if !c.enter(b'{')? {
+        return Ok(());
+    }
+    while let Some(key) = c.key()? {
+        if key == wanted { read(c)? } else { c.skip()? }
     }
     Ok(())
 }

@@ -54,6 +54,12 @@ impl Told {
         Ok(())
     }
 
+    /// Consumes the count of one text among several.
+    pub(crate) fn add_prompt(&mut self, c: &mut Cursor<'_>) -> Read<()> {
+        self.prompt = self.prompt.saturating_add(tokens(c)?.unwrap_or(0));
+        Ok(())
+    }
+
     /// Totals and parts; `None` while no number above zero was told. A total alone (embeddings) is
     /// the input.
     pub(crate) fn usage(&self) -> Option<Usage> {

@@ -1,8 +1,8 @@
 //! Whole answers of the endpoints that have no dialect of their own: embeddings, rerank,
 //! moderations, images, transcriptions, and what passes unread.
 //!
-//! Usage: OpenAI's `usage`, or the `meta` of Cohere (`tokens` before `billed_units`). A duration or
-//! search units are no tokens and give no usage.
+//! Usage: OpenAI's `usage`, or the `meta` of Cohere (`tokens` before `billed_units`). Cohere's search
+//! units are searches, no tokens; a duration gives no usage.
 
 use crate::dialect::tap::BodyReading;
 use crate::types::{Endpoint, Usage};
@@ -10,7 +10,7 @@ use crate::types::{Endpoint, Usage};
 use super::cursor::{Cursor, Read};
 use super::fault::{self, ErrorFields};
 use super::text::{Listener, texts};
-use super::tokens::raise_given;
+use super::tokens::{raise, raise_given};
 use super::usage;
 
 /// Reads one JSON answer. Any of the endpoint's own keys makes it the expected shape.
@@ -58,6 +58,7 @@ fn expected_keys(endpoint: Endpoint) -> &'static [&'static [u8]] {
         Endpoint::Rerank | Endpoint::CohereRerank => &[b"results", b"data"],
         Endpoint::CohereEmbed | Endpoint::OllamaEmbed => &[b"embeddings"],
         Endpoint::OllamaEmbeddings => &[b"embedding"],
+        Endpoint::CohereTokenize => &[b"tokens"],
         Endpoint::Invoke => &[b"embedding", b"embeddings", b"embeddingsByType", b"results"],
         Endpoint::Moderations => &[b"results"],
         Endpoint::Images => &[b"data", b"images"],
@@ -67,18 +68,40 @@ fn expected_keys(endpoint: Endpoint) -> &'static [&'static [u8]] {
 }
 
 fn cohere_meta(c: &mut Cursor<'_>) -> Read<Option<Usage>> {
-    let (mut counted, mut billed) = (None, None);
+    let (mut counted, mut billed, mut searches) = (None, None, 0);
     if !c.enter(b'{')? {
         return Ok(None);
     }
     while let Some(key) = c.key()? {
         match key {
             b"tokens" => counted = usage::read(c)?,
-            b"billed_units" => billed = usage::read(c)?,
+            b"billed_units" => {
+                let units = c.raw()?;
+                billed = usage::read(&mut Cursor::new(units))?;
+                searches = search_units(&mut Cursor::new(units))?;
+            }
             _ => c.skip()?,
         }
     }
-    Ok(counted.or(billed))
+    let tokens = counted.or(billed);
+    if searches == 0 {
+        return Ok(tokens);
+    }
+    Ok(Some(Usage { searches, ..tokens.unwrap_or_default() }))
+}
+
+fn search_units(c: &mut Cursor<'_>) -> Read<u64> {
+    let mut searches = 0;
+    if !c.enter(b'{')? {
+        return Ok(0);
+    }
+    while let Some(key) = c.key()? {
+        match key {
+            b"search_units" => raise(&mut searches, c)?,
+            _ => c.skip()?,
+        }
+    }
+    Ok(searches)
 }
 
 /// Hands on the text of a transcription; no other answer here is generated text.
@@ -149,12 +172,18 @@ mod tests {
     }
 
     #[test]
-    fn durations_and_search_units_are_no_tokens() {
+    fn durations_are_no_usage_and_search_units_no_tokens() {
         let duration =
             read_body(Endpoint::Transcriptions, br#"{"text":"x","usage":{"type":"duration","seconds":37}}"#);
         let units =
             read_body(Endpoint::Rerank, br#"{"results":[],"meta":{"billed_units":{"search_units":1}}}"#);
-        assert_eq!((duration.usage, units.usage), (None, None));
+        assert_eq!(duration.usage, None);
+        assert_eq!(units.usage, Some(Usage { searches: 1, ..Usage::default() }));
+        let both = read_body(
+            Endpoint::CohereRerank,
+            br#"{"results":[],"meta":{"tokens":{"input_tokens":9},"billed_units":{"search_units":2}}}"#,
+        );
+        assert_eq!(both.usage, Some(Usage { input: 9, searches: 2, ..Usage::default() }));
     }
 
     #[test]

@@ -19,6 +19,7 @@ names!(Known {
     Inner = "generateContentRequest",
     InnerSnake = "generate_content_request",
     Requests = "requests",
+    Instances = "instances",
     System = "systemInstruction",
     SystemSnake = "system_instruction",
     // Read by others (counting, guarding): they too may stand only once.

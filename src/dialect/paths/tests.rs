@@ -17,6 +17,8 @@ const SERVED: &[Row] = &[
     ("GET", "/v1/conversations/c/items", Conversations, None, Some("c"), "/conversations/c/items"),
     ("GET", "/openai/v1/conversations/c/items/m", Conversations, None, Some("c"), "/conversations/c/items/m"),
     ("GET", "/v1/responses/resp_1/input_items", ResponseById, None, Some("resp_1"), "/responses/resp_1/input_items"),
+    ("POST", "/v1/responses/input_tokens", ResponseTokens, None, None, "/responses/input_tokens"),
+    ("POST", "/v1/tokenize", CohereTokenize, None, None, "/v1/tokenize"),
     ("POST", "/v1/embeddings", Embeddings, None, None, "/embeddings"),
     ("POST", "/v1/moderations", Moderations, None, None, "/moderations"),
     ("POST", "/v1/images/generations", Images, None, None, "/images/generations"),
@@ -41,6 +43,16 @@ const SERVED: &[Row] = &[
     ("POST", "/api/embed", OllamaEmbed, None, None, "/api/embed"),
     ("POST", "/api/embeddings", OllamaEmbeddings, None, None, "/api/embeddings"),
     ("POST", "/model/amazon.titan-embed%3A0/invoke", Invoke, Some("amazon.titan-embed:0"), None, "/model/UP/invoke"),
+    ("POST", "/model/us.anthropic.claude%3A0/invoke-with-response-stream", Messages, Some("us.anthropic.claude:0"), None, "/v1/messages"),
+    ("POST", "/v1/projects/p/locations/l/publishers/google/models/g-2:generateContent", GenerateContent, Some("g-2"), None, "/v1beta/models/UP:generateContent"),
+    ("POST", "/v1beta1/projects/p/locations/l/publishers/google/models/g-2:streamGenerateContent", StreamGenerateContent, Some("g-2"), None, "/v1beta/models/UP:streamGenerateContent"),
+    ("POST", "/v1/projects/p/locations/l/publishers/google/models/g-2:countTokens", GeminiCountTokens, Some("g-2"), None, "/v1beta/models/UP:countTokens"),
+    ("POST", "/v1/projects/p/locations/l/publishers/google/models/g-2:embedContent", EmbedContent, Some("g-2"), None, "/v1beta/models/UP:embedContent"),
+    ("POST", "/v1/projects/p/locations/l/publishers/google/models/g-2:predict", Predict, Some("g-2"), None, "/v1beta/models/UP:predict"),
+    ("POST", "/v1/projects/p/locations/l/publishers/anthropic/models/c@1:rawPredict", Messages, Some("c@1"), None, "/v1/messages"),
+    ("POST", "/v1/projects/p/locations/l/publishers/anthropic/models/c@1:streamRawPredict", Messages, Some("c@1"), None, "/v1/messages"),
+    ("POST", "/v1/projects/p/locations/l/publishers/anthropic/models/count-tokens:rawPredict", CountTokens, None, None, "/v1/messages/count_tokens"),
+    ("POST", "/v1/projects/p/locations/l/endpoints/openapi/chat/completions", ChatCompletions, None, None, "/chat/completions"),
     ("POST", "/v1beta/tunedModels/mine:generateContent", GenerateContent, Some("mine"), None, "/v1beta/models/UP:generateContent"),
     ("POST", "/v1beta/models/models/g-2:generateContent", GenerateContent, Some("g-2"), None, "/v1beta/models/UP:generateContent"),
     ("POST", "/v1beta/models/org%2Fg%3A8b:generateContent", GenerateContent, Some("org/g:8b"), None, "/v1beta/models/UP:generateContent"),
@@ -145,7 +157,6 @@ const NOT_OURS: &[&str] = &[
     "/v1/models/a%2F..%2Fb",
     "/v1/models/a%ff",
     "/v1/responses/compact",
-    "/v1/responses/input_tokens",
     "/v1/responses/r/other",
     "/v1/conversations/c/other",
     "/v1/conversations/c/items/m/x",
@@ -170,10 +181,19 @@ const NOT_OURS: &[&str] = &[
     "/openai/deployments/d/files",
     "/openai/deployments/d/uploads",
     "/openai/deployments/d/responses",
+    "/openai/deployments/d/responses/input_tokens",
     "/openai/deployments/d/conversations",
     "/openai/deployments/d/responses/r/cancel",
     "/openai/v1beta/models",
     "/openai/chat/completions",
+    "/model/m/invoke-with-bidirectional-stream",
+    "/v1/projects/p/locations/l/publishers/google/models/g:rawPredict",
+    "/v1/projects/p/locations/l/publishers/anthropic/models/c:generateContent",
+    "/v1/projects/p/locations/l/publishers/anthropic/models/c",
+    "/v1/projects/p/locations/l/publishers/mistralai/models/m:rawPredict",
+    "/v1/projects/p/regions/l/publishers/google/models/g:generateContent",
+    "/v1/projects/p/locations/l/x/publishers/google/models/g:generateContent",
+    "/v1/projects/p%2Fq/locations/l/publishers/google/models/g:generateContent",
     "/metrics",
 ];
 
@@ -272,5 +292,31 @@ fn a_gemini_stream_is_events_only_where_the_query_says_so() {
 fn a_refusal_of_an_unknown_path_has_the_shape_its_start_suggests() {
     assert_eq!(error_dialect("/v1beta/nope"), Dialect::Gemini);
     assert_eq!(error_dialect("/v1/messages/nope"), Dialect::Anthropic);
+    assert_eq!(error_dialect("/v1/projects/p/nope"), Dialect::Gemini);
     assert_eq!(error_dialect("/v1/nope"), Dialect::OpenAi);
+}
+
+#[test]
+fn only_paths_of_claudes_other_hosts_have_a_dress() {
+    let dress = |path| hit("POST", path).unwrap().dress.map(|dress| (dress.host, dress.is_stream));
+    let vertex = |end: &str| -> &'static str {
+        Box::leak(format!("/v1/projects/p/locations/l/publishers/{end}").into_boxed_str())
+    };
+    for (path, expected) in [
+        ("/model/m/invoke", Some((Host::BedrockInvoke, Some(false)))),
+        ("/model/m/invoke-with-response-stream", Some((Host::BedrockInvoke, Some(true)))),
+        ("/model/m/converse", None),
+        (vertex("anthropic/models/c:rawPredict"), Some((Host::Vertex, Some(false)))),
+        (vertex("anthropic/models/c:streamRawPredict"), Some((Host::Vertex, Some(true)))),
+        (vertex("anthropic/models/count-tokens:rawPredict"), Some((Host::Vertex, None))),
+        (vertex("google/models/g:generateContent"), None),
+        ("/v1/messages", None),
+    ] {
+        assert_eq!(dress(path), expected, "{path}");
+    }
+    assert_eq!(hit("POST", "/model/m/invoke-with-response-stream").unwrap().dialect, Dialect::Bedrock);
+    let invoked = hit("POST", "/model/m/invoke").unwrap();
+    assert_eq!(invoked.upstream_path("UP"), "/model/UP/invoke");
+    let undressed = invoked.undressed();
+    assert_eq!((undressed.endpoint, &*undressed.upstream_path("UP")), (Messages, "/v1/messages"));
 }

@@ -1,39 +1,33 @@
 //! One try at one target: open, send, head, and then as much of the answer as it takes to know
 //! that it is one.
 
-use super::bodies::{answer_head, is_stream, joined, plain};
+use super::bodies::{answer_head, is_stream};
 use super::closing::Closing;
 use super::cuts::Pieces;
-use super::heads::head_count;
+use super::entire;
 use super::keeper::Keeper;
 use super::listener::Listener;
 use super::outgoing::{Outgoing, Wrapping, as_it_came, written};
 use super::prepare::Prepared;
+use super::recast::Restreamed;
 use super::talk::{Wake, Watch};
-use super::translate::{Translated, answer, endpoint_of, read_answer, stream_type};
+use super::translate::{Translated, endpoint_of, stream_type};
 use super::vectors;
 use crate::dialect::codec::{self, Owed, Translator};
-use crate::dialect::invoke;
 use crate::dialect::tap::{BodyReading, StreamFault};
 use crate::framing::inflate::ContentCoding;
 use crate::meter::OutputCounter;
 use crate::proxy::cost;
 use crate::routing::retry_after;
 use crate::runtime::{Account, Edge, Lane, ModelPolicy, Provider, Runtime};
-use crate::types::{Endpoint, FailureClass, Reason, Reject, Ticks, Usage, bounds};
+use crate::types::{Endpoint, FailureClass, Reason, Reject, Ticks, bounds};
 use crate::upstream::credentials::Credential;
 use crate::upstream::{Call, Head, UpstreamError, UpstreamRequest};
 use bytes::{Bytes, BytesMut};
 use http::header;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
-/// Answers up to this size are read whole before anything goes down, so that a broken one can
-/// still fail over.
-const WHOLE_BYTES_MAX: usize = 1024 * 1024;
-/// Longest answer that is translated whole (images come in it).
-const TRANSLATED_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// What a stream may send before its first content (pings, roles, filters) and still fail over.
 const HELD_BYTES_MAX: usize = 256 * 1024;
 /// How long an error body is waited for.
@@ -101,6 +95,8 @@ pub struct Answer {
     pub dropped: Vec<String>,
     /// Whether the body was written here.
     pub is_translated: bool,
+    /// Set where the body is the stream that was asked for, written of an answer that came whole.
+    pub restreamed: Option<Restreamed>,
 }
 
 /// The beginning of a long answer.
@@ -126,10 +122,10 @@ pub struct Failure {
 
 /// The deadlines of one attempt.
 #[derive(Clone, Copy)]
-struct Deadlines {
+pub struct Deadlines {
     connect: Ticks,
     header: Ticks,
-    total: Ticks,
+    pub total: Ticks,
 }
 
 impl Failure {
@@ -232,28 +228,32 @@ pub async fn run(
         return Err(Box::pin(refused(talk, edge, call, head, is_foreign)).await);
     }
     let is_array = prepared.is_array && translated.is_none();
-    let is_stream = prepared.is_stream && is_stream(&head, is_array);
+    let has_events = is_stream(&head, is_array);
     let answering = Answering { call, head, head_at, deadlines, translated, dropped, wrapping };
-    if is_stream {
-        Box::pin(stream(talk, edge, prepared, aim, answering)).await
-    } else {
-        whole(talk, edge, prepared, aim.policy, answering).await
+    match (prepared.is_stream, prepared.endpoint.protocol()) {
+        (true, _) if has_events => Box::pin(stream(talk, edge, prepared, aim, answering)).await,
+        // Nobody asked for events: they are gathered.
+        (false, Some(client)) if has_events => {
+            Box::pin(entire::gathered(talk, edge, prepared, aim.policy, answering, client)).await
+        }
+        _ => entire::whole(talk, edge, prepared, aim.policy, answering).await,
     }
 }
 
-struct Answering {
-    call: Call,
-    head: Head,
-    head_at: Ticks,
-    deadlines: Deadlines,
-    translated: Option<Translated>,
-    dropped: Vec<String>,
-    wrapping: Wrapping,
+/// An answer whose head is here.
+pub struct Answering {
+    pub call: Call,
+    pub head: Head,
+    pub head_at: Ticks,
+    pub deadlines: Deadlines,
+    pub translated: Option<Translated>,
+    pub dropped: Vec<String>,
+    pub wrapping: Wrapping,
 }
 
 impl Deadlines {
     /// What it is when `deadline` passes: the call's own end, or `otherwise`, a target's slowness.
-    fn class(&self, deadline: Ticks, otherwise: FailureClass) -> FailureClass {
+    pub fn class(&self, deadline: Ticks, otherwise: FailureClass) -> FailureClass {
         if deadline >= self.total { FailureClass::TotalTimeout } else { otherwise }
     }
 
@@ -319,7 +319,11 @@ fn check_priced(aim: &Aim<'_>) -> Result<(), Stop> {
 }
 
 /// The value of a wait, or why there is none.
-fn landed<T>(wake: Wake<Result<T, UpstreamError>>, on_deadline: FailureClass, what: &str) -> Result<T, Stop> {
+pub fn landed<T>(
+    wake: Wake<Result<T, UpstreamError>>,
+    on_deadline: FailureClass,
+    what: &str,
+) -> Result<T, Stop> {
     match wake {
         Wake::Done(Ok(value)) => Ok(value),
         Wake::Done(Err(error)) => Err(fail(error.into())),
@@ -454,7 +458,7 @@ fn listener(
 }
 
 /// What the end of a stream that was not translated must hold.
-fn owed_in_kind(edge: &Edge, prepared: &Prepared<'_>) -> Owed {
+pub fn owed_in_kind(edge: &Edge, prepared: &Prepared<'_>) -> Owed {
     Owed {
         model: prepared.model.clone(),
         token: format!("{:016x}{:016x}", edge.dice.roll(), edge.dice.roll()),
@@ -481,12 +485,12 @@ fn hold(pieces: &mut Vec<Bytes>, heard: Pieces) -> usize {
     length
 }
 
-fn coding(head: &Head) -> Result<ContentCoding, Stop> {
+pub fn coding(head: &Head) -> Result<ContentCoding, Stop> {
     let named = head.field(&header::CONTENT_ENCODING).unwrap_or("identity");
     ContentCoding::parse(named).map_err(|e| fail(Failure::new(FailureClass::Protocol, e)))
 }
 
-fn stream_fault(fault: StreamFault) -> Failure {
+pub fn stream_fault(fault: StreamFault) -> Failure {
     if fault.is_nonsense() {
         return Failure::new(FailureClass::BadBody, fault.message);
     }
@@ -525,71 +529,4 @@ fn stream_ended_early(
         })));
     }
     Err(fail(Failure::new(FailureClass::Truncated, "the stream ended before any content")))
-}
-
-/// Reads an answer to its end, or until it is too long to hold.
-async fn whole(
-    talk: &mut Watch<'_, '_>,
-    edge: &Edge,
-    prepared: &Prepared<'_>,
-    policy: &ModelPolicy,
-    answering: Answering,
-) -> Result<Attempted, Stop> {
-    let Answering { mut call, mut head, head_at, deadlines, translated, dropped, wrapping } = answering;
-    let bytes_max = if translated.is_some() { TRANSLATED_BYTES_MAX } else { WHOLE_BYTES_MAX };
-    let mut by = head_at.plus(policy.timeouts.first_token).min(deadlines.total);
-    let mut class = deadlines.class(by, FailureClass::FirstTokenTimeout);
-    let mut first: Option<Bytes> = None;
-    let mut more = BytesMut::new();
-    loop {
-        let held = first.as_ref().map_or(0, Bytes::len) + more.len();
-        if held > bytes_max && translated.is_some() {
-            return Err(fail(Failure::new(FailureClass::BadBody, "the answer is too long to translate")));
-        }
-        if held > bytes_max {
-            let begun = joined(first, more);
-            return Ok(Attempted::Long(Box::new(Long { call, head, begun })));
-        }
-        let chunk = talk.until(by, pin!(call.chunk())).await;
-        match landed(chunk, class, "body")? {
-            Some(bytes) if first.is_none() => first = Some(bytes),
-            Some(bytes) => more.extend_from_slice(&bytes),
-            None => break,
-        }
-        by = edge.now().plus(policy.timeouts.idle).min(deadlines.total);
-        class = deadlines.class(by, FailureClass::IdleTimeout);
-    }
-    call.finish();
-    let body = unwrapped(wrapping, joined(first, more));
-    let upstream = translated.as_ref().map_or(prepared.endpoint, |t| endpoint_of(t.protocol, false));
-    let plain = plain(&head, &body);
-    let mut reading = read_answer(upstream, &plain);
-    let counted = head_count(&head).filter(|_| prepared.endpoint == Endpoint::Invoke);
-    reading.usage = reading.usage.or(counted.map(|input| Usage { input, ..Usage::default() }));
-    if let Some(fault) = reading.fault {
-        return Err(fail(stream_fault(fault)));
-    }
-    if !reading.is_expected_shape {
-        return Err(fail(Failure::new(FailureClass::BadBody, "not the body this endpoint answers with")));
-    }
-    let (Some(translated), Some(client)) = (translated, prepared.endpoint.protocol()) else {
-        drop(plain);
-        let answer = Answer { head, body, reading, dropped, is_translated: false };
-        return Ok(Attempted::Whole(Box::new(answer)));
-    };
-    let translated = Arc::new(translated);
-    let answered = answer(&translated, client, plain).await;
-    let (body, usage) = answered.map_err(|e| fail(Failure::new(FailureClass::BadBody, e)))?;
-    reading.usage = usage.or(reading.usage);
-    reading.response_id = None;
-    head.fields = answer_head("application/json");
-    Ok(Attempted::Whole(Box::new(Answer { head, body, reading, dropped, is_translated: true })))
-}
-
-/// A count as the client's protocol has it; everything else as it came.
-fn unwrapped(wrapping: Wrapping, body: Bytes) -> Bytes {
-    match wrapping {
-        Wrapping::InvokeCount => invoke::unwrap_count(&body).map_or(body, Bytes::from),
-        Wrapping::None | Wrapping::Invoke => body,
-    }
 }

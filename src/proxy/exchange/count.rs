@@ -226,7 +226,9 @@ pub async fn local_answer(
     }
     let target = policy.targets.first()?;
     let provider = runtime.providers.get(target.provider)?;
+    // With the history that is kept here nobody else can count it.
     if provider.counts_tokens_upstream
+        && prepared.recalled.is_none()
         && provider.lane(prepared.endpoint, &upstream_name(policy, prepared)).is_some()
     {
         return None;
@@ -239,6 +241,7 @@ pub async fn local_answer(
 pub async fn counted_here(ctx: &Ctx, policy: &ModelPolicy, prepared: &Prepared<'_>) -> Option<Bytes> {
     let field = match prepared.endpoint {
         Endpoint::CountTokens => "input_tokens",
+        Endpoint::ResponseTokens => "object\":\"response.input_tokens\",\"input_tokens",
         Endpoint::GeminiCountTokens => "totalTokens",
         Endpoint::BedrockCountTokens => "inputTokens",
         _ => return None,

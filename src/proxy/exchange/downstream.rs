@@ -5,6 +5,7 @@
 
 use super::vigil::Vigil;
 use crate::dialect::errors::ArrayState;
+use crate::dialect::invoke::Wrapper;
 use crate::framing::FieldLines;
 use crate::proxy::connection::EdgeStream;
 use crate::proxy::wire::{BodyFault, Wire};
@@ -58,6 +59,8 @@ pub struct Downstream {
     pub bytes_out: u64,
     /// The last byte sent of a stream that is no white space; 0 before any.
     last_mark: u8,
+    /// Set where the client reads Anthropic's events in Amazon's framing.
+    wrapper: Option<Box<Wrapper>>,
 }
 
 impl Downstream {
@@ -82,6 +85,7 @@ impl Downstream {
             vigil: None,
             bytes_out: 0,
             last_mark: 0,
+            wrapper: None,
         }
     }
 
@@ -110,6 +114,26 @@ impl Downstream {
             Side::Http1(wire) => wire.end_keepalive(),
             Side::Http2(session) => session.set_keepalive(None),
         }
+    }
+
+    /// What is streamed from here on are Anthropic's events, and the client reads them as Bedrock's
+    /// `invoke` wraps them.
+    pub fn wrap_events(&mut self) {
+        self.wrapper = Some(Box::default());
+    }
+
+    /// Whether these bytes are no sign of life to the client: a comment, where its framing has none.
+    pub fn is_nothing(&self, keepalive: &[u8]) -> bool {
+        keepalive.is_empty() || (self.wrapper.is_some() && keepalive.starts_with(b":"))
+    }
+
+    /// Bytes as they go out.
+    fn framed(&mut self, bytes: Bytes) -> Result<Bytes, Gone> {
+        let Some(wrapper) = &mut self.wrapper else { return Ok(bytes) };
+        let mut out = Vec::with_capacity(bytes.len() * 2 + 128);
+        // Too long an event ends the stream: it could only be cut in two.
+        wrapper.feed(&bytes, &mut out).map_err(|_| Gone)?;
+        Ok(Bytes::from(out))
     }
 
     pub fn is_untouched(&self) -> bool {
@@ -157,6 +181,7 @@ impl Downstream {
         if self.stage != Stage::Untouched || self.is_gone {
             return Err(Gone);
         }
+        let begun = self.framed(begun)?;
         self.stage = Stage::Open;
         self.note_piece(&begun);
         let written = match &mut self.side {
@@ -170,6 +195,10 @@ impl Downstream {
     pub async fn send(&mut self, piece: Bytes) -> Result<(), Gone> {
         if self.stage != Stage::Open || self.is_gone {
             return Err(Gone);
+        }
+        let piece = self.framed(piece)?;
+        if piece.is_empty() {
+            return Ok(());
         }
         self.note_piece(&piece);
         let written = match &mut self.side {

@@ -5,6 +5,7 @@
 //! at once finds it. What failed, or broke off, is never kept.
 
 use super::prepare::Prepared;
+use super::remember::owner;
 use crate::archive::{Before, Bounds, Item, NewItem, NewResponse, NotKept};
 use crate::dialect::codec::responses;
 use crate::dialect::kept::{self, NamedItem};
@@ -39,7 +40,7 @@ impl Keeper {
         let caller = ctx.caller.as_ref()?;
         let recalled = prepared.recalled.as_deref();
         Some(Self {
-            owner: caller.principal.key_id.clone(),
+            owner: owner(caller).into(),
             own: recalled.map_or_else(|| prepared.body.clone(), |recalled| recalled.own.clone()),
             before: recalled.map(|recalled| recalled.before.clone()).unwrap_or_default(),
             conversation: recalled.and_then(|recalled| recalled.conversation.clone()),

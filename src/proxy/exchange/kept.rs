@@ -5,6 +5,7 @@
 
 use super::keeper::new_item;
 use super::prepare::Prepared;
+use super::remember::owner;
 use super::unserved::{malformed, unserved};
 use crate::archive::{Conversation, History, Item, NotKept};
 use crate::dialect::kept::{self, Resource, resource};
@@ -32,8 +33,8 @@ pub fn answer(edge: &Edge, ctx: &Ctx, prepared: &Prepared<'_>) -> Option<Result<
     if !matches!(prepared.endpoint, Endpoint::ResponseById | Endpoint::Conversations) {
         return None;
     }
-    let owner = &*ctx.caller.as_ref()?.principal.key_id;
-    let asked = Asked { edge, ctx, prepared, owner };
+    let owner = owner(ctx.caller.as_ref()?);
+    let asked = Asked { edge, ctx, prepared, owner: &owner };
     let path = prepared.hit.upstream_path("");
     let answer = match resource(&path)? {
         Resource::Response(id) => asked.response(id)?,

@@ -12,6 +12,7 @@ mod count;
 mod cuts;
 pub mod downstream;
 mod dropped;
+mod entire;
 mod heads;
 mod health;
 mod hearing;
@@ -24,13 +25,16 @@ mod pins;
 mod prepare;
 mod race;
 mod recall;
+mod recast;
 mod relay;
+mod remember;
 mod remote;
 pub mod respond;
 mod route;
 mod splitter;
 mod talk;
 mod translate;
+mod undress;
 mod unserved;
 mod vectors;
 pub mod vigil;
@@ -74,6 +78,9 @@ pub async fn run(edge: &Arc<Edge>, down: &mut Downstream, ctx: &mut Ctx, client:
             return;
         }
     };
+    if edge.keeping.is_some() && prepared.may_be_about_kept() {
+        Box::pin(remember::fetch(edge, ctx, &prepared)).await;
+    }
     match kept::answer(edge, ctx, &prepared) {
         Some(Ok(answer)) => return respond::send_whole(edge, down, ctx, 200, &json_fields(), answer).await,
         Some(Err(reject)) => return respond::refuse(edge, down, ctx, reject).await,
@@ -114,6 +121,16 @@ async fn prepare<'u>(
     };
     let prepared = read.map_err(NoBody::Rejected)?;
     ctx.record.is_stream = prepared.is_stream;
+    if ctx.record.endpoint != Some(prepared.endpoint) {
+        // The body said what it is: the caller must be allowed that too.
+        ctx.record.endpoint = Some(prepared.endpoint);
+        let address = ctx.record.client;
+        let principal = ctx.caller.as_ref().map(|caller| caller.principal.clone());
+        principal.map_or(Ok(()), |p| p.admit_call(prepared.endpoint, address)).map_err(NoBody::Rejected)?;
+    }
+    if prepared.hit.is_wrapped() {
+        down.wrap_events();
+    }
     Ok(prepared)
 }
 
@@ -422,13 +439,14 @@ async fn whole(
     track: &Track<'_>,
     answer: Answer,
 ) {
-    let Answer { head, body, reading, dropped, is_translated } = answer;
+    let Answer { head, body, reading, dropped, is_translated, restreamed } = answer;
+    let told = restreamed.as_ref().and_then(|made| made.whole.clone()).unwrap_or_else(|| body.clone());
     ctx.record.service = cost::service(reading.service, &prepared.body, &dropped);
     ctx.record.dropped = dropped;
     if prepared.endpoint == Endpoint::Responses
         && is_translated
         && let Some(keeper) = Keeper::of(ctx, prepared)
-        && let Ok(response) = std::str::from_utf8(&body)
+        && let Ok(response) = std::str::from_utf8(&told)
     {
         ctx.record.not_kept = keeper.keep(edge, response).err().map(NotKept::as_str);
     }
@@ -436,10 +454,13 @@ async fn whole(
         // A stored answer repeats the usage of the call that made it, which has been charged.
         _ if prepared.endpoint == Endpoint::ResponseById => None,
         Some(usage) => Some(usage),
-        None => Box::pin(count::estimate(track.runtime, track.policy, prepared, &body)).await,
+        None => Box::pin(count::estimate(track.runtime, track.policy, prepared, &told)).await,
     };
     if let Some(id) = &reading.response_id {
         pins::keep(edge, ctx, track, prepared, id);
+    }
+    if restreamed.is_some() {
+        return restreamed_answer(edge, talk, ctx, &head.fields, body).await;
     }
     if talk.down.is_untouched() {
         return respond::send_whole(edge, talk.down, ctx, head.status, &head.fields, body).await;
@@ -448,6 +469,28 @@ async fn whole(
     let reject = Reject::new(Reason::UpstreamProtocol, "the provider sent no stream where one was asked for");
     let early = Telling::early(prepared.endpoint, prepared.is_array);
     respond::tell_failure(edge, talk, ctx, early, &reject).await;
+}
+
+/// Sends a stream that was written of a whole answer.
+async fn restreamed_answer(
+    edge: &Edge,
+    talk: &mut Talk<'_>,
+    ctx: &mut Ctx,
+    upstream: &downstream::Fields,
+    body: Bytes,
+) {
+    ctx.record.first_token = Some(edge.now().since(ctx.started));
+    ctx.record.status = 200;
+    let sent = if talk.down.is_untouched() {
+        let fields = respond::stream_fields(edge, ctx, upstream);
+        talk.down.open(200, &fields, body).await
+    } else {
+        talk.down.send(body).await
+    };
+    if sent.is_err() || talk.down.close().await.is_err() {
+        ctx.record.is_client_gone = true;
+    }
+    ctx.record.bytes_out = talk.down.bytes_out;
 }
 
 /// An answer too long to hold goes down as it comes; its usage stands near its end.

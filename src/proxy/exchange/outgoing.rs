@@ -12,6 +12,7 @@ use super::unserved::{malformed, refuse_losses};
 use crate::chat::ThinkingEcho;
 use crate::dialect::codec;
 use crate::dialect::codec::messages::{Host, betas};
+use crate::dialect::front::Front;
 use crate::dialect::invoke;
 use crate::framing::json::{Duplicates, JsonWriter, parse_bytes};
 use crate::runtime::{Edge, Lane, Way};
@@ -57,8 +58,9 @@ pub fn as_it_came(
         return Ok(None);
     }
     let mut made = same(prepared, aim, way);
+    made.dropped = lost_fields(prepared, aim, way)?;
     match host_of(&way.front).filter(|_| way.front.has_dress(way.protocol)) {
-        Some(host) => made.dropped = dress(prepared, aim, host, &mut made.request)?,
+        Some(host) => made.dropped.extend(dress(prepared, aim, host, &mut made.request)?),
         None => {
             let options = aim.provider.takes_stream_options;
             made.request.body = prepared.upstream_body(aim.upstream_model, options);
@@ -93,7 +95,8 @@ pub async fn written(
     let endpoint = endpoint_of(way.protocol, prepared.is_stream);
     let path = place(way, endpoint, aim.upstream_model, prepared.is_stream, (plain, query));
     let request = translated_request(prepared, aim, way, path, translated.body.clone());
-    let dropped = std::mem::take(&mut translated.dropped);
+    let mut dropped = std::mem::take(&mut translated.dropped);
+    dropped.extend(lost_fields(prepared, aim, way)?);
     let wrapping = wrapping(way, endpoint);
     Ok(Outgoing { request, translated: Some(translated), dropped, wrapping, is_foreign: true })
 }
@@ -127,7 +130,7 @@ fn same(prepared: &Prepared<'_>, aim: &Aim<'_>, way: &Way) -> Outgoing {
         translated: None,
         dropped: Vec::new(),
         wrapping: wrapping(way, endpoint),
-        is_foreign: way.front.has_own_errors(way.protocol),
+        is_foreign: way.front.has_own_errors(way.protocol) || prepared.hit.is_wrapped(),
     }
 }
 
@@ -137,6 +140,18 @@ fn wrapping(way: &Way, endpoint: Endpoint) -> Wrapping {
         (Some(Host::BedrockInvoke), _) => Wrapping::Invoke,
         _ => Wrapping::None,
     }
+}
+
+/// Fields of the client's head that change the answer and that only Bedrock understands.
+fn lost_fields(prepared: &Prepared<'_>, aim: &Aim<'_>, way: &Way) -> Result<Vec<String>, Reject> {
+    const GUARDRAIL: &str = "x-amzn-bedrock-guardrailidentifier";
+    let is_asked = prepared.client_fields.iter().any(|(name, _)| name == GUARDRAIL);
+    if !is_asked || way.front == Front::Invoke {
+        return Ok(Vec::new());
+    }
+    let lost = vec![GUARDRAIL.to_owned()];
+    refuse_losses(aim.policy.on_unsupported, &lost)?;
+    Ok(lost)
 }
 
 /// Path and query at the provider.
@@ -221,7 +236,6 @@ fn must_be_written_anew(protocol: Protocol, prepared: &Prepared<'_>, aim: &Aim<'
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::front::Front;
 
     #[test]
     fn a_path_is_the_vendors_own_or_the_fronts_with_both_queries() {

@@ -3,6 +3,7 @@
 
 use super::downstream::Fields;
 use super::recall::Recalled;
+use super::undress::{self, Naked};
 use crate::dialect::head::{self, RequestHead, StreamOptions};
 use crate::dialect::paths::Hit;
 use crate::dialect::paths::query::wants_sse;
@@ -82,6 +83,11 @@ impl<'u> Prepared<'u> {
         body: Bytes,
         client_fields: Fields,
     ) -> Result<Self, Reject> {
+        let mut naked = Naked { hit, body, fields: client_fields };
+        if naked.hit.dress.is_some() {
+            naked = undress::undress(naked)?;
+        }
+        let Naked { hit, body, fields: client_fields } = naked;
         let endpoint = hit.endpoint;
         let (method, query) = (client.method.clone(), client.query());
         let content_type = client.text("content-type");
@@ -134,6 +140,14 @@ impl<'u> Prepared<'u> {
     pub fn hides_usage(&self, takes_stream_options: bool) -> bool {
         let asked = self.head.as_ref().is_some_and(|head| head.client_wants_usage());
         self.asks_for_usage(takes_stream_options) && !asked
+    }
+
+    /// Whether it may name responses or conversations.
+    pub fn may_be_about_kept(&self) -> bool {
+        matches!(
+            self.endpoint,
+            Endpoint::Responses | Endpoint::ResponseTokens | Endpoint::ResponseById | Endpoint::Conversations
+        )
     }
 
     /// The stored response this call continues.

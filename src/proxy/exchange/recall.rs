@@ -5,6 +5,7 @@
 //! provider that may know it.
 
 use super::prepare::Prepared;
+use super::remember::owner;
 use super::unserved::malformed;
 use crate::archive::{Before, History, Response};
 use crate::dialect::codec::responses;
@@ -51,11 +52,12 @@ impl Recalled {
 /// # Errors
 /// 400 where the call names two beginnings, 413 where it is too large with its history.
 pub fn recall(edge: &Edge, ctx: &Ctx, prepared: &mut Prepared<'_>) -> Result<(), Reject> {
-    let (Endpoint::Responses, Some(head), Some(caller)) = (prepared.endpoint, &prepared.head, &ctx.caller)
+    let (Endpoint::Responses | Endpoint::ResponseTokens, Some(head), Some(caller)) =
+        (prepared.endpoint, &prepared.head, &ctx.caller)
     else {
         return Ok(());
     };
-    let (owner, now) = (&*caller.principal.key_id, edge.now());
+    let (owner, now) = (&*owner(caller), edge.now());
     let previous = head.previous_response.as_deref();
     let before = previous.and_then(|id| edge.archive.response(owner, id, now));
     let conversation = head.conversation.as_deref();

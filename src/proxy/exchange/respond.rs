@@ -92,13 +92,25 @@ async fn finish_answer(down: &mut Downstream, ctx: &mut Ctx, status: u16, fields
 
 /// The head of a stream: the upstream's fields and ours, and what keeps proxies from buffering it.
 pub fn stream_fields(edge: &Edge, ctx: &mut Ctx, upstream: &Fields) -> FieldLines {
-    let is_ours = |name: &str| matches!(name, "cache-control" | "x-accel-buffering");
+    let is_wrapped = is_wrapped(ctx);
+    let is_ours = |name: &str| match name {
+        "content-type" => is_wrapped,
+        _ => matches!(name, "cache-control" | "x-accel-buffering"),
+    };
     let kept: Fields = upstream.iter().filter(|(name, _)| !is_ours(name.as_str())).cloned().collect();
     let mut fields = answer_fields(&kept, has_limits(ctx), OWN_FIELDS_BYTES + 64);
+    if is_wrapped {
+        push(&mut fields, "content-type", stream_type(Endpoint::ConverseStream, false));
+    }
     push(&mut fields, "cache-control", "no-cache");
     push(&mut fields, "x-accel-buffering", "no");
     push_own_fields(edge, ctx, &mut fields);
     fields
+}
+
+/// Whether the client reads Anthropic's events in Amazon's framing.
+fn is_wrapped(ctx: &Ctx) -> bool {
+    ctx.dialect == Dialect::Bedrock && ctx.record.endpoint == Some(Endpoint::Messages)
 }
 
 /// The head of a long answer; its length is not kept, as it is sent in pieces.

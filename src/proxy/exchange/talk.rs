@@ -129,7 +129,7 @@ impl<'s> Talk<'s> {
             return Ok(());
         }
         let bytes = keepalive::keepalive(self.endpoint, keepalive.state);
-        if bytes.is_empty() {
+        if self.down.is_nothing(&bytes) {
             // The client's protocol has no sign of life: nothing is committed for one.
             keepalive.last_sent = self.edge.now();
             return Ok(());

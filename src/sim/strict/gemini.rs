@@ -68,6 +68,14 @@ pub fn generate(model: &str, body: &Value) -> Option<String> {
             return found;
         }
     }
+    let has_functions = list(body, "tools").iter().any(|tool| tool.get("functionDeclarations").is_some());
+    let is_json =
+        body.pointer("/generationConfig/responseMimeType").is_some_and(|kind| kind == "application/json");
+    if has_functions && is_json && !model.contains("gemini-3") {
+        return Some(
+            "Function calling with a response mime type: 'application/json' is unsupported".to_owned(),
+        );
+    }
     let schema = body.pointer("/generationConfig/responseSchema");
     schema
         .and_then(|schema| walk(schema, "response_schema", &subset))

@@ -39,6 +39,7 @@ pub fn refused(route: Route<'_>, model: &str, head: &Head, body: &[u8]) -> Optio
         Route::OllamaChat => small::ollama(&body),
         Route::Embeddings => vectors::openai(embeddings::is_voyage(model), &body),
         Route::Gemini(_, "embedContent" | "batchEmbedContents") => vectors::gemini(model, &body),
+        Route::Gemini(_, "predict") => vectors::vertex(model, &body),
         Route::CohereEmbed => vectors::cohere(&body),
         Route::OllamaEmbed => vectors::ollama(&body),
         Route::Invoke => vectors::invoke(model, &body),

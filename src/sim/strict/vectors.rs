@@ -109,6 +109,18 @@ fn one_of_gemini(model: &str, request: &Value) -> Option<String> {
     GEMINI.refused(request).or(is_other.then(|| "the model of the request is not the path's".to_owned()))
 }
 
+/// Vertex's `:predict` of text embedding models: Gemini's take one text a call.
+pub fn vertex(model: &str, body: &Value) -> Option<String> {
+    let instances = list(body, "instances");
+    let most = if model.starts_with("gemini") { 1 } else { 250 };
+    if instances.is_empty() || instances.len() > most {
+        return Some(format!("{} instance(s) is not allowed, the maximum is {most}", instances.len()));
+    }
+    let odd = instances.iter().find_map(|instance| unknown(instance, &["content", "task_type", "title"]));
+    let odd = odd.or_else(|| unknown(body, &["instances", "parameters"]));
+    odd.map(|name| format!("unknown field: {name}"))
+}
+
 /// `/v2/embed`, and the same at Bedrock.
 pub fn cohere(body: &Value) -> Option<String> {
     const PURPOSES: [&str; 5] = ["search_document", "search_query", "classification", "clustering", "image"];

@@ -116,6 +116,7 @@ pub(in crate::store) fn read(bytes: &[u8]) -> Option<Call> {
             audio_output: line.audio_output,
             image_output: line.image_output,
             is_estimated: line.is_estimated,
+            ..Usage::default()
         },
         cost: line.cost_pico.map(Money::from_pico),
         margin: Money::from_pico(line.margin_pico),

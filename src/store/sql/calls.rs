@@ -128,6 +128,7 @@ fn call(row: &<Db as Database>::Row) -> Result<Call, StoreError> {
             audio_output: number(row, "audio_output")?,
             image_output: number(row, "image_output")?,
             is_estimated: number(row, "is_estimated")? != 0,
+            ..Usage::default()
         },
         cost: optional("cost_pico")?.map(Money::from_pico),
         margin: Money::from_pico(number(row, "margin_pico")?),

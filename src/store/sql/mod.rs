@@ -10,6 +10,7 @@ mod changes;
 mod commit;
 mod configurations;
 mod dims;
+mod kept;
 mod ledger;
 mod migrate;
 mod objects;
@@ -22,8 +23,9 @@ use super::{BEGIN, Db, Places, hear_others};
 use crate::govern::{AuditRecord, Call, Configuration, Kept, Kind, Object};
 use crate::store::engine::{BATCH_TIMES, Side};
 use crate::store::{
-    AuditVerdict, Bank, CALLS_MAX, CallPage, CallQuery, Changes, Commit, Committed, Grant, ListQuery,
-    PAGE_MAX, Pruned, Retention, Store, StoreError, UsagePage, UsageQuery, Withdrawal,
+    AuditVerdict, Bank, CALLS_MAX, CallPage, CallQuery, Changes, Commit, Committed, Grant, KEPT_CHANGES_MAX,
+    Keep, KeptBounds, KeptChange, KeptEntry, ListQuery, PAGE_MAX, Pruned, Retention, Store, StoreError,
+    UsagePage, UsageQuery, Withdrawal,
 };
 use async_trait::async_trait;
 use sqlx::{Pool, Transaction};
@@ -315,5 +317,22 @@ impl Bank for Engine {
         }
         let (node, asks) = (node.to_owned(), asks.to_vec());
         self.run(1, move |inner| async move { bank::withdraw(&inner, &node, asks).await }).await
+    }
+}
+
+#[async_trait]
+impl Keep for Engine {
+    async fn keep(&self, changes: &[KeptChange], bounds: &KeptBounds, now_ms: u64) -> Result<(), StoreError> {
+        if changes.len() > KEPT_CHANGES_MAX {
+            return Err(StoreError::TooMuch("changes of what is kept in one write"));
+        }
+        let (changes, bounds) = (changes.to_vec(), *bounds);
+        self.run(BATCH_TIMES, move |inner| async move { kept::keep(&inner, changes, bounds, now_ms).await })
+            .await
+    }
+
+    async fn kept(&self, owner: &str, id: &str, now_ms: u64) -> Result<Vec<KeptEntry>, StoreError> {
+        let (owner, id) = (owner.to_owned(), id.to_owned());
+        self.run(1, move |inner| async move { kept::find(&inner.reads, &owner, &id, now_ms).await }).await
     }
 }

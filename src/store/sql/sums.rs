@@ -132,6 +132,7 @@ pub(super) fn sums(row: &<Db as Database>::Row) -> Result<Sums, StoreError> {
             audio_output: get("audio_output")?,
             image_output: get("image_output")?,
             is_estimated: estimated > 0,
+            ..Usage::default()
         },
         cost: money(row.try_get("cost_usd")?, row.try_get("cost_pico")?),
         margin: money(row.try_get("margin_usd")?, row.try_get("margin_pico")?),

@@ -17,10 +17,11 @@ pub enum Client {
     OllamaOne,
     Titan,
     BedrockCohere,
+    Predict,
 }
 
 impl Client {
-    pub const ALL: [Client; 10] = [
+    pub const ALL: [Client; 11] = [
         Client::OpenAi,
         Client::OpenAiBase64,
         Client::Voyage,
@@ -31,6 +32,7 @@ impl Client {
         Client::OllamaOne,
         Client::Titan,
         Client::BedrockCohere,
+        Client::Predict,
     ];
 
     /// Forms of one text a call.
@@ -67,6 +69,12 @@ impl Client {
             Client::Titan => (format!("/model/{model}/invoke"), json!({"inputText": texts[0]})),
             Client::BedrockCohere => {
                 (format!("/model/{model}/invoke"), json!({"texts": texts, "input_type": "search_document"}))
+            }
+            Client::Predict => {
+                let one = |text: &&str| json!({"content": text, "task_type": "RETRIEVAL_QUERY"});
+                let all: Vec<Value> = texts.iter().map(one).collect();
+                let place = "/v1/projects/mine/locations/here/publishers/google";
+                (format!("{place}/models/{model}:predict"), json!({"instances": all}))
             }
         };
         Request::post(&path, body.to_string())
@@ -107,6 +115,7 @@ impl Client {
             Client::OllamaOne => vec![list(&body["embedding"])],
             Client::Titan => vec![list(&body["embedding"])],
             Client::BedrockCohere => each(&body["embeddings"], &list),
+            Client::Predict => each(&body["predictions"], &|one| list(&one["embeddings"]["values"])),
         }
     }
 
@@ -119,7 +128,7 @@ impl Client {
             Client::Cohere => &body["meta"]["billed_units"]["input_tokens"],
             Client::Ollama => &body["prompt_eval_count"],
             Client::Titan => &body["inputTextTokenCount"],
-            Client::OllamaOne | Client::BedrockCohere => return None,
+            Client::OllamaOne | Client::BedrockCohere | Client::Predict => return None,
         };
         Some(place.as_u64().unwrap_or_else(|| panic!("{self:?}: no usage in {body}")))
     }

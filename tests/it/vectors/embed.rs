@@ -26,6 +26,7 @@ fn is_own(client: Client, target: &str) -> bool {
             | (Client::Ollama | Client::OllamaOne, "to-ollama")
             | (Client::Titan, "to-titan")
             | (Client::BedrockCohere, "to-bedrock")
+            | (Client::Predict, "to-vertex")
     )
 }
 
@@ -142,6 +143,49 @@ fn more_inputs_than_a_call_takes_become_several_calls_in_order() {
     let error = answer.json()["error"].clone();
     assert_eq!(error["param"], "input");
     assert!(error["message"].as_str().unwrap().contains("at most 64"), "{error}");
+}
+
+#[test]
+fn vertex_is_asked_by_predict_as_many_texts_at_once_as_the_model_takes() {
+    let sim = Sim::start();
+    let texts: Vec<String> = (0..251).map(|number| format!("text {number}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let known = known(&sim, &texts);
+    let gateway = Gateway::start(config(
+        &sim,
+        &[TARGETS[7], ("one", "vertex", "gemini-embedding-001"), ("newer", "vertex", "gemini-embedding-2")],
+    ));
+    let place = "/v1/projects/p/locations/global/publishers/google/models";
+    for (target, count, calls, path) in [
+        ("to-vertex", 250, 1, "text-embedding-005:predict"),
+        ("to-vertex", 251, 2, "text-embedding-005:predict"),
+        ("one", 5, 5, "gemini-embedding-001:predict"),
+        ("newer", 3, 3, "gemini-embedding-2:embedContent"),
+    ] {
+        // The first call of a provider fetches its token.
+        assert_eq!(gateway.send(&Client::OpenAi.request(target, &texts[..1])).status, 200, "{target}");
+        let before = sim.calls();
+        let mut answer = gateway.send(&Client::OpenAi.request(target, &texts[..count]));
+        let body = answer.json();
+        assert_eq!(answer.status, 200, "{target}: {body}");
+        assert_eq!(Client::OpenAi.vectors(&body), known[..count], "{target}");
+        assert_eq!(sim.calls() - before, calls, "{target}");
+        assert_eq!(sim.last_request().target, format!("{place}/{path}"));
+    }
+    // A title and a length are carried, and what is no purpose there is told.
+    let body =
+        json!({"model": "to-vertex", "input": "a", "dimensions": 8, "input_type": "query", "user": "u"});
+    let mut answer = gateway.send(&Request::post("/v1/embeddings", body.to_string()));
+    assert_eq!(answer.header("x-tidegate-dropped"), Some("user"));
+    assert_eq!(Client::OpenAi.vectors(&answer.json())[0].len(), 8);
+    let sent: Value = serde_json::from_slice(&sim.last_request().body).unwrap();
+    assert_eq!(
+        sent,
+        json!({
+            "instances": [{"content": "a", "task_type": "RETRIEVAL_QUERY"}],
+            "parameters": {"outputDimensionality": 8}
+        })
+    );
 }
 
 #[test]

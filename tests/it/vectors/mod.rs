@@ -9,7 +9,7 @@ use crate::harness::{Config, Sim};
 use tidegate::sim::Behaviour;
 
 /// One model a kind of provider, named after it; the price of each is 20 dollars a million tokens.
-const TARGETS: [(&str, &str, &str); 7] = [
+const TARGETS: [(&str, &str, &str); 8] = [
     ("to-openai", "openai-compatible", "text-embedding-3-small"),
     ("to-voyage", "voyage-compatible", "voyage-3.5"),
     ("to-gemini", "gemini-compatible", "gemini-embedding-001"),
@@ -17,6 +17,7 @@ const TARGETS: [(&str, &str, &str); 7] = [
     ("to-ollama", "ollama-compatible", "nomic-embed-text"),
     ("to-titan", "bedrock-compatible", "amazon.titan-embed-text-v2:0"),
     ("to-bedrock", "bedrock-compatible", "cohere.embed-english-v3"),
+    ("to-vertex", "vertex", "text-embedding-005"),
 ];
 
 fn base_url(kind: &str, addr: std::net::SocketAddr) -> String {
@@ -25,10 +26,15 @@ fn base_url(kind: &str, addr: std::net::SocketAddr) -> String {
 }
 
 fn provider(config: Config, name: &str, kind: &str, sim: &Sim) -> Config {
-    config
+    let config = config
         .table(&format!("providers.{name}"))
         .set(&format!("kind = \"{kind}\""))
-        .set(&format!("base_url = \"{}\"", base_url(kind, sim.addr())))
+        .set(&format!("base_url = \"{}\"", base_url(kind, sim.addr())));
+    if kind != "vertex" {
+        return config;
+    }
+    let endpoint = format!("http://{}", sim.addr());
+    config.set("project = \"p\"").set(&format!("google = {{ metadata = true, endpoint = \"{endpoint}\" }}"))
 }
 
 /// All of `targets`, at a strict simulator.

@@ -82,14 +82,31 @@ fn every_client_gets_the_same_ranking_of_every_provider() {
 }
 
 #[test]
-fn tokens_of_a_ranking_are_used_and_search_units_are_none() {
+fn tokens_of_a_ranking_are_billed_as_such_and_searches_by_their_own_price() {
     let sim = Sim::start();
-    let gateway = Gateway::start(config(&sim, &TARGETS));
+    // Two dollars a thousand searches; the other row knows a price of tokens only.
+    let config = config(&sim, &TARGETS)
+        .table("catalog.models.\"to-cohere-p/rerank-v4.0\"")
+        .set("prices = { search = \"2000\" }");
+    let gateway = Gateway::start(
+        config
+            .model("tokens", &["to-cohere-p=rerank-tokens"])
+            .table("catalog.models.\"to-cohere-p/rerank-tokens\"")
+            .set("prices = { input = \"20\" }"),
+    );
     let answer = gateway.send(&Client::Cohere.request("to-jina", 2));
     assert!(gateway.log_of(&answer)["input_tokens"].as_u64().unwrap() > 0);
     assert!(answer.header("x-tidegate-cost-usd").is_some());
-    let answer = gateway.send(&Client::Jina.request("to-cohere", 2));
-    assert!(gateway.log_of(&answer)["input_tokens"].is_null());
+    for client in [Client::Jina, Client::Cohere] {
+        let answer = gateway.send(&client.request("to-cohere", 2));
+        let line = gateway.log_of(&answer);
+        assert_eq!((&line["searches"], &line["input_tokens"]), (&json!(1), &json!(0)), "{client:?} {line}");
+        let cost: f64 = answer.header("x-tidegate-cost-usd").unwrap().parse().unwrap();
+        assert!((cost - 0.002).abs() < 1e-12, "{client:?}: {cost}");
+    }
+    let answer = gateway.send(&Client::Cohere.request("tokens", 2));
+    assert_eq!(answer.header("x-tidegate-cost-usd"), None, "nobody says what a search costs");
+    gateway.metric_becomes("tidegate_unpriced_total", &[("cause", "no_search_price")], 1.0);
 }
 
 #[test]

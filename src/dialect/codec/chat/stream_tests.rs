@@ -121,7 +121,7 @@ BlockStart { block: 2, start: ToolUse { id: "a", name: "f", is_custom: false, si
 Delta { block: 2, delta: Arguments("{\"x\":") }
 Delta { block: 2, delta: Arguments("1}") }
 Logprobs { json: Raw("{\"content\":[1]}") }
-Usage(Usage { input: 3, cache_read: 0, cache_write_5m: 0, cache_write_1h: 0, audio_input: 0, image_input: 0, output: 2, reasoning: 0, audio_output: 0, image_output: 0, is_estimated: false })
+Usage(Usage { input: 3, cache_read: 0, cache_write_5m: 0, cache_write_1h: 0, audio_input: 0, image_input: 0, output: 2, reasoning: 0, audio_output: 0, image_output: 0, searches: 0, is_estimated: false })
 BlockStop { block: 2 }
 Stop { stop: Stop { reason: ToolUse, sequence: None, native: Some("stop") } }
 End

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use serde_json::Value;
 
 /// Where the recordings lie, their shape, and whether they are answers.
-const CASES: [(&str, Shape); 9] = [
+const CASES: [(&str, Shape); 11] = [
     ("openai/fx-openai-embedding", Shape::OpenAi),
     ("azure-openai/embeddings-plain-embedding", Shape::OpenAi),
     ("mistral/embeddings-plain-mistral-embed", Shape::OpenAi),
@@ -18,6 +18,8 @@ const CASES: [(&str, Shape); 9] = [
     ("voyage/embeddings-plain-voyage-3-lite-2", Shape::Voyage),
     ("ollama/embeddings-plain-llama3", Shape::Ollama),
     ("vertex/embedcontent-plain-gemini-embedding-2", Shape::GeminiOne),
+    ("vertex/predict-plain-gemini-embedding-001", Shape::VertexPredict),
+    ("vertex/fx-google-vertex-embedding", Shape::VertexPredict),
 ];
 
 const ERRORS: [(&str, Shape); 3] = [
@@ -32,7 +34,10 @@ fn vectors(answer: &Value) -> Vec<Value> {
     if let Some(data) = list(&answer["data"]) {
         return data.iter().map(|entry| entry["embedding"].clone()).collect();
     }
-    let lists = [&answer["embeddings"]["float"], &answer["embeddings"], &answer["predictions"]];
+    if let Some(predictions) = list(&answer["predictions"]) {
+        return predictions.iter().map(|one| one["embeddings"]["values"].clone()).collect();
+    }
+    let lists = [&answer["embeddings"]["float"], &answer["embeddings"]];
     if let Some(found) = lists.into_iter().find_map(list) {
         return found;
     }
@@ -91,7 +96,7 @@ fn recorded_vectors_are_the_same_in_every_shape() {
 #[test]
 fn recorded_usage_is_counted() {
     let Some(root) = recordings::folder() else { return };
-    for ((dir, shape), tokens) in CASES.into_iter().zip([12, 8, 10, 11, 208, 10, 18, 0, 11]) {
+    for ((dir, shape), tokens) in CASES.into_iter().zip([12, 8, 10, 11, 208, 10, 18, 0, 11, 4, 11]) {
         let body = std::fs::read(root.join(dir).join("response.json")).unwrap();
         let node = parse_bytes(&body, Duplicates::LastCounts).unwrap();
         let usage = decode_response(&node, shape, &wanted(false, &[])).unwrap().usage;
@@ -106,7 +111,8 @@ fn recorded_requests_mean_the_same_once_read_and_written() {
     for (dir, shape) in CASES.into_iter().chain(ERRORS) {
         let Ok(body) = std::fs::read(root.join(dir).join("request.json")) else { continue };
         let node = parse_bytes(&body, Duplicates::Refuse).unwrap();
-        let called = Called { model: (shape == Shape::GeminiOne).then_some("m"), is_stream: None };
+        let is_in_path = matches!(shape, Shape::GeminiOne | Shape::VertexPredict);
+        let called = Called { model: is_in_path.then_some("m"), is_stream: None };
         let request = decode_request(&node, shape, called).unwrap_or_else(|e| panic!("{dir}: {e}"));
         let (mut losses, mut out) = (Losses::default(), Vec::new());
         encode_request(&request, shape, &request.model, &mut losses, &mut out).unwrap();

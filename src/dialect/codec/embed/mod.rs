@@ -17,6 +17,7 @@ mod response;
 mod shape;
 mod titan;
 mod vector;
+mod vertex;
 
 #[cfg(test)]
 mod corpus_tests;
@@ -33,7 +34,7 @@ use crate::framing::json::{JsonWriter, Node};
 
 pub use request::{Dtype, Input, InputType, Part, Request, Truncate, Wanted};
 pub use response::{Response, Set};
-pub use shape::Shape;
+pub use shape::{House, Shape};
 pub use vector::Vector;
 
 /// Reads a client's request.
@@ -50,6 +51,7 @@ pub fn decode_request<'a>(root: &Node<'a>, shape: Shape, called: Called<'_>) -> 
         Shape::Cohere | Shape::BedrockCohere => cohere::decode_request(root, shape, called),
         Shape::Ollama | Shape::OllamaOne => ollama::decode_request(root, shape, called),
         Shape::BedrockTitan => titan::decode_request(root, called),
+        Shape::VertexPredict => vertex::decode_request(root, called),
     }?;
     if request.inputs.is_empty() {
         return Err(Refused::new(At::of(root), "there is nothing to embed"));
@@ -80,6 +82,7 @@ pub fn encode_request(
         Shape::Cohere | Shape::BedrockCohere => cohere::encode_request(request, shape, model, losses, w),
         Shape::Ollama | Shape::OllamaOne => ollama::encode_request(request, shape, model, losses, w),
         Shape::BedrockTitan => titan::encode_request(request, losses, w),
+        Shape::VertexPredict => vertex::encode_request(request, losses, w),
     }
 }
 
@@ -94,6 +97,7 @@ pub fn decode_response<'a>(root: &Node<'a>, shape: Shape, wanted: &Wanted) -> Re
         Shape::Cohere | Shape::BedrockCohere => cohere::decode_response(root, shape),
         Shape::Ollama | Shape::OllamaOne => ollama::decode_response(root),
         Shape::BedrockTitan => titan::decode_response(root),
+        Shape::VertexPredict => vertex::decode_response(root),
     };
     response.ok_or_else(|| {
         use crate::dialect::generic::fault;
@@ -121,5 +125,6 @@ pub fn encode_response(
         Shape::Cohere | Shape::BedrockCohere => cohere::encode_response(response, shape, wanted, w),
         Shape::Ollama | Shape::OllamaOne => ollama::encode_response(response, shape, wanted, w),
         Shape::BedrockTitan => titan::encode_response(response, wanted, w),
+        Shape::VertexPredict => vertex::encode_response(response, wanted, w),
     }
 }

@@ -11,7 +11,8 @@ fn decode(json: &str, shape: Shape) -> Request<'_> {
 }
 
 fn in_path(shape: Shape) -> bool {
-    matches!(shape, Shape::GeminiOne | Shape::GeminiMany | Shape::BedrockTitan | Shape::BedrockCohere)
+    use Shape::{BedrockCohere, BedrockTitan, GeminiMany, GeminiOne, VertexPredict};
+    matches!(shape, GeminiOne | GeminiMany | BedrockTitan | BedrockCohere | VertexPredict)
 }
 
 fn encode(request: &Request<'_>, shape: Shape) -> Result<(String, Losses), Refused> {
@@ -29,7 +30,7 @@ fn names(losses: &Losses) -> Vec<String> {
 }
 
 /// A full request of every shape, as this gateway writes it.
-const FULL: [(Shape, &str); 8] = [
+const FULL: [(Shape, &str); 9] = [
     (
         Shape::OpenAi,
         r#"{"model":"up","input":["a","b"],"dimensions":256,"user":"u","encoding_format":"base64","truncate_prompt_tokens":8}"#,
@@ -61,6 +62,10 @@ const FULL: [(Shape, &str); 8] = [
     (
         Shape::BedrockTitan,
         r#"{"inputText":"a","dimensions":256,"embeddingTypes":["float","binary"],"normalize":true}"#,
+    ),
+    (
+        Shape::VertexPredict,
+        r#"{"instances":[{"content":"a","task_type":"RETRIEVAL_DOCUMENT","title":"T"},{"content":"b","task_type":"RETRIEVAL_DOCUMENT"}],"parameters":{"outputDimensionality":256,"autoTruncate":false},"labels":{}}"#,
     ),
 ];
 
@@ -95,6 +100,7 @@ fn a_query_goes_to_every_vendor_in_its_words() {
     OllamaOne {"model":"up","prompt":"q","dimensions":8} lost ["User", "input_type"]
     BedrockTitan {"inputText":"q","dimensions":8} lost ["User", "input_type"]
     BedrockCohere {"texts":["q"],"input_type":"search_query","output_dimension":8} lost ["User"]
+    VertexPredict {"instances":[{"content":"q","task_type":"RETRIEVAL_QUERY"}],"parameters":{"outputDimensionality":8}} lost ["User"]
     "#);
     assert!(
         encode(&request, Shape::Ollama).unwrap().1.all().iter().any(|loss| loss.feature == Feature::User)

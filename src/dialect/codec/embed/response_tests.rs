@@ -35,6 +35,7 @@ fn digits_stay_as_they_were_written_in_every_shape() {
     Voyage {"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.1,9007199254740993]},{"object":"embedding","index":1,"embedding":[1.50, -2e-3]}],"model":"m","usage":{"total_tokens":5}}
     Ollama {"model":"m","embeddings":[[0.1,9007199254740993],[1.50, -2e-3]],"prompt_eval_count":5}
     BedrockCohere {"id":"tok","embeddings":[[0.1,9007199254740993],[1.50, -2e-3]],"texts":[],"response_type":"embeddings_floats"}
+    VertexPredict {"predictions":[{"embeddings":{"values":[0.1,9007199254740993]}},{"embeddings":{"values":[1.50, -2e-3]}}]}
     "#);
 }
 

@@ -1,5 +1,6 @@
 //! Whose request and answer is meant.
 
+use crate::dialect::front::is_predicted;
 use crate::dialect::paths::{encode_segment, gemini_path};
 use crate::framing::json::Node;
 use crate::types::{Endpoint, Protocol};
@@ -25,10 +26,26 @@ pub enum Shape {
     BedrockTitan,
     /// Bedrock `/model/{id}/invoke` of Cohere's embedding models.
     BedrockCohere,
+    /// Vertex AI `:predict` of Google's text embedding models.
+    VertexPredict,
 }
 
+/// Whose form of a protocol's embeddings a provider has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum House {
+    /// The protocol's own vendor's.
+    Own,
+    /// Voyage's, beside OpenAI's other paths.
+    Voyage,
+    /// Vertex AI's: some models by `:predict`, and no batches.
+    Vertex,
+}
+
+/// Most inputs of one `:predict` ("Text embeddings API"), and of Gemini's embedding models there.
+const PREDICTED_MAX: usize = 250;
+
 impl Shape {
-    pub const ALL: [Shape; 9] = [
+    pub const ALL: [Shape; 10] = [
         Shape::OpenAi,
         Shape::GeminiOne,
         Shape::GeminiMany,
@@ -38,6 +55,7 @@ impl Shape {
         Shape::OllamaOne,
         Shape::BedrockTitan,
         Shape::BedrockCohere,
+        Shape::VertexPredict,
     ];
 
     /// The name in docs.
@@ -52,6 +70,7 @@ impl Shape {
             Shape::OllamaOne => "ollama, one",
             Shape::BedrockTitan => "titan",
             Shape::BedrockCohere => "bedrock cohere",
+            Shape::VertexPredict => "vertex predict",
         }
     }
 
@@ -64,6 +83,7 @@ impl Shape {
             Endpoint::Embeddings => Shape::OpenAi,
             Endpoint::EmbedContent => Shape::GeminiOne,
             Endpoint::BatchEmbedContents => Shape::GeminiMany,
+            Endpoint::Predict => Shape::VertexPredict,
             Endpoint::CohereEmbed => Shape::Cohere,
             Endpoint::OllamaEmbed => Shape::Ollama,
             Endpoint::OllamaEmbeddings => Shape::OllamaOne,
@@ -75,12 +95,13 @@ impl Shape {
 
     /// The shape in which a provider that speaks `protocol` embeds `count` inputs by `model`. None
     /// where it embeds nothing, or where only the model's name could tell and does not.
-    pub fn of_provider(protocol: Protocol, is_voyage: bool, model: &str, count: usize) -> Option<Self> {
+    pub fn of_provider(protocol: Protocol, house: House, model: &str, count: usize) -> Option<Self> {
         Some(match protocol {
-            Protocol::Chat | Protocol::Responses if is_voyage => Shape::Voyage,
+            Protocol::Chat | Protocol::Responses if house == House::Voyage => Shape::Voyage,
             Protocol::Chat | Protocol::Responses => Shape::OpenAi,
+            Protocol::Generate if house == House::Vertex && is_predicted(model) => Shape::VertexPredict,
             // Vertex has no batches; one input is asked for in the same way there and at AI Studio.
-            Protocol::Generate if count <= 1 => Shape::GeminiOne,
+            Protocol::Generate if count <= 1 || house == House::Vertex => Shape::GeminiOne,
             Protocol::Generate => Shape::GeminiMany,
             Protocol::Cohere => Shape::Cohere,
             Protocol::Ollama => Shape::Ollama,
@@ -96,6 +117,7 @@ impl Shape {
             Shape::OpenAi | Shape::Voyage => "/embeddings".to_owned(),
             Shape::GeminiOne => gemini_path(model, "embedContent"),
             Shape::GeminiMany => gemini_path(model, "batchEmbedContents"),
+            Shape::VertexPredict => gemini_path(model, "predict"),
             Shape::Cohere => "/v2/embed".to_owned(),
             Shape::Ollama => "/api/embed".to_owned(),
             Shape::OllamaOne => "/api/embeddings".to_owned(),
@@ -110,9 +132,18 @@ impl Shape {
             Shape::GeminiOne | Shape::BedrockTitan | Shape::OllamaOne => 1,
             Shape::Cohere | Shape::BedrockCohere => 96,
             Shape::GeminiMany => 100,
+            Shape::VertexPredict => PREDICTED_MAX,
             Shape::Voyage => 1000,
             Shape::OpenAi => 2048,
             Shape::Ollama => usize::MAX,
+        }
+    }
+
+    /// The same of one model: Gemini's embed one text a call at Vertex.
+    pub fn inputs_max_of(self, model: &str) -> usize {
+        match self {
+            Shape::VertexPredict if model.starts_with("gemini-") => 1,
+            _ => self.inputs_max(),
         }
     }
 
@@ -150,14 +181,21 @@ mod tests {
 
     #[test]
     fn a_provider_has_one_shape_for_a_model_and_a_number_of_inputs() {
-        let of = |protocol, model, count| Shape::of_provider(protocol, false, model, count);
+        let of = |protocol, model, count| Shape::of_provider(protocol, House::Own, model, count);
         assert_eq!(of(Protocol::Generate, "g", 1), Some(Shape::GeminiOne));
         assert_eq!(of(Protocol::Generate, "g", 2), Some(Shape::GeminiMany));
         assert_eq!(of(Protocol::Converse, "amazon.titan-embed-text-v2:0", 1), Some(Shape::BedrockTitan));
         assert_eq!(of(Protocol::Converse, "us.cohere.embed-v4:0", 9), Some(Shape::BedrockCohere));
         assert_eq!(of(Protocol::Converse, "us.anthropic.claude", 1), None);
         assert_eq!(of(Protocol::Messages, "claude", 1), None);
-        assert_eq!(Shape::of_provider(Protocol::Chat, true, "voyage-4", 3), Some(Shape::Voyage));
+        assert_eq!(Shape::of_provider(Protocol::Chat, House::Voyage, "voyage-4", 3), Some(Shape::Voyage));
+        let vertex = |model, count| Shape::of_provider(Protocol::Generate, House::Vertex, model, count);
+        assert_eq!(vertex("text-embedding-005", 9), Some(Shape::VertexPredict));
+        assert_eq!(vertex("gemini-embedding-001", 1), Some(Shape::VertexPredict));
+        assert_eq!(vertex("gemini-embedding-2", 9), Some(Shape::GeminiOne));
+        assert_eq!(Shape::VertexPredict.inputs_max_of("text-multilingual-embedding-002"), 250);
+        assert_eq!(Shape::VertexPredict.inputs_max_of("gemini-embedding-001"), 1);
+        assert_eq!(Shape::VertexPredict.path("t"), "/v1beta/models/t:predict");
         assert_eq!(Shape::BedrockTitan.path("a:0"), "/model/a%3A0/invoke");
         assert_eq!(Shape::GeminiMany.path("g"), "/v1beta/models/g:batchEmbedContents");
     }

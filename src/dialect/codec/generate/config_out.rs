@@ -1,6 +1,7 @@
 //! `generationConfig`, written.
 
 use super::names::write_extra;
+use super::spoken::is_spoken;
 use crate::chat::{
     At, Effort, Feature, Losses, OutputFormat, Refused, Request, Setting, Target, ThinkingStyle,
 };
@@ -116,6 +117,7 @@ fn modalities(raw: &str) -> Option<Cow<'_, str>> {
 fn form<'r>(request: &'r Request<'r>, target: &Target, losses: &mut Losses) -> Result<Form<'r>, Refused> {
     let schema = match &request.output {
         None => return Ok(Form::Free),
+        Some(_) if is_spoken(request, target) => return Ok(Form::Free),
         Some(OutputFormat::Json) => return Ok(Form::Json),
         Some(OutputFormat::Schema { schema, .. }) => schema.as_str(),
     };

@@ -39,8 +39,8 @@ fn carry_part(feature: Feature) -> Carry {
     match feature {
         Feature::MaxOutput => Renamed("maxOutputTokens"),
         Feature::Stop => Renamed("stopSequences, five at most"),
-        Feature::JsonOutput => Renamed("responseMimeType"),
-        Feature::SchemaOutput => Renamed("responseJsonSchema"),
+        Feature::JsonOutput => Renamed("responseMimeType; words beside tools before Gemini 3"),
+        Feature::SchemaOutput => Renamed("responseJsonSchema; words beside tools before Gemini 3"),
         Feature::SchemaConstraint => Drop("Gemini's schemas have no word for it"),
         Feature::ReasoningEffort => Renamed("thinkingConfig"),
         Feature::ReasoningBudget => Renamed("thinkingConfig"),

@@ -24,6 +24,7 @@ mod request_out;
 mod response_in;
 mod response_out;
 mod signature;
+mod spoken;
 mod stop;
 mod stream_in;
 mod stream_out;

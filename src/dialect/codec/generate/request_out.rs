@@ -2,8 +2,9 @@
 
 use super::losses::carry_for;
 use super::names::write_extra;
-use super::part_out::{For, Lowering, Outgoing};
+use super::part_out::{Body, For, Lowering, Outgoing};
 use super::plan::{self, Content};
+use super::spoken::spoken;
 use super::{config_out, tools_out};
 use crate::chat::{Feature, Losses, Refused, Request, Setting, Survey, Target, Text, Vendor};
 use crate::framing::json::{Duplicates, JsonWriter, parse};
@@ -22,7 +23,11 @@ pub fn encode_request(
     let carry = |feature| carry_for(feature, request, target);
     Survey { to: Protocol::Generate, vendor: Vendor::Gemini, signs_calls: true, carry: &carry }
         .run(request, losses)?;
-    let system = system(request, losses);
+    let words = spoken(request, target, losses);
+    let mut system = system(request, losses);
+    if let Some(text) = words.as_deref() {
+        system.push(Outgoing { body: Body::Text { text, is_thought: false, extra: None }, signature: None });
+    }
     let contents = plan::contents(request, target, losses)?;
     let tools = tools_out::tools(request, target, losses)?;
     let config = config_out::config(request, target, losses)?;

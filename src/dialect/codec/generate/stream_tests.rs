@@ -122,7 +122,7 @@ Delta { block: 3, delta: Arguments("{\"a\":1.0}") }
 BlockStop { block: 3 }
 BlockStart { block: 4, start: ToolUse { id: "call_r1_0_1", name: "g", is_custom: false, signature: None } }
 BlockStop { block: 4 }
-Usage(Usage { input: 3, cache_read: 0, cache_write_5m: 0, cache_write_1h: 0, audio_input: 0, image_input: 0, output: 3, reasoning: 1, audio_output: 0, image_output: 0, is_estimated: false })
+Usage(Usage { input: 3, cache_read: 0, cache_write_5m: 0, cache_write_1h: 0, audio_input: 0, image_input: 0, output: 3, reasoning: 1, audio_output: 0, image_output: 0, searches: 0, is_estimated: false })
 Stop { stop: Stop { reason: ToolUse, sequence: None, native: ("STOP") } }
 End
 "#);
@@ -188,7 +188,7 @@ fn a_blocked_prompt_ends_filtered() {
             .unwrap();
     insta::assert_snapshot!(events.join("\n"), @r#"
 Start { id: "", model: "", created: None }
-Usage(Usage { input: 4, cache_read: 0, cache_write_5m: 0, cache_write_1h: 0, audio_input: 0, image_input: 0, output: 0, reasoning: 0, audio_output: 0, image_output: 0, is_estimated: false })
+Usage(Usage { input: 4, cache_read: 0, cache_write_5m: 0, cache_write_1h: 0, audio_input: 0, image_input: 0, output: 0, reasoning: 0, audio_output: 0, image_output: 0, searches: 0, is_estimated: false })
 Stop { stop: Stop { reason: ContentFilter, sequence: None, native: ("SAFETY") } }
 End
 "#);

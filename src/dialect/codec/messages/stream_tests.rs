@@ -110,7 +110,7 @@ fn a_whole_stream_is_heard() {
     .unwrap();
     insta::assert_snapshot!(events.join("\n"), @r#"
     Start { id: "msg_1", model: "claude", created: None }
-    Usage(Usage { input: 12, cache_read: 7, cache_write_5m: 0, cache_write_1h: 0, audio_input: 0, image_input: 0, output: 1, reasoning: 0, audio_output: 0, image_output: 0, is_estimated: false })
+    Usage(Usage { input: 12, cache_read: 7, cache_write_5m: 0, cache_write_1h: 0, audio_input: 0, image_input: 0, output: 1, reasoning: 0, audio_output: 0, image_output: 0, searches: 0, is_estimated: false })
     BlockStart { choice: 0, block: 0, start: Thinking { is_summary: false, item_id: None } }
     Delta { choice: 0, block: 0, delta: Text("hm") }
     Delta { choice: 0, block: 0, delta: Signature(Signature { vendor: Anthropic, data: "EqQB" }) }
@@ -126,7 +126,7 @@ fn a_whole_stream_is_heard() {
     BlockStart { choice: 0, block: 4, start: ToolUse { id: "toolu_1", name: "f", is_custom: false, signature: None } }
     Delta { choice: 0, block: 4, delta: Arguments("{\"a\":1.0}") }
     BlockStop { choice: 0, block: 4 }
-    Usage(Usage { input: 13, cache_read: 7, cache_write_5m: 0, cache_write_1h: 0, audio_input: 0, image_input: 0, output: 9, reasoning: 0, audio_output: 0, image_output: 0, is_estimated: false })
+    Usage(Usage { input: 13, cache_read: 7, cache_write_5m: 0, cache_write_1h: 0, audio_input: 0, image_input: 0, output: 9, reasoning: 0, audio_output: 0, image_output: 0, searches: 0, is_estimated: false })
     Stop { choice: 0, stop: Stop { reason: ToolUse, sequence: None, native: Some("tool_use") } }
     End
     "#);

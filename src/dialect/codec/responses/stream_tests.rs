@@ -124,7 +124,7 @@ fn a_stream_is_told_as_it_comes() {
     Delta { choice: 0, block: 2, delta: Citation(Citation { url: Some("u"), title: None, quote: None, span: Some((1, 2)), of: Responses, json: Raw("{\"type\":\"url_citation\",\"url\":\"u\",\"start_index\":1,\"end_index\":2}") }) }
     Delta { choice: 0, block: 2, delta: Citation(Citation { url: None, title: None, quote: None, span: None, of: Responses, json: Raw("{\"type\":\"file_path\",\"file_id\":\"f\"}") }) }
     BlockStop { choice: 0, block: 2 }
-    Usage(Usage { input: 1, cache_read: 0, cache_write_5m: 0, cache_write_1h: 0, audio_input: 0, image_input: 0, output: 2, reasoning: 0, audio_output: 0, image_output: 0, is_estimated: false })
+    Usage(Usage { input: 1, cache_read: 0, cache_write_5m: 0, cache_write_1h: 0, audio_input: 0, image_input: 0, output: 2, reasoning: 0, audio_output: 0, image_output: 0, searches: 0, is_estimated: false })
     Stop { choice: 0, stop: Stop { reason: End, sequence: None, native: Some("completed") } }
     End
     "##);

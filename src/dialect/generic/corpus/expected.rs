@@ -17,10 +17,10 @@ pub(super) fn usage(endpoint: Endpoint, documents: &[Value]) -> Option<Usage> {
         Endpoint::CountTokens | Endpoint::GeminiCountTokens => Usage::default(),
         _ => match &documents[0]["meta"]["billed_units"] {
             Value::Null => openai(&[&documents[0]["usage"]]),
-            billed => openai(&[billed]),
+            billed => Usage { searches: number(&billed["search_units"]), ..openai(&[billed]) },
         },
     };
-    (usage.total() > 0).then_some(usage)
+    (usage.total() > 0 || usage.searches > 0).then_some(usage)
 }
 
 fn number(value: &Value) -> u64 {

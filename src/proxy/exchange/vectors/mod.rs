@@ -82,7 +82,14 @@ pub async fn attempt(
     let (body, usage) = answered.map_err(|e| fail(Failure::new(FailureClass::BadBody, e)))?;
     let head = Head { status: 200, fields: answer_head("application/json"), length: None };
     let reading = BodyReading { usage, is_expected_shape: true, ..BodyReading::default() };
-    Ok(Attempted::Whole(Box::new(Answer { head, body, reading, dropped, is_translated: true })))
+    Ok(Attempted::Whole(Box::new(Answer {
+        head,
+        body,
+        reading,
+        dropped,
+        is_translated: true,
+        restreamed: None,
+    })))
 }
 
 /// The thread for long work is gone: the process ends.

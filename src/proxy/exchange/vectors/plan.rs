@@ -3,8 +3,10 @@
 //! Pure. Invariant: inputs keep their order over all calls; what a call leaves out is named.
 
 use super::reading::Reading;
+use crate::catalog::Quirk;
 use crate::chat::{Losses, Refused};
 use crate::dialect::codec::{Called, embed};
+use crate::dialect::front::Front;
 use crate::framing::json::{Duplicates, Node, parse_bytes};
 use crate::proxy::exchange::attempt::Aim;
 use crate::proxy::exchange::prepare::Prepared;
@@ -25,7 +27,7 @@ pub struct Order {
     pub path_model: Option<String>,
     /// What the provider speaks.
     pub protocol: Protocol,
-    pub is_voyage: bool,
+    pub house: embed::House,
     pub upstream_model: String,
     pub on_unsupported: OnUnsupported,
     /// Unique to this call.
@@ -50,7 +52,7 @@ impl Order {
             body: prepared.body.clone(),
             path_model: prepared.hit.model.as_deref().map(str::to_owned),
             protocol: way.protocol,
-            is_voyage: aim.provider.facts.has(crate::catalog::Quirk::VoyageFields),
+            house: house(aim, way),
             upstream_model: aim.upstream_model.to_owned(),
             on_unsupported: aim.policy.on_unsupported,
             token: format!("{:016x}{:016x}", edge.dice.roll(), edge.dice.roll()),
@@ -70,7 +72,8 @@ impl Order {
             Some(from) => self.ranking(&root, from),
             None => Err(Reject::new(
                 Reason::InvalidRequest,
-                "neither an embeddings nor a rerank request: generation is called by `converse`",
+                "neither an embeddings nor a rerank request: generation is called by `converse`, or by `invoke` \
+                 with a body of Anthropic's",
             )),
         }
     }
@@ -79,18 +82,18 @@ impl Order {
         let refused = |refused: Refused| unserved(&self.body, &refused, |path| path);
         let request = embed::decode_request(root, from, self.called()).map_err(refused)?;
         let count = request.inputs.len();
-        let to = embed::Shape::of_provider(self.protocol, self.is_voyage, &self.upstream_model, count)
+        let to = embed::Shape::of_provider(self.protocol, self.house, &self.upstream_model, count)
             .ok_or_else(|| self.unknown("embedding"))?;
-        if count.div_ceil(to.inputs_max()) > CALLS_MAX {
-            let most = to.inputs_max().saturating_mul(CALLS_MAX);
+        let at_once = to.inputs_max_of(&self.upstream_model);
+        if count.div_ceil(at_once) > CALLS_MAX {
+            let most = at_once.saturating_mul(CALLS_MAX);
             let message = format!(
-                "{count} inputs are too many: this model's provider takes {} a call, so at most {most} here",
-                to.inputs_max()
+                "{count} inputs are too many: this model's provider takes {at_once} a call, so at most {most} here"
             );
             return Err(Reject::new(Reason::InvalidRequest, message).with_param("input"));
         }
         let (mut losses, mut bodies, mut counts) = (Losses::default(), Vec::new(), Vec::new());
-        for part in request.parts(to.inputs_max()) {
+        for part in request.parts(at_once) {
             let mut body = Vec::with_capacity(self.body.len() / 2 + 256);
             embed::encode_request(&part, to, &self.upstream_model, &mut losses, &mut body)
                 .map_err(refused)?;
@@ -109,8 +112,12 @@ impl Order {
     fn ranking(&self, root: &Node<'_>, from: rerank::Shape) -> Result<Plan, Reject> {
         let refused = |refused: Refused| unserved(&self.body, &refused, |path| path);
         let request = rerank::decode_request(root, from, self.called()).map_err(refused)?;
-        let to = rerank::Shape::of_provider(self.protocol, self.is_voyage, &self.upstream_model)
-            .ok_or_else(|| self.unknown("rerank"))?;
+        let to = rerank::Shape::of_provider(
+            self.protocol,
+            self.house == embed::House::Voyage,
+            &self.upstream_model,
+        )
+        .ok_or_else(|| self.unknown("rerank"))?;
         let (mut losses, mut body) = (Losses::default(), Vec::with_capacity(self.body.len() + 256));
         rerank::encode_request(&request, to, &self.upstream_model, &mut losses, &mut body)
             .map_err(refused)?;
@@ -144,5 +151,14 @@ impl Order {
         let message =
             format!("`{}` is no {kind} model that its provider is known to have", self.upstream_model);
         Reject::new(Reason::InvalidRequest, message).with_param("model")
+    }
+}
+
+/// Whose form of embeddings a provider has there.
+fn house(aim: &Aim<'_>, way: &Way) -> embed::House {
+    match &way.front {
+        Front::Vertex { .. } => embed::House::Vertex,
+        _ if aim.provider.facts.has(Quirk::VoyageFields) => embed::House::Voyage,
+        _ => embed::House::Own,
     }
 }

@@ -38,8 +38,11 @@ impl Reading {
     /// Whether the provider may say nothing of what was used, so that it has to be counted here for
     /// the client to be told.
     pub fn may_lack_usage(&self) -> bool {
-        use embed::Shape::{BedrockCohere, GeminiMany, GeminiOne, OllamaOne};
-        matches!(self, Reading::Vectors { to: GeminiOne | GeminiMany | BedrockCohere | OllamaOne, .. })
+        use embed::Shape::{BedrockCohere, GeminiMany, GeminiOne, OllamaOne, VertexPredict};
+        matches!(
+            self,
+            Reading::Vectors { to: GeminiOne | GeminiMany | BedrockCohere | OllamaOne | VertexPredict, .. }
+        )
     }
 
     /// The client's answer and what was used; `estimate` stands in where a provider does not say.
@@ -65,7 +68,13 @@ impl Reading {
                     return Err(Garbled("a ranking of documents that were not sent".to_owned()));
                 }
                 rerank::encode_response(&ranking, *from, wanted, &mut out)?;
-                ranking.tokens.map(|input| Usage { input, ..Usage::default() })
+                let (tokens, searches) = (ranking.tokens, ranking.search_units);
+                let is_told = tokens.is_some() || searches.is_some();
+                is_told.then(|| Usage {
+                    input: tokens.unwrap_or(0),
+                    searches: searches.unwrap_or(0),
+                    ..Usage::default()
+                })
             }
         };
         Ok((Bytes::from(out), usage))

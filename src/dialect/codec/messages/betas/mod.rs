@@ -6,6 +6,7 @@
 
 mod change;
 mod table;
+mod undress;
 
 use super::host::Host;
 use crate::framing::json::Node;
@@ -14,6 +15,7 @@ use change::{apply_all, insert_front, remove_members};
 pub use change::{Change, apply};
 pub(super) use table::refuses;
 pub use table::{Place, accepted};
+pub use undress::{Undressed, is_dressed, undress};
 
 /// A Messages request in the dress of its host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
