@@ -59,3 +59,30 @@ fn a_key_calls_a_model_of_the_store_until_it_is_deleted_also_after_a_start_witho
     let history = process.admin("GET", "config/history", Value::Null);
     assert!(history["items"].as_array().unwrap().len() >= 4, "{history}");
 }
+
+#[test]
+fn what_is_written_on_one_node_is_in_force_on_the_other_and_goes_there_too() {
+    let upstream = tidegate::sim::start(tidegate::sim::SimOptions::default()).unwrap();
+    let (folder, other_folder) = (Folder::new(), Folder::new());
+    let store = format!("sqlite:{}/store.db", folder.0.display());
+    let process = Process::start(&folder, &store);
+    let other = Process::start(&other_folder, &store);
+    let (secret, _) = process.key();
+    let provider = json!({
+        "name": "edge", "kind": "openai-compatible", "base_url": format!("http://{}/v1", upstream.addr()),
+        "api_key": "env:UPSTREAM"
+    });
+    process.admin("POST", "providers", provider);
+    process.admin("POST", "models", json!({ "name": "edge-model", "targets": [{ "provider": "edge" }] }));
+    let call = json!({ "model": "edge-model", "messages": [{ "role": "user", "content": "hello" }] });
+    let chat = || {
+        ask(other.edge, "POST", "/v1/chat/completions", &secret, &call.to_string())
+            .map_or(0, |(status, _)| status)
+    };
+    let took = until("the other node serves it", SOON, || chat() == 200);
+    println!("served by the other node after {took:?}");
+    other.admin("GET", "models/edge-model", Value::Null);
+    let (status, _) = ask(process.admin, "DELETE", "/admin/v1/models/edge-model", TOKEN, "").unwrap();
+    assert_eq!(status, 204);
+    until("it is gone there too", SOON, || chat() == 404);
+}
