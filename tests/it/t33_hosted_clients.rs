@@ -66,8 +66,11 @@ fn merge(body: &mut Value, more: &Value) {
     }
 }
 
-/// Messages of Amazon's framing: headers and payload, lengths and nothing else believed.
-fn messages(bytes: &[u8]) -> Vec<(Vec<(String, String)>, Vec<u8>)> {
+/// Headers and payload.
+type Message = (Vec<(String, String)>, Vec<u8>);
+
+/// Messages of Amazon's framing: lengths and nothing else believed.
+fn messages(bytes: &[u8]) -> Vec<Message> {
     let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     let (mut at, mut all) = (0, Vec::new());
     while at < bytes.len() {
@@ -98,7 +101,7 @@ fn header<'h>(headers: &'h [(String, String)], name: &str) -> &'h str {
 fn events(answer: &mut Answer) -> Vec<Value> {
     assert_eq!(answer.header("content-type"), Some("application/vnd.amazon.eventstream"));
     let body = answer.body();
-    let event = |(headers, payload): &(Vec<(String, String)>, Vec<u8>)| {
+    let event = |(headers, payload): &Message| {
         assert_eq!((header(headers, ":message-type"), header(headers, ":event-type")), ("event", "chunk"));
         let payload: Value = serde_json::from_slice(payload).unwrap();
         serde_json::from_slice(&STANDARD.decode(payload["bytes"].as_str().unwrap()).unwrap()).unwrap()
