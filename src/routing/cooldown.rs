@@ -19,11 +19,12 @@ pub enum Blame {
 }
 
 /// Whom to hold a failure against, at a provider with so many credentials. A refused key is the
-/// key's fault; a rate limit is the account's where there is another to turn to.
+/// key's fault; a rate limit is the account's where there is another to turn to, and so is a 403, which may
+/// be about a model, a region or what was said.
 pub fn blame(failure: FailureClass, credentials: usize) -> Blame {
     match failure {
-        FailureClass::Status(401 | 403) if credentials > 0 => Blame::Credential,
-        FailureClass::Status(429) if credentials > 1 => Blame::Credential,
+        FailureClass::Status(401) if credentials > 0 => Blame::Credential,
+        FailureClass::Status(403 | 429) if credentials > 1 => Blame::Credential,
         _ => Blame::Target,
     }
 }
@@ -114,6 +115,13 @@ impl CooldownSet {
                 }
             }
             _ => cell.fail(started, now, rules, random),
+        }
+    }
+
+    /// A call was refused for what may be its own sake: left alone for no longer than the rules' base.
+    pub fn refused(&self, index: usize, now: Ticks) {
+        if let Some((cell, rules)) = self.cells.get(index) {
+            cell.cool_for(rules.spread(rules.base, self.random(index, now)), now, false);
         }
     }
 

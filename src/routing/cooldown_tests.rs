@@ -313,6 +313,7 @@ fn coolings_of_many_nodes_end_apart_and_none_ends_early() {
 fn blame_falls_on_the_credential_where_it_is_the_cause() {
     assert_eq!(blame(FailureClass::Status(401), 1), Blame::Credential);
     assert_eq!(blame(FailureClass::Status(403), 3), Blame::Credential);
+    assert_eq!(blame(FailureClass::Status(403), 1), Blame::Target);
     assert_eq!(blame(FailureClass::Status(401), 0), Blame::Target);
     assert_eq!(blame(RATE_LIMITED, 2), Blame::Credential);
     assert_eq!(blame(RATE_LIMITED, 1), Blame::Target);

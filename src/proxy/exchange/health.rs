@@ -37,6 +37,15 @@ fn credentials_state(runtime: &Runtime, provider: &Provider, now: Ticks) -> Targ
     soonest.map_or(TargetState::Ready, |until| TargetState::Cooling { until })
 }
 
+/// Whether all credentials of a target's provider were refused.
+pub fn has_dead_credentials(runtime: &Runtime, policy: &ModelPolicy, target: usize) -> bool {
+    let provider = policy.targets.get(target).and_then(|target| runtime.providers.get(target.provider));
+    provider.is_some_and(|provider| {
+        let mut cells = (0..provider.accounts.len()).map(|account| provider.first_cell + account);
+        cells.all(|cell| runtime.credential_cooldowns.is_failing(cell))
+    })
+}
+
 /// Asks for the right to call a target now; a target coming back lets one call through. One that is
 /// asked although it is `out` is not asked whether it wants to.
 pub fn may_call(
@@ -128,7 +137,11 @@ pub fn note_failure(
         Blame::Target => (&aim.runtime.target_cooldowns, aim.policy.first_cell + aim.target),
         Blame::Credential => (&aim.runtime.credential_cooldowns, aim.provider.first_cell + aim.account),
     };
-    cells.failure(cell, failure, retry_after, started, now);
+    match (blame(failure, with_credential), failure) {
+        // Perhaps about this model, or what was asked of it: the next call may be answered.
+        (Blame::Target, FailureClass::Status(403)) => cells.refused(cell, now),
+        _ => cells.failure(cell, failure, retry_after, started, now),
+    }
     // Revoked before its end, perhaps. How often it is fetched again is bounded by the cooling.
     if let (FailureClass::Status(401 | 403), Some(account)) =
         (failure, aim.provider.accounts.get(aim.account))

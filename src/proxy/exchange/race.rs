@@ -118,7 +118,7 @@ fn unanswered(last: Option<Box<Failure>>, unfit: Option<Reject>, plan: &Plan, no
     match (last, unfit) {
         (Some(failure), _) => Raced::Failed(failure),
         (None, Some(reject)) => Raced::NoTarget(reject),
-        (None, None) => Raced::NoTarget(route::nobody(plan, now)),
+        (None, None) => Raced::NoTarget(route::nobody(plan, track, now)),
     }
 }
 

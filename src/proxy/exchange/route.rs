@@ -60,10 +60,17 @@ pub async fn plan(
     Going { plan, session }
 }
 
-/// The refusal of a call that no target can be asked for.
-pub fn nobody(plan: &Plan, now: Ticks) -> Reject {
+/// The refusal of a call that no target can be asked for. Where all have only said that they had enough,
+/// it says so too: 429, as they did.
+pub fn nobody(plan: &Plan, track: &Track<'_>, now: Ticks) -> Reject {
     if let Some(at) = plan.soonest_recovery() {
+        let has_enough = |(target, verdict): (usize, &Verdict)| match verdict {
+            Verdict::Limited => !health::has_dead_credentials(track.runtime, track.policy, target),
+            verdict => *verdict != Verdict::Cooling,
+        };
+        let status = if plan.verdicts().iter().enumerate().all(has_enough) { 429 } else { 503 };
         return Reject::new(Reason::AllCooling, "all targets of this model are cooling down")
+            .with_status(status)
             .with_retry_after(at.since(now).max(Duration::from_millis(1)));
     }
     let is_ruled_out =
