@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::entry::{Entry, FAILURES_MAX, FailedAttempt, PATH_BYTES_MAX, TEXT_BYTES_MAX};
 use super::labels::Label;
 use super::timestamp::Stamp;
+use crate::routing::Told;
 use crate::types::ids::RequestIds;
 use crate::types::reject::Origin;
 use crate::types::{Endpoint, FailureClass, Reason, Usage};
@@ -50,6 +51,8 @@ fn full<'a>(failures: &'a [FailedAttempt<'a>]) -> Entry<'a> {
         reason: Some(Reason::UpstreamTruncated),
         origin: Some(Origin::Provider),
         attempts: 3,
+        route: Some(Box::leak(Box::new(Told { ready: 1, all: 2, ..Told::default() }))),
+        decision: Some(r#"{"model":"gpt-5"}"#),
         is_stream: true,
         bytes_in: 2048,
         bytes_out: 70_000,
@@ -165,4 +168,6 @@ fn the_document_lists_exactly_the_fields_of_a_line() {
     let got = parsed(&full(&failures));
     let written: BTreeSet<String> = got.as_object().unwrap().keys().cloned().collect();
     assert_eq!(written, documented);
+    assert_eq!(got["route"], "weighted; candidates=1/2");
+    assert_eq!(got["decision"]["model"], "gpt-5");
 }
