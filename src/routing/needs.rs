@@ -130,7 +130,11 @@ mod tests {
         let at = |region: &str| Abilities { region: Some(region.into()), ..Abilities::default() };
         let eu = rules(&["eu"]);
         for (region, is_in) in [("eu", true), ("eu-west-1", true), ("europe", false), ("us-east-1", false)] {
-            assert_eq!(judge(&at(region), Needs::default(), std::slice::from_ref(&eu)).is_none(), is_in, "{region}");
+            assert_eq!(
+                judge(&at(region), Needs::default(), std::slice::from_ref(&eu)).is_none(),
+                is_in,
+                "{region}"
+            );
         }
         let both = [eu, rules(&["eu-west-1", "us"])];
         assert_eq!(judge(&at("eu-west-1"), Needs::default(), &both), None);

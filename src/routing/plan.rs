@@ -87,6 +87,24 @@ impl Plan {
         plan
     }
 
+    /// The plan of a model with one target: the same as any other, without the room for sixty-four.
+    fn of_one(look: Look, ask: &Ask) -> Self {
+        let mut plan = Self::new();
+        plan.count = 1;
+        plan.judge(0, look.verdict);
+        if is_away(look.verdict) {
+            plan.soonest = Some(look.until);
+        }
+        if look.verdict == Verdict::Cooling && ask.panic.last_resort {
+            plan.out = bit(0);
+        }
+        plan.is_loosened = look.verdict.is_belief() && ask.passes_unfit;
+        if look.verdict.is_ready() || plan.is_panic() || plan.is_loosened {
+            plan.push(0);
+        }
+        plan
+    }
+
     /// Indexes into the model's targets.
     pub fn targets(&self) -> impl Iterator<Item = usize> + '_ {
         self.order.iter().take(self.len()).map(|index| usize::from(*index))
@@ -187,6 +205,9 @@ fn bit(target: usize) -> u64 {
 /// `allows` says of a condition, by its index, whether it holds. Targets beyond [`TARGETS_MAX`] are not
 /// seen.
 pub fn plan(tree: &Tree, ask: &Ask, look: impl Fn(usize) -> Look, allows: impl Fn(usize) -> bool) -> Plan {
+    if let [Place { member: Member::Target(0), weight: 1.., when: None, .. }] = tree.places(0) {
+        return Plan::of_one(look(0), ask);
+    }
     let mut planner = Planner {
         tree,
         session: ask.session,

@@ -222,3 +222,26 @@ fn a_plan_of_one_target_holds_it_alone() {
     assert_eq!(order_of(&plan), [2]);
     assert_eq!(plan.verdicts(), [Verdict::Pinned, Verdict::Pinned, Verdict::Ready]);
 }
+
+#[test]
+fn the_short_way_of_one_target_is_the_long_way() {
+    let flat = Tree::flat(Balance::Weighted, [(1, 1)]);
+    let outer = Group { places: vec![place(Member::Group(1), 1, 1, None)], ..Group::default() };
+    let inner = Group { places: vec![place(Member::Target(0), 1, 1, None)], ..Group::default() };
+    let nested = Tree::new(vec![outer, inner]).unwrap();
+    let looks = [ready(), failing(3), stated(4)]
+        .into_iter()
+        .chain([Verdict::Unserved, Verdict::Drained, Verdict::Region, Verdict::Context].map(Look::of));
+    for look in looks {
+        for (last_resort, passes_unfit) in [(false, false), (true, false), (false, true), (true, true)] {
+            let panic = Panic { above: 50, last_resort };
+            let ask = Ask { panic, passes_unfit, ..at(3) };
+            let told = |tree: &Tree| {
+                let plan = judged(tree, &[look], ask);
+                let marks = (plan.is_panic(), plan.is_out(0), plan.is_loosened());
+                (order_of(&plan), plan.soonest_recovery(), plan.verdicts().to_vec(), marks)
+            };
+            assert_eq!(told(&flat), told(&nested), "{look:?} {ask:?}");
+        }
+    }
+}

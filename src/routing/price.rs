@@ -37,6 +37,7 @@ mod tests {
         assert!(cost(&cheap, 0.0) < cost(&dear_but_caching, 0.0));
         assert!(cost(&dear_but_caching, 0.9) < cost(&cheap, 0.9));
         assert_eq!(cost(&dear_but_caching, 0.0), 10_400_000.0);
+        assert!((cost(&dear_but_caching, 0.9) - 2_300_000.0).abs() < 10.0);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::entry::{Entry, FAILURES_MAX, FailedAttempt, PATH_BYTES_MAX, TEXT_BYTE
 use super::labels::Label;
 use super::timestamp::Stamp;
 use crate::catalog::{Cost, Unpriced};
+use crate::routing::Told;
 use crate::types::ids::RequestIds;
 use crate::types::reject::Origin;
 use crate::types::{Endpoint, FailureClass, Money, Reason, Usage};
@@ -52,6 +53,8 @@ fn full<'a>(failures: &'a [FailedAttempt<'a>]) -> Entry<'a> {
         reason: Some(Reason::UpstreamTruncated),
         origin: Some(Origin::Provider),
         attempts: 3,
+        route: Some(Box::leak(Box::new(Told { ready: 1, all: 2, ..Told::default() }))),
+        decision: Some(r#"{"model":"gpt-5"}"#),
         is_stream: true,
         bytes_in: 2048,
         bytes_out: 70_000,
@@ -189,4 +192,7 @@ fn the_document_lists_exactly_the_fields_of_a_line() {
     let fields = |entry| parsed(entry).as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     let written: BTreeSet<String> = [&priced, &unpriced].into_iter().flat_map(fields).collect();
     assert_eq!(written, documented);
+    let got = parsed(&priced);
+    assert_eq!(got["route"], "weighted; candidates=1/2");
+    assert_eq!(got["decision"]["model"], "gpt-5");
 }
