@@ -110,12 +110,17 @@ pub async fn run(
         previous = Some(aim.target);
         last = Some(failure);
     }
-    unanswered(last, unfit, &plan, now)
+    unanswered((last, unfit), &plan, track, now)
 }
 
 /// What is told where no target was the answer.
-fn unanswered(last: Option<Box<Failure>>, unfit: Option<Reject>, plan: &Plan, now: Ticks) -> Raced {
-    match (last, unfit) {
+fn unanswered(
+    told: (Option<Box<Failure>>, Option<Reject>),
+    plan: &Plan,
+    track: &Track<'_>,
+    now: Ticks,
+) -> Raced {
+    match told {
         (Some(failure), _) => Raced::Failed(failure),
         (None, Some(reject)) => Raced::NoTarget(reject),
         (None, None) => Raced::NoTarget(route::nobody(plan, track, now)),
