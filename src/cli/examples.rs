@@ -89,3 +89,8 @@ Example:
 pub(super) const REVOKE: &str = "\
 Example:
   tidegate subscriptions revoke SUBSCRIPTION --reason \"the project has ended\"";
+
+pub(super) const ROUTE: &str = "\
+Examples:
+  tidegate route explain request.json --config conf/tidegate.toml
+  tidegate route replay logs/access.jsonl --config conf/next.toml";

@@ -90,6 +90,7 @@ fn a_full_entry_says_everything_in_one_line() {
         "reasoning_tokens": 5, "searches": 2, "estimated": false, "counted_input": 104, "first_token_ms": 412.3,
         "duration_ms": 2000.007, "overhead_us": 23, "client": "10.1.2.3",
         "user_agent": "openai-python/2", "client_aborted": true, "finish_reason": "length",
+        "route": "weighted; candidates=1/2", "decision": {"model": "gpt-5"},
         "failures": [{"provider": "azure", "class": "status_429"}, {"provider": "east", "class": "connect"}],
     });
     assert_eq!(got, expected);

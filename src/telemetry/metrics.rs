@@ -126,10 +126,8 @@ impl Metrics {
             tokens: r.grid("tokens_total", "Tokens; input and output are totals, the rest parts of them.")?,
             estimated_usage: r
                 .counter("estimated_usage_total", "Answers whose tokens were counted here, not upstream.")?,
-            cost: r.counter(
-                "cost_picousd_total",
-                "What answered calls cost by the catalogue, in 1e-12 US dollars.",
-            )?,
+            cost: r
+                .counter("cost_picousd_total", "What calls cost by the catalogue, in 1e-12 US dollars.")?,
             charged: r.counter("charged_picousd_total", "Their cost and margins, in 1e-12 US dollars.")?,
             unpriced: r.row("unpriced_total", "Calls whose cost is not known, by reason.")?,
             budget_cuts: r.counter("budget_cuts_total", "Streams ended because a budget was spent.")?,

@@ -21,10 +21,13 @@ pub struct Config {
 #[derive(Subcommand)]
 enum Verb {
     /// Configurations that came into force, the newest first.
+    #[command(after_help = "Example:\n  tidegate config history")]
     History,
     /// What differs between two of them.
+    #[command(after_help = "Example:\n  tidegate config diff 12 14")]
     Diff { from: u64, to: u64 },
     /// Providers and models of the store as they were in one of them.
+    #[command(after_help = "Example:\n  tidegate config rollback 12")]
     Rollback { to: u64 },
 }
 

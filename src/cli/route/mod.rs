@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use std::process::ExitCode;
 
 #[derive(Args)]
+#[command(after_help = super::examples::ROUTE)]
 pub struct Route {
     #[command(subcommand)]
     command: Command,
