@@ -33,6 +33,7 @@ pub use configurator::{Configurator, Env, Source};
 
 mod identity;
 mod keeping;
+mod pepper;
 mod routing;
 mod sharing;
 mod tls;

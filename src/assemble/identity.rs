@@ -1,9 +1,10 @@
 //! Who is let in, by a configuration: keys, issuers of tokens, certificates, and users of the admin API.
 
-use super::{AssembleError, Builder, globs};
+use super::{AssembleError, Builder, globs, pepper};
 use crate::auth::jwt::{Issuer, IssuerSpec, KeySource};
 use crate::auth::{Hosts, KeyRing, KeySpec, Peppers};
 use crate::runtime::AdminPolicy;
+use crate::store::StoreUrl;
 use crate::telemetry::WallClock;
 use std::sync::Arc;
 
@@ -17,10 +18,23 @@ impl Builder<'_> {
         let ring = KeyRing::new(specs.collect()).map_err(|error| AssembleError::Keys(error.to_string()))?;
         let auth = &self.config.auth;
         Ok(ring
-            .with_peppers(Peppers::new(&auth.peppers))
+            .with_peppers(self.peppers()?)
             .with_issuers(self.issuers(&auth.issuers, KeyRing::issuers)?)
             .with_logins(self.issuers(&self.config.admin.issuers, KeyRing::logins)?)
             .with_certificates(auth.certificates.clone()))
+    }
+
+    /// A node with a database of its own and no pepper in its file has one beside the database.
+    fn peppers(&self) -> Result<Peppers, AssembleError> {
+        let given = &self.config.auth.peppers;
+        let url = self.config.store.as_ref().filter(|_| given.is_empty());
+        match url.map(|store| StoreUrl::parse(store.url.expose())) {
+            Some(Ok(StoreUrl::Sqlite(path))) => {
+                let fault = |error| AssembleError::Keys(format!("{}.pepper {error}", path.display()));
+                pepper::beside(&path).map(|made| Peppers::new(&[made])).map_err(fault)
+            }
+            _ => Ok(Peppers::new(given)),
+        }
     }
 
     /// With the same section an issuer stays, and with it the keys it has fetched.

@@ -217,15 +217,17 @@ fn read_root(root: &mut Reader<'_, '_, '_>) -> Config {
     let has_store = root.has("store");
     let has_pepper = root.has_at("auth", "pepper");
     let store = root.take("store", |value, collector| {
-        if !has_pepper {
+        let store = Store::read(value, collector)?;
+        // A database of this node's own has its pepper beside it.
+        if !has_pepper && store.is_shared() {
             let help = "add [auth] pepper = \"env:TIDEGATE_PEPPER\"; make one with: openssl rand -hex 32";
             value.fail_head(
                 collector,
-                "a store needs a pepper: without one no key could be made",
+                "a store of several nodes needs a pepper: without one no key could be made",
                 Some(help),
             );
         }
-        Store::read(value, collector)
+        Some(store)
     });
     let ledger = root.or("ledger", Ledger::default(), |value, collector| {
         if !has_store {
@@ -270,7 +272,7 @@ fn require_some(root: &mut Reader<'_, '_, '_>) {
         ("keys", "no key: nobody could call", "add [keys.NAME] with its `secret`"),
     ];
     // Keys and models of the store are keys and models too.
-    let has_others = root.has("store") && root.has("auth");
+    let has_others = root.has("store");
     for (key, message, help) in wanted {
         if root.is_empty_at(key) && !has_others {
             root.fail(message, Some(help));

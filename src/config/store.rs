@@ -25,6 +25,11 @@ pub struct Store {
 const HELP: &str = "\"sqlite:data/tidegate.db\", \"postgres://USER@HOST/DATABASE\", or either as \"env:NAME\" or \"file:PATH\"";
 
 impl Store {
+    /// Whether other nodes may use it too.
+    pub fn is_shared(&self) -> bool {
+        self.url.expose().starts_with("postgres")
+    }
+
     pub(super) fn read(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Self> {
         let mut reader = Reader::open(value, collector)?;
         let url = reader.need("url", HELP, url);

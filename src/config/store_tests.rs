@@ -15,8 +15,9 @@ fn said(more: &str) -> String {
 
 #[test]
 fn a_store_without_a_pepper_is_refused_in_words_and_one_that_is_wrong_is_told_once() {
-    let message = only(mistakes_tests::with(STORE));
-    assert_eq!(message, "a store needs a pepper: without one no key could be made");
+    let message = only(mistakes_tests::with("[store]\nurl = \"postgres://tg@db/tidegate\""));
+    assert_eq!(message, "a store of several nodes needs a pepper: without one no key could be made");
+    assert!(mistakes_tests::with(STORE).unwrap().auth.peppers.is_empty(), "one is made beside the database");
     let wrong = mistakes_tests::with(&format!("[auth]\npepper = \"env:P\"\n{STORE}"));
     assert_eq!(only(wrong), "a pepper has at least 32 characters");
 }

@@ -55,7 +55,9 @@ impl Log {
     fn counting(&self, now: Ticks, newest: impl Fn(u64) -> Option<Ticks>) -> u64 {
         let end =
             |at: Ticks| newest(at.since_start().as_secs()).unwrap_or_default().plus(Duration::from_secs(60));
-        self.charges.iter().filter(|(at, _)| end(*at) > now).map(|(_, amount)| amount).sum()
+        // None of a minute and a second ago counts.
+        let recent = self.charges.iter().rev().take_while(|(at, _)| now.since(*at).as_secs() <= 61);
+        recent.filter(|(at, _)| end(*at) > now).map(|(_, amount)| amount).sum()
     }
 
     /// The largest sum in any rolling minute, whatever the slots say.
