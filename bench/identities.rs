@@ -4,7 +4,7 @@
 
 use std::hint::black_box;
 use std::time::Duration;
-use tidegate::auth::{Directory, KeyRing, Peppers, TokenKind, pepper, token};
+use tidegate::auth::{Directory, KeyRing, Peppers, TokenKind, token};
 use tidegate::govern::{KeyId, Kind, Object};
 use tidegate::types::Secret;
 
@@ -50,7 +50,7 @@ fn main() {
     let mut texts = Vec::new();
     for number in 0..KEYS {
         let made = token::mint(TokenKind::Key).unwrap();
-        let hash = pepper::hex(&ring.peppers().hash(made.text.expose()).unwrap());
+        let hash = tidegate::types::hex(&ring.peppers().hash(made.text.expose()).unwrap());
         // A tenth with rules of their own.
         let body = if number % 10 == 0 {
             serde_json::json!({ "hash": hash, "policy": { "models": ["gpt-5*"] } })

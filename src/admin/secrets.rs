@@ -4,11 +4,10 @@ use super::call::{Answer, Call, place};
 use super::fields::{RotateFields, json};
 use super::problem::Problem;
 use super::{strict, view};
-use crate::auth::pepper;
 use crate::auth::token::{self, TokenKind};
 use crate::govern::{Key, KeyId, Kind, Object, Permission, User, UserId};
 use crate::store::Write;
-use crate::types::Secret;
+use crate::types::{Secret, hex};
 use serde_json::Value;
 
 /// Longest an old secret stays good.
@@ -46,7 +45,7 @@ fn fresh(call: &Call, kind: Kind, id: String, text: Secret) -> Result<Fresh, Pro
     let runtime = call.edge.runtime();
     let hash = runtime.keys.peppers().hash(text.expose());
     let hash = hash.ok_or_else(|| Problem::unavailable("there is no pepper: add [auth] pepper"))?;
-    Ok(Fresh { kind, id, text, hash: pepper::hex(&hash) })
+    Ok(Fresh { kind, id, text, hash: hex(&hash) })
 }
 
 impl Fresh {

@@ -45,7 +45,7 @@ fn world() -> World {
 }
 
 fn key(ring: &KeyRing, public: &str, text: &str, more: Value) -> Object {
-    let hash = pepper::hex(&ring.peppers().hash(text).unwrap());
+    let hash = crate::types::hex(&ring.peppers().hash(text).unwrap());
     let mut body = json!({ "hash": hash });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     object(Kind::Key, &format!("{}{public}", KeyId::PREFIX), Some("ten_1"), Some("app_1"), body)
@@ -117,7 +117,7 @@ fn a_block_above_a_key_closes_it_and_opening_opens_it() {
 #[test]
 fn a_rotated_key_is_good_until_its_grace_is_over() {
     let mut world = world();
-    let old = pepper::hex(&world.ring.peppers().hash(&world.key).unwrap());
+    let old = crate::types::hex(&world.ring.peppers().hash(&world.key).unwrap());
     let fresh = token::remint(TokenKind::Key, &world.public).unwrap();
     let rotated = key(
         &world.ring,
@@ -232,7 +232,7 @@ fn a_damaged_row_lets_nobody_in() {
 fn a_users_token_proves_an_actor_until_the_user_or_the_tenant_is_blocked() {
     let mut world = world();
     let made = token::mint(TokenKind::User).unwrap();
-    let hash = pepper::hex(&world.ring.peppers().hash(made.text.expose()).unwrap());
+    let hash = crate::types::hex(&world.ring.peppers().hash(made.text.expose()).unwrap());
     let id = format!("usr_{}", made.public);
     let user = |status: &str| json!({"role": "developer", "teams": ["team_1"], "token_hash": hash, "status": status});
     world.set(Kind::User, &id, Some("ten_1"), user("active"));
@@ -286,7 +286,7 @@ fn what_was_sealed_lets_the_same_keys_in() {
     world.set(Kind::Plan, "plan_1", Some("ten_1"), json!({"policy": {"models": ["gpt-*"]}}));
     world.set_key(json!({"policy": {"models": ["claude"]}, "expires_ms": 1000}));
     let sealed = world.directory.seal(world.ring.peppers()).unwrap();
-    let hash = pepper::hex(&world.ring.peppers().hash(&world.key).unwrap());
+    let hash = crate::types::hex(&world.ring.peppers().hash(&world.key).unwrap());
     assert!(!String::from_utf8_lossy(&sealed).contains(&hash));
     world.directory = Directory::unseal(&sealed, world.ring.peppers()).unwrap();
     let principal = world.ask(999).unwrap();

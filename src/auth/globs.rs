@@ -3,6 +3,7 @@
 //! Not a routing table: it says yes or no and knows no targets. Names are compared byte by byte,
 //! case included, as they are when a model is resolved.
 
+use crate::types::Glob;
 use std::collections::HashSet;
 
 /// A set of model names. `*` stands for any run of characters, the empty one included.
@@ -10,7 +11,7 @@ use std::collections::HashSet;
 pub struct ModelGlobs {
     is_all: bool,
     exact: HashSet<Box<str>>,
-    patterns: Vec<Box<str>>,
+    patterns: Vec<Glob>,
 }
 
 impl ModelGlobs {
@@ -25,7 +26,7 @@ impl ModelGlobs {
         for name in names {
             match name.as_ref() {
                 "*" => globs.is_all = true,
-                pattern if pattern.contains('*') => globs.patterns.push(pattern.into()),
+                pattern if pattern.contains('*') => globs.patterns.push(Glob::new(pattern)),
                 exact => {
                     globs.exact.insert(exact.into());
                 }
@@ -37,21 +38,8 @@ impl ModelGlobs {
     pub fn contains(&self, model: &str) -> bool {
         self.is_all
             || self.exact.contains(model)
-            || self.patterns.iter().any(|pattern| matches_glob(pattern, model))
+            || self.patterns.iter().any(|pattern| pattern.matches(model))
     }
-}
-
-/// Each piece between two stars is taken at its first place: for stars that is enough, and needs
-/// no backtracking a hostile name could make slow.
-fn matches_glob(pattern: &str, name: &str) -> bool {
-    let mut pieces = pattern.split('*');
-    let Some(mut rest) = pieces.next().and_then(|head| name.strip_prefix(head)) else { return false };
-    let Some(tail) = pieces.next_back() else { return rest.is_empty() };
-    for piece in pieces {
-        let Some((_, after)) = rest.split_once(piece) else { return false };
-        rest = after;
-    }
-    rest.ends_with(tail)
 }
 
 #[cfg(test)]

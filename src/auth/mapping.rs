@@ -71,6 +71,6 @@ pub(super) fn plain_name(kind: &str, subject: &str) -> String {
     if is_plain && !subject.is_empty() {
         return format!("{kind}:{subject}");
     }
-    let digest = super::pepper::hex(&super::digest(subject));
+    let digest = crate::types::hex(&super::digest(subject));
     format!("{kind}:sha256-{digest}")
 }

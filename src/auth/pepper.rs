@@ -82,17 +82,10 @@ pub fn hash_from_hex(text: &str) -> Option<Hash> {
     Some(hash)
 }
 
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::hex;
 
     fn peppers(texts: &[&str]) -> Peppers {
         Peppers::new(&texts.iter().map(|text| Secret::new(*text)).collect::<Vec<_>>())

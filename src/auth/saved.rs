@@ -5,8 +5,9 @@
 //! and who changes it is found out. Invariant: what is not exactly what was written is not used.
 
 use super::directory::Directory;
-use super::pepper::{Peppers, hex};
+use super::pepper::Peppers;
 use crate::govern::{App, Key, KeyId, Kind, Object, Policy, Subscription, Team, Tenant, User, UserId};
+use crate::types::hex;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};

@@ -5,10 +5,7 @@ use crate::auth::token;
 use crate::config;
 use crate::sim::{self, Scenario, SimOptions};
 use clap::Args;
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -54,18 +51,14 @@ impl Quickstart {
             Err(error) => return super::fail(&error),
         };
         let text = self.config(simulator.addr());
-        let (token, pepper) = match (token::digits(32), self.pepper()) {
-            (Ok(token), Ok(pepper)) => (token, pepper),
-            (Err(error), _) => return super::fail(&error),
-            (_, Err(error)) => {
-                return super::fail(&format!("cannot keep a pepper in {}: {error}", self.run.display()));
-            }
+        let token = match token::digits(32) {
+            Ok(token) => token,
+            Err(error) => return super::fail(&error),
         };
-        let own = (token.clone(), pepper);
+        let admin = token.clone();
         let env = move |name: &str| match name {
             "TIDEGATE_DEMO_KEY" => Some(DEMO_KEY.to_owned()),
-            "TIDEGATE_ADMIN_TOKEN" => Some(own.0.clone()),
-            "TIDEGATE_PEPPER" => Some(own.1.clone()),
+            "TIDEGATE_ADMIN_TOKEN" => Some(admin.clone()),
             // For providers that are made over the admin API.
             other => config::process_env(other),
         };
@@ -98,7 +91,6 @@ socket = "{run}/tidegate-quickstart.sock"
 listen = "127.0.0.1:{admin}"
 token = "env:TIDEGATE_ADMIN_TOKEN"
 [auth]
-pepper = "env:TIDEGATE_PEPPER"
 snapshot = "{run}/quickstart-identities.sealed"
 [store]
 url = "sqlite:{run}/quickstart.db"
@@ -140,20 +132,6 @@ secret = "env:TIDEGATE_DEMO_KEY"
             return String::new();
         }
         format!(" --admin http://127.0.0.1:{}", self.admin_port)
-    }
-
-    /// Made at the first start and kept, or keys made with it would end with the process.
-    fn pepper(&self) -> std::io::Result<String> {
-        let path = self.run.join("quickstart.pepper");
-        match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            found => return found.map(|text| text.trim().to_owned()),
-        }
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.run)?;
-        let pepper = token::digits(43).map_err(std::io::Error::other)?;
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        file.write_all(pepper.as_bytes())?;
-        Ok(pepper)
     }
 
     fn greet(&self, token: &str) {

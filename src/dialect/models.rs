@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::paths::query;
-use crate::types::{Dialect, Reason, Reject};
+use crate::types::{Dialect, Reason, Reject, utc};
 
 #[cfg(test)]
 mod tests;
@@ -129,7 +129,7 @@ struct AnthropicModel<'a> {
 
 impl<'a> AnthropicModel<'a> {
     fn new(model: &ModelInfo<'a>) -> Self {
-        Self { kind: "model", id: model.id, display_name: model.id, created_at: rfc3339(model.created) }
+        Self { kind: "model", id: model.id, display_name: model.id, created_at: utc::rfc3339(model.created) }
     }
 }
 
@@ -191,19 +191,4 @@ impl<'a> GeminiModel<'a> {
             ],
         }
     }
-}
-
-/// Seconds since 1970 as RFC 3339 in UTC (civil-from-days over 400-year eras).
-fn rfc3339(seconds: u64) -> String {
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let shifted = days + 719_468; // days since 0000-03-01
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }

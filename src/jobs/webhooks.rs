@@ -68,7 +68,7 @@ fn signed(hook: &Hook, event: &Event, id: &str, seconds: u64) -> Ask {
     let body = body.to_string();
     let key = hmac::Key::new(hmac::HMAC_SHA256, hook.secret.expose().as_bytes());
     let tag = hmac::sign(&key, format!("{seconds}.{body}").as_bytes());
-    let signature = format!("t={seconds},v1={}", crate::auth::pepper::hex(tag.as_ref()));
+    let signature = format!("t={seconds},v1={}", crate::types::hex(tag.as_ref()));
     Ask {
         method: http::Method::POST,
         url: hook.url.clone(),

@@ -11,7 +11,6 @@ mod calendar;
 pub mod exceeded;
 pub mod flood;
 mod gauge;
-mod glob;
 mod guards;
 pub mod level;
 #[expect(clippy::module_inception, reason = "the folder's noun is its main type")]

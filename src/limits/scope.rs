@@ -3,10 +3,10 @@
 use super::Level;
 use super::calendar::{Calendar, ZoneError};
 use super::gauge::GaugeKey;
-use super::glob::Glob;
 use super::state::State;
 use super::till::Till;
 use crate::govern::{Budget, BudgetUnit, Limit, LimitUnit, OnExhausted, OnUnpriced, Window};
+use crate::types::Glob;
 use std::sync::Arc;
 
 /// What is asked for a scope.

@@ -2,7 +2,8 @@
 //!
 //! A reset tells when the whole limit is back, so it is believed only of a limit that is used up.
 
-use super::spans::{decimal, go_duration, rfc3339};
+use super::spans::{decimal, go_duration};
+use crate::types::utc;
 use std::time::{Duration, SystemTime};
 
 /// Remaining and reset, by vendor: OpenAI and those like it, then Anthropic.
@@ -33,7 +34,7 @@ pub(super) fn until_reset<'h>(
 }
 
 pub(super) fn span(text: &str, wall: SystemTime) -> Option<Duration> {
-    let moment = || rfc3339(text)?.duration_since(wall).ok();
+    let moment = || (SystemTime::UNIX_EPOCH + utc::since_1970(text)?).duration_since(wall).ok();
     let seconds = || decimal(text, 1.0).filter(|span| *span <= SECONDS_MAX);
     go_duration(text).or_else(moment).or_else(seconds).filter(|span| !span.is_zero())
 }

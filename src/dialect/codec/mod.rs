@@ -24,7 +24,6 @@ pub mod remote;
 pub mod responses;
 pub mod schema;
 mod stream;
-mod time;
 mod translator;
 mod witness;
 

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::request::Head;
 use super::issued::Keys;
+use crate::types::hex;
 
 /// How far the date of a signature may be off.
 const SKEW_S: u64 = 300;
@@ -131,10 +132,6 @@ fn hmac_of(key: &[u8], text: &str) -> Vec<u8> {
 
 fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use super::super::{Connection, Db};
 use super::objects::number;
 use crate::govern::{AuditEntry, AuditRecord};
 use crate::store::{AuditVerdict, StoreError};
+use crate::types::hex;
 use sha2::{Digest, Sha256};
 use sqlx::{Pool, QueryBuilder, Row};
-use std::fmt::Write;
 
 /// Entries checked in one step.
 const STEP: i64 = 1000;
@@ -137,13 +137,6 @@ fn link(before: &[u8; 32], sequence: u64, text: &str) -> [u8; 32] {
 /// What is no hash breaks the chain.
 fn digest(bytes: Vec<u8>) -> [u8; 32] {
     bytes.try_into().unwrap_or_default()
-}
-
-fn hex(bytes: &[u8; 32]) -> String {
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn signed(number: u64) -> i64 {

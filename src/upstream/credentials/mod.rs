@@ -16,7 +16,6 @@ mod gcp;
 mod link_fetch;
 mod percent;
 mod source;
-mod timestamp;
 
 #[cfg(test)]
 mod loopback;

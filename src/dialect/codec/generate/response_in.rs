@@ -7,9 +7,8 @@ use super::usage::Count;
 use super::{logprobs, stop};
 use crate::chat::{Block, BlockKind, Choice, Extra, Response, Stop, StopReason, Text, ToolUse, freeform};
 use crate::dialect::codec::Garbled;
-use crate::dialect::codec::time;
 use crate::framing::json::Node;
-use crate::types::Protocol;
+use crate::types::{Protocol, utc};
 
 const KNOWN: [&str; 6] = ["candidates", "usageMetadata", "modelVersion", "responseId", "createTime", "error"];
 const KNOWN_CANDIDATE: [&str; 3] = ["content", "finishReason", "index"];
@@ -45,7 +44,7 @@ pub fn decode_response<'a>(root: &Node<'a>) -> Result<Response<'a>, Garbled> {
     let mut response = Response::new(Protocol::Generate);
     response.id = text(root, "responseId").unwrap_or_default();
     response.model = text(root, "modelVersion").unwrap_or_default();
-    response.created = text(root, "createTime").as_deref().and_then(time::seconds);
+    response.created = text(root, "createTime").as_deref().and_then(utc::unix_s);
     response.extra = extra_of(root, &KNOWN);
     if let Some(metadata) = get(root, "usageMetadata") {
         let mut count = Count::default();

@@ -5,9 +5,8 @@ use super::part_out::{For, Lowering, Outgoing};
 use super::{grounding, logprobs, stop, usage};
 use crate::chat::{BlockKind, Choice, Response, StopReason};
 use crate::dialect::codec::Owed;
-use crate::dialect::codec::time;
 use crate::framing::json::JsonWriter;
-use crate::types::Protocol;
+use crate::types::{Protocol, utc};
 
 /// Appends the answer as Google's clients read it.
 pub fn encode_response(response: &Response<'_>, owed: &Owed, out: &mut Vec<u8>) {
@@ -22,7 +21,7 @@ pub fn encode_response(response: &Response<'_>, owed: &Owed, out: &mut Vec<u8>) 
         }
         let model = if response.model.is_empty() { &owed.model } else { response.model.as_ref() };
         w.field_str("modelVersion", model);
-        w.field_str("createTime", &time::rfc3339(response.created.unwrap_or(owed.created)));
+        w.field_str("createTime", &utc::rfc3339(response.created.unwrap_or(owed.created)));
         let id = if response.id.is_empty() { &owed.token } else { response.id.as_ref() };
         w.field_str("responseId", id);
         write_extra(w, &response.extra, "");

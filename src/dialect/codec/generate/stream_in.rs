@@ -14,12 +14,11 @@ use super::{logprobs, stop};
 use crate::chat::{
     BlockKind, BlockStart, Delta, Event, Signature, Stop, StopReason, Text, freeform, unpack_id,
 };
-use crate::dialect::codec::time;
 use crate::dialect::codec::{DecodeStream, Sink};
 use crate::dialect::generic::fault;
 use crate::dialect::tap::StreamFault;
 use crate::framing::json::{Duplicates, Node, parse_bytes};
-use crate::types::Usage;
+use crate::types::{Usage, utc};
 
 /// Candidates of one answer; Gemini gives eight at most.
 const CANDIDATES_MAX: usize = 32;
@@ -72,7 +71,7 @@ impl Decoder {
             sink(Event::Start {
                 id: self.id.as_str().into(),
                 model: text(root, "modelVersion").unwrap_or_default(),
-                created: text(root, "createTime").as_deref().and_then(time::seconds),
+                created: text(root, "createTime").as_deref().and_then(utc::unix_s),
             });
         }
         let candidates = get(root, "candidates").map(list).transpose().map_err(|e| garbled(&e.message))?;

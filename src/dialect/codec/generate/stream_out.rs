@@ -7,10 +7,9 @@ use super::part_out::{Body, For, Lowering, Outgoing};
 use super::response_out::write_content;
 use super::{grounding, logprobs, stop, usage};
 use crate::chat::{Block, BlockKind, BlockStart, Delta, Event, Extra, Raw, Signature, Stop, Text, ToolUse};
-use crate::dialect::codec::time;
 use crate::dialect::codec::{EncodeStream, Owed};
 use crate::framing::json::JsonWriter;
-use crate::types::{Protocol, Usage};
+use crate::types::{Protocol, Usage, utc};
 
 /// A call that asks for more is told with what came until then.
 pub const ARGUMENTS_BYTES_MAX: usize = 1024 * 1024;
@@ -74,7 +73,7 @@ impl Encoder {
             inner(w);
             w.field_str("modelVersion", &self.model);
             if !self.has_written {
-                w.field_str("createTime", &time::rfc3339(self.created));
+                w.field_str("createTime", &utc::rfc3339(self.created));
             }
             w.field_str("responseId", &self.id);
         });

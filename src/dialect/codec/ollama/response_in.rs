@@ -4,11 +4,10 @@ use crate::chat::{BlockKind, Choice, Raw, Response};
 use crate::dialect::codec::Garbled;
 use crate::dialect::generic::fault;
 use crate::framing::json::Node;
-use crate::types::Protocol;
+use crate::types::{Protocol, utc};
 
 use super::messages_in::{ASSISTANT, assistant};
 use super::{extra, stop, usage};
-use crate::dialect::codec::time;
 
 const ROOT: [&str; 8] =
     ["model", "created_at", "message", "done", "done_reason", "prompt_eval_count", "eval_count", "logprobs"];
@@ -29,7 +28,7 @@ pub fn decode_response<'a>(root: &Node<'a>) -> Result<Response<'a>, Garbled> {
     let has_calls = blocks.iter().any(|block| matches!(block.kind, BlockKind::ToolUse(_)));
     let mut response = Response::new(Protocol::Ollama);
     response.model = root.text_of("model").unwrap_or_default();
-    response.created = root.text_of("created_at").and_then(|text| time::seconds(&text));
+    response.created = root.text_of("created_at").and_then(|text| utc::unix_s(&text));
     response.usage = usage::read(root);
     response.extra = extra::of(root, &ROOT);
     response.choices = vec![Choice {

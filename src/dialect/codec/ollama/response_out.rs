@@ -3,10 +3,10 @@
 use crate::chat::{Block, BlockKind, Choice, Response, StopReason, Text, pack_id};
 use crate::dialect::codec::Owed;
 use crate::framing::json::{Duplicates, JsonWriter, parse};
+use crate::types::utc;
 
 use super::calls::Out;
 use super::{extra, images, stop, usage};
-use crate::dialect::codec::time;
 
 /// Writes a whole answer. Ollama gives one: the first choice counts.
 pub fn encode_response(response: &Response<'_>, owed: &Owed, out: &mut Vec<u8>) {
@@ -36,7 +36,7 @@ pub fn encode_response(response: &Response<'_>, owed: &Owed, out: &mut Vec<u8>) 
 /// What every answer and every line begins with.
 pub(super) fn head(model: &str, created: Option<u64>, owed: &Owed, w: &mut JsonWriter<'_>) {
     w.field_str("model", if model.is_empty() { &owed.model } else { model });
-    w.field_str("created_at", &time::rfc3339(created.unwrap_or(owed.created)));
+    w.field_str("created_at", &utc::rfc3339(created.unwrap_or(owed.created)));
 }
 
 fn message(choice: &Choice<'_>, owed: &Owed, w: &mut JsonWriter<'_>) {

@@ -7,9 +7,9 @@ use crate::dialect::codec::{DecodeStream, Sink};
 use crate::dialect::generic::fault;
 use crate::dialect::tap::StreamFault;
 use crate::framing::json::{Duplicates, Node, parse_bytes};
+use crate::types::utc;
 
 use super::{calls, images, response_in, stop, usage};
-use crate::dialect::codec::time;
 
 /// Reads one stream of `/api/chat`.
 #[derive(Default)]
@@ -36,7 +36,7 @@ impl Decoder {
     fn line(&mut self, root: &Node<'_>, sink: Sink<'_>) -> Result<(), StreamFault> {
         if !self.is_started {
             self.is_started = true;
-            let created = root.text_of("created_at").and_then(|text| time::seconds(&text));
+            let created = root.text_of("created_at").and_then(|text| utc::unix_s(&text));
             sink(Event::Start {
                 id: Text::default(),
                 model: root.text_of("model").unwrap_or_default(),

@@ -1,9 +1,10 @@
 //! The instance metadata service, version 2.
 
+use super::super::CredentialError;
 use super::super::fetch::{Ask, Fetch, NEAR, json, need};
 use super::super::source::Fresh;
-use super::super::{CredentialError, timestamp};
 use super::AwsKeys;
+use crate::types::utc;
 
 const WHOSE: &str = "the instance metadata";
 const ROLE_PATH: &str = "/latest/meta-data/iam/security-credentials/";
@@ -35,7 +36,7 @@ pub(super) async fn keys(
         secret_access_key: need(&root, "SecretAccessKey", WHOSE)?,
         session_token: Some(need(&root, "Token", WHOSE)?),
     };
-    let expires = root.text_of("Expiration").and_then(|date| timestamp::unix_s(&date));
+    let expires = root.text_of("Expiration").and_then(|date| utc::unix_s(&date));
     let missing = || CredentialError::lasting(format!("{WHOSE} answered without an `Expiration`"));
     Ok(Fresh::until(keys, expires.ok_or_else(missing)?, unix_s))
 }

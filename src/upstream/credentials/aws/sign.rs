@@ -6,8 +6,8 @@
 //! segments.
 
 use super::super::percent;
-use super::super::timestamp::amz_date;
 use super::AwsKeys;
+use crate::types::{hex, utc};
 use crate::upstream::UpstreamRequest;
 use http::{HeaderName, HeaderValue};
 use ring::{digest, hmac};
@@ -46,7 +46,7 @@ pub fn sign(
     scope: &Scope,
     unix_s: u64,
 ) -> Option<()> {
-    let date = amz_date(unix_s);
+    let date = utc::basic(unix_s);
     request
         .fields
         .retain(|(name, _)| *name != DATE && *name != TOKEN && *name != http::header::AUTHORIZATION);
@@ -126,13 +126,6 @@ fn hmac_of(key: &[u8], message: &[u8]) -> hmac::Tag {
 
 fn sha256_hex(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
 }
 
 #[cfg(test)]

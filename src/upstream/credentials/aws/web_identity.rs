@@ -1,11 +1,11 @@
 //! `AssumeRoleWithWebIdentity` of STS. The call is not signed: the token is the proof.
 
+use super::super::CredentialError;
 use super::super::fetch::{Ask, Fetch};
 use super::super::source::Fresh;
-use super::super::{CredentialError, timestamp};
 use super::AwsKeys;
 use crate::framing::json::{Duplicates, Node, parse};
-use crate::types::Secret;
+use crate::types::{Secret, utc};
 
 const WHOSE: &str = "STS";
 
@@ -48,14 +48,14 @@ fn of_json(body: &str) -> Option<(AwsKeys, u64)> {
     let text = |key: &str| credentials.text_of(key).map(String::from);
     let expires = credentials.get("Expiration")?;
     let by_number = expires.as_f64().filter(|seconds| *seconds >= 0.0).map(|seconds| seconds as u64);
-    let expires = by_number.or_else(|| timestamp::unix_s(&Node::text(expires)?))?;
+    let expires = by_number.or_else(|| utc::unix_s(&Node::text(expires)?))?;
     Some((keys(text)?, expires))
 }
 
 fn of_xml(body: &str) -> Option<(AwsKeys, u64)> {
     let credentials = element(body, "Credentials")?;
     let text = |key: &str| element(credentials, key).map(unescaped);
-    let expires = timestamp::unix_s(element(credentials, "Expiration")?.trim())?;
+    let expires = utc::unix_s(element(credentials, "Expiration")?.trim())?;
     Some((keys(text)?, expires))
 }
 

@@ -1,13 +1,13 @@
 //! Workload identity federation: the token of another issuer, exchanged at Google's STS. Source:
 //! RFC 8693; Google, AIP-4117. Not here: AWS and certificate subject tokens.
 
+use super::super::CredentialError;
 use super::super::fetch::{Ask, Fetch, NEAR, json, need};
 use super::super::source::{Fresh, Token};
-use super::super::{CredentialError, timestamp};
 use super::key_file::{text, token_of};
 use super::source::CLOUD_SCOPE;
 use crate::framing::json::{Duplicates, Node, parse};
-use crate::types::Secret;
+use crate::types::{Secret, utc};
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const WANTED: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -114,6 +114,6 @@ async fn impersonate(
     let body = fetch.fetch(ask).await?.ok(WHOSE)?;
     let root = json(&body, WHOSE)?;
     let value = Token(need(&root, "accessToken", WHOSE)?);
-    let expires = root.text_of("expireTime").and_then(|date| timestamp::unix_s(&date));
+    let expires = root.text_of("expireTime").and_then(|date| utc::unix_s(&date));
     Ok(Fresh::until(value, expires.unwrap_or(unix_s.saturating_add(1800)), unix_s))
 }

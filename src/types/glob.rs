@@ -1,19 +1,20 @@
-//! Names of models with `*`, as limits and budgets are written for some models only.
+//! Names of models with `*`: which a key may use, which a limit or a budget is for. Compared byte by byte,
+//! case included, as when a model is resolved.
 
 use std::sync::Arc;
 
 /// A name, or a pattern in which each `*` stands for any text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Glob(Arc<str>);
+pub struct Glob(Arc<str>);
 
 impl Glob {
-    pub(super) fn new(pattern: &str) -> Self {
+    pub fn new(pattern: &str) -> Self {
         Self(pattern.into())
     }
 
     /// Greedy from the left: each piece between two stars is found at its first place, which never
     /// takes away a match that another place would give.
-    pub(super) fn matches(&self, name: &str) -> bool {
+    pub fn matches(&self, name: &str) -> bool {
         let mut pieces = self.0.split('*');
         let Some(mut rest) = pieces.next().and_then(|first| name.strip_prefix(first)) else { return false };
         let Some(last) = pieces.next_back() else { return rest.is_empty() };
