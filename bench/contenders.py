@@ -106,6 +106,8 @@ snapshot = "{self.folder}/run/known.sealed"
 spool = "{self.folder}/run/spool"
 {"" if self.name == "ledger" else 'flush = "60s"'}
 queue_max = 10_000_000
+[catalog.models."sim/gpt-4o"]
+like = "openai/gpt-4o"
 """
 
     def stop(self):

@@ -2,6 +2,7 @@
 
 mod configurator;
 mod credentials;
+mod egress;
 mod factors;
 
 use crate::archive::Bounds;
@@ -21,8 +22,7 @@ use crate::server::{CertificateError, ClientsError, Settings};
 use crate::store::StoreError;
 use crate::telemetry::{AccessLog, LogSink, Metrics, SystemClock, WallClock};
 use crate::types::{Protocol, Secret};
-use crate::upstream::dns::Addresses;
-use crate::upstream::{Http2Mode, Link, Origin, Remote, RemotePolicy, Transports};
+use crate::upstream::{Egress, Http2Mode, Link, Origin, Remote, RemotePolicy, Transports, Trust};
 use http::{HeaderName, HeaderValue, header};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -215,14 +215,15 @@ struct Builder<'c> {
 
 impl Builder<'_> {
     fn build(&self) -> Result<Runtime, AssembleError> {
-        let (providers, indexes, credential_cells) = self.providers()?;
+        let egress = egress::usual(self.config, self.transports);
+        let (providers, indexes, credential_cells) = self.providers(&egress)?;
         let catalog = self.catalog();
         let (models, target_cells) = self.models((&providers, &indexes), &catalog)?;
         let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
         let previous = self.previous;
         let keys = target_cells.iter().map(|(key, _)| key.as_str());
         let target_live = LiveSet::new(keys, previous.map(|p| &p.target_live));
-        Ok(Runtime {
+        let runtime = Runtime {
             generation: previous.map_or(1, |previous| previous.generation + 1),
             edge: self.edge_policy(),
             kept: bounds(&self.config.responses),
@@ -249,7 +250,10 @@ impl Builder<'_> {
                 previous.map(|p| &p.credential_cooldowns),
                 random_seed(),
             ),
-        })
+        };
+        // Only now: nothing can fail any more.
+        self.transports.leave_by(egress);
+        Ok(runtime)
     }
 
     fn edge_policy(&self) -> EdgePolicy {
@@ -301,13 +305,14 @@ impl Builder<'_> {
     #[expect(clippy::type_complexity, reason = "three parallel results of one walk")]
     fn providers(
         &self,
+        egress: &Egress,
     ) -> Result<(Vec<Provider>, HashMap<String, usize>, Vec<(String, CooldownRules)>), AssembleError> {
         let mut providers = Vec::new();
         let mut indexes = HashMap::new();
         let mut cells = Vec::new();
         for (name, provider) in &self.config.providers {
             indexes.insert(name.clone(), providers.len());
-            let built = self.provider(name, provider, cells.len())?;
+            let built = self.provider(name, provider, (cells.len(), egress))?;
             for (index, account) in built.accounts.iter().enumerate() {
                 let seed = seed_of(&account.identity);
                 cells.push((format!("{name}/{index}/{seed:016x}"), rules(provider)));
@@ -321,18 +326,20 @@ impl Builder<'_> {
         &self,
         name: &str,
         provider: &config::Provider,
-        first_cell: usize,
+        (first_cell, egress): (usize, &Egress),
     ) -> Result<Provider, AssembleError> {
         let fault = |what: &str| AssembleError::Provider { provider: name.to_owned(), what: what.to_owned() };
         let origin = origin(provider).ok_or_else(|| fault("the base URL cannot be used"))?;
-        let addresses = Arc::new(Addresses::of(&origin));
+        let addresses = self.transports.addresses(&origin);
+        let proxy = egress::proxy(&provider.proxy, &origin, egress);
         let origin = Arc::new(origin);
-        let ca = provider.tls.ca.as_ref().map(|path| path.to_string_lossy().into_owned());
-        let transport = self.transports.for_ca(ca.as_deref());
+        let trust = Trust { ca: provider.tls.ca.clone(), identity: provider.tls.identity.clone() };
+        let transport = self.transports.trusting(&trust).map_err(|error| fault(&error.to_string()))?;
         let metrics = self.metrics.provider(name)?;
         let account = |shown: credentials::Shown| {
             let seed = seed_of(&shown.identity);
-            let link = Link::new(origin.clone(), addresses.clone(), transport.clone(), seed);
+            let link =
+                Link::new(origin.clone(), addresses.clone(), transport.clone(), seed).through(proxy.clone());
             Account { link: Arc::new(link), credential: shown.credential, identity: shown.identity }
         };
         let shown = self.credentials(name, provider, &metrics)?;
@@ -350,7 +357,7 @@ impl Builder<'_> {
             counts_tokens_upstream: provider.count_tokens == config::CountTokens::Upstream,
             remote: provider.fetch_media.as_ref().map(|fetch| {
                 // Public hosts are believed by the platform's authorities, whatever the provider's are.
-                Arc::new(Remote::new(remote_policy(fetch), self.transports.for_ca(None)))
+                Arc::new(Remote::new(remote_policy(fetch), self.transports.usual()))
             }),
             is_opaque: provider.kind.as_str() == "openai-compatible",
             betas: provider.anthropic_betas.clone(),

@@ -3,8 +3,10 @@
 
 use super::problem::Problem;
 use crate::framing::json::{Duplicates, parse_bytes};
+use crate::types::percent;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// The body as one JSON object. Members that come twice are refused: which of them counts, readers
@@ -71,27 +73,12 @@ pub fn query(text: Option<&str>, known: &[&str]) -> Result<BTreeMap<String, Stri
 
 /// A segment of a path, decoded; None where it is not well encoded.
 pub fn segment(text: &str) -> Option<String> {
-    unescaped(text, b'+')
+    percent::decoded(text).map(Cow::into_owned)
 }
 
+/// A name or value of a query, where `+` is a blank.
 fn decoded(text: &str) -> Option<String> {
-    unescaped(text, b' ')
-}
-
-fn unescaped(text: &str, plus: u8) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => plus,
-            b'%' => {
-                let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
-                u8::try_from(digit()? * 16 + digit()?).ok()?
-            }
-            other => other,
-        });
-    }
-    String::from_utf8(bytes).ok()
+    segment(&text.replace('+', " "))
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ impl Builder<'_> {
 
     /// Token calls trust the platform's authorities, whatever the provider's own `tls` says.
     fn fetch(&self) -> Arc<dyn Fetch> {
-        LinkFetch::new(self.transports.for_ca(None))
+        LinkFetch::new(self.transports.usual())
     }
 }
 

@@ -182,7 +182,7 @@ pub struct Routes {
 pub fn routes(config: &config::Config) -> Result<Routes, AssembleError> {
     let (metrics, transports) = (Metrics::new()?, Transports::default());
     let builder = super::Builder { config, metrics: &metrics, transports: &transports, previous: None };
-    let (providers, indexes, _) = builder.providers()?;
+    let (providers, indexes, _) = builder.providers(&super::egress::usual(config, &transports))?;
     let (models, _) = builder.models((&providers, &indexes), &builder.catalog())?;
     let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
     Ok(Routes { table: ModelTable::new(&names), models, providers })

@@ -4,6 +4,7 @@
 //! place read here is also stripped before an upstream sees the request.
 
 use super::AuthError;
+use crate::types::percent;
 use std::borrow::Cow;
 
 /// Header fields that carry a client's credential. Strip them all before an upstream, also those
@@ -32,7 +33,7 @@ pub fn presented<'a>(
     }
     for pair in query.into_iter().flat_map(|query| query.split('&')).filter(|pair| is_key(pair)) {
         let (_, value) = pair.split_once('=').unwrap_or((pair, ""));
-        agree(&mut found, Some(percent_decoded(value).ok_or(AuthError::Invalid)?))?;
+        agree(&mut found, Some(percent::decoded(value).ok_or(AuthError::Invalid)?))?;
     }
     Ok(found)
 }
@@ -67,24 +68,7 @@ fn bearer(value: &str) -> Option<&str> {
 /// here and be understood upstream.
 fn is_key(pair: &str) -> bool {
     let (name, _) = pair.split_once('=').unwrap_or((pair, ""));
-    percent_decoded(name).is_some_and(|name| name == QUERY_KEY)
-}
-
-/// `None` for a broken escape or bytes that are not UTF-8. `+` stays `+`: it is no space in a URI.
-fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains('%') {
-        return Some(Cow::Borrowed(text));
-    }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        decoded.push(if byte == b'%' { hex(bytes.next()?)? << 4 | hex(bytes.next()?)? } else { byte });
-    }
-    String::from_utf8(decoded).ok().map(Cow::Owned)
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    percent::decoded(name).is_some_and(|name| name == QUERY_KEY)
 }
 
 #[cfg(test)]

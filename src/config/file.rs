@@ -6,6 +6,7 @@ use super::catalog::CatalogSettings;
 use super::cluster::Cluster;
 use super::collector::Collector;
 use super::counting::Counting;
+use super::egress::Egress;
 use super::key::Key;
 use super::kind::Kinds;
 use super::ledger::Ledger;
@@ -40,6 +41,7 @@ pub struct Config {
     pub responses: Responses,
     /// None: this node is alone.
     pub cluster: Option<Cluster>,
+    pub egress: Egress,
     pub log: Log,
     /// None: nothing is kept.
     pub store: Option<Store>,
@@ -213,6 +215,7 @@ fn read_root(root: &mut Reader<'_, '_, '_>) -> Config {
     let catalog = root.or("catalog", CatalogSettings::default(), CatalogSettings::read);
     let responses = root.or("responses", Responses::default(), Responses::read);
     let cluster = root.take("cluster", Cluster::read);
+    let egress = root.or("egress", Egress::default(), Egress::read);
     let log = root.or("log", Log::default(), Log::read);
     let has_store = root.has("store");
     let has_pepper = root.has_at("auth", "pepper");
@@ -254,6 +257,7 @@ fn read_root(root: &mut Reader<'_, '_, '_>) -> Config {
         catalog,
         responses,
         cluster,
+        egress,
         log,
         store,
         ledger,

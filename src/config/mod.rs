@@ -21,6 +21,7 @@ mod counting;
 mod credentials;
 mod drain;
 mod duration;
+mod egress;
 mod failover;
 mod fetch_media;
 mod file;
@@ -88,6 +89,7 @@ pub use cloud::Cloud;
 pub use cluster::{Cluster, OnLoss};
 pub use counting::{CountMode, Counting, Factors, Families, Vocabulary};
 pub use drain::Drain;
+pub use egress::{Direct, Egress, ProxyUrl, Way};
 pub use failover::{Failover, FailoverOn};
 pub use fetch_media::FetchMedia;
 pub use file::{

@@ -5,6 +5,7 @@ use super::choice::choice;
 use super::cloud::Cloud;
 use super::collector::Collector;
 use super::credentials::credentials;
+use super::egress::Way;
 use super::fetch_media::FetchMedia;
 use super::headers::headers;
 use super::kind::{Kinds, ProviderKind};
@@ -42,6 +43,7 @@ pub struct Provider {
     /// What clients name by URL and this provider wants whole; None: it is refused.
     pub fetch_media: Option<FetchMedia>,
     pub tls: ProviderTls,
+    pub proxy: Way,
     /// Sent with every call; names in lowercase.
     pub headers: BTreeMap<String, Secret>,
     pub cooldown: Cooldown,
@@ -111,6 +113,7 @@ impl Provider {
         let stream_options = read_stream_options(&mut reader, kind.as_ref());
         let count_tokens = read_count_tokens(&mut reader, kind.as_ref());
         let anthropic_betas = read_betas(&mut reader, kind.as_ref());
+        let proxy = reader.or("proxy", Way::Usual, Way::read);
         let fetch_media = reader.take("fetch_media", FetchMedia::read);
         reader.done();
         let kind = kind?;
@@ -128,6 +131,7 @@ impl Provider {
             anthropic_betas,
             fetch_media,
             tls,
+            proxy,
             headers,
             cooldown,
             pool,

@@ -12,22 +12,32 @@ pub struct ProviderTls {
     /// PEM of the authorities believed, instead of the system's.
     pub ca: Option<PathBuf>,
     pub verify: bool,
+    /// PEM of the certificate (with its chain) and of the key shown to a server that asks for one.
+    pub identity: Option<(PathBuf, PathBuf)>,
     /// Name sent and checked, where it is not the host of the base URL.
     pub server_name: Option<String>,
 }
 
 impl Default for ProviderTls {
     fn default() -> Self {
-        Self { ca: None, verify: true, server_name: None }
+        Self { ca: None, verify: true, identity: None, server_name: None }
     }
 }
 
 impl ProviderTls {
     pub(super) fn read(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Self> {
         let mut reader = Reader::open(value, collector)?;
+        let (cert, key) = (reader.take("cert", file), reader.take("key", file));
+        if reader.has("cert") != reader.has("key") {
+            reader.fail(
+                "`cert` and `key` belong together",
+                Some("the certificate shown to the provider, and its key"),
+            );
+        }
         let tls = Self {
             ca: reader.take("ca", file),
             verify: reader.or("verify", true, |v, c| v.boolean(c)),
+            identity: cert.zip(key),
             server_name: reader.take("server_name", server_name),
         };
         if !tls.verify && tls.ca.is_some() {

@@ -1,6 +1,7 @@
 //! Background work of the process: reloads, certificate renewal, fresh addresses and credentials,
 //! shared limits and budgets, second signals.
 
+mod addresses;
 mod alerts;
 mod history;
 mod identities;
@@ -23,9 +24,6 @@ mod purses;
 
 /// How often files are looked at for changes.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often names are resolved again.
-const RESOLVE_EVERY: Duration = Duration::from_secs(30);
-
 /// How often credentials are looked at for those that end soon.
 const CREDENTIALS_EVERY: Duration = Duration::from_secs(30);
 
@@ -87,10 +85,10 @@ pub fn add_service(
 impl BackgroundService for Jobs {
     async fn start(&self, shutdown: ShutdownWatch) {
         let edge = &self.edge;
-        let fetch = LinkFetch::new(edge.transports.for_ca(None));
+        let fetch = LinkFetch::new(edge.transports.usual());
         tokio::join!(
             self.watch_files(shutdown.clone()),
-            self.refresh_addresses(shutdown.clone()),
+            addresses::keep(edge.clone(), shutdown.clone()),
             self.refresh_credentials(shutdown.clone()),
             identities::keep(edge.clone(), self.identities.clone(), shutdown.clone()),
             alerts::tell(edge, shutdown.clone()),
@@ -131,20 +129,6 @@ impl Jobs {
             }
             if asked {
                 self.edge.access_log.reopen();
-            }
-        }
-    }
-
-    async fn refresh_addresses(&self, mut shutdown: ShutdownWatch) {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(RESOLVE_EVERY) => {}
-                _ = shutdown.changed() => return,
-            }
-            for provider in &self.edge.runtime().providers {
-                if let Some(account) = provider.accounts.first() {
-                    account.link.addresses.refresh().await;
-                }
             }
         }
     }

@@ -21,7 +21,7 @@ pub struct Ways {
 
 impl Ways {
     pub fn new(edge: &Edge) -> Self {
-        let transport = edge.transports.for_ca(None);
+        let transport = edge.transports.usual();
         Self { public: LinkFetch::public_only(transport.clone()), any: LinkFetch::new(transport) }
     }
 }

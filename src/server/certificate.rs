@@ -1,15 +1,15 @@
 //! A listener's certificate, read from PEM files and replaced without a restart.
 
 use crate::jobs::Renewable;
+use crate::upstream::private_key;
 use arc_swap::ArcSwap;
 use rustls::crypto::ring::sign::any_supported_type;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::fmt;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Certificate files that cannot be used.
@@ -80,15 +80,6 @@ impl ResolvesServerCert for Certificate {
     }
 }
 
-/// A private key is its owner's; a group may read it, as where one group holds a machine's certificates.
-fn check_mode(key: &Path) -> Result<(), String> {
-    let found = key.metadata().map_err(|e| format!("{}: {e}", key.display()))?;
-    match found.permissions().mode() & 0o7777 {
-        mode if mode & 0o027 == 0 => Ok(()),
-        mode => Err(format!("the key may be used by others than its owner (mode {mode:04o}): chmod 600")),
-    }
-}
-
 fn read(cert: &PathBuf, key: &PathBuf) -> Result<CertifiedKey, String> {
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(cert)
         .and_then(Iterator::collect)
@@ -96,8 +87,7 @@ fn read(cert: &PathBuf, key: &PathBuf) -> Result<CertifiedKey, String> {
     if chain.is_empty() {
         return Err("no certificate in the file".to_owned());
     }
-    check_mode(key)?;
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|e| format!("{}: {e}", key.display()))?;
+    let private = private_key::read(key).map_err(|e| format!("{}: {e}", key.display()))?;
     let signer = any_supported_type(&private).map_err(|e| e.to_string())?;
     let certified = CertifiedKey::new(chain, signer);
     certified.keys_match().map_err(|e| e.to_string())?;

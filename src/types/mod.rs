@@ -10,6 +10,7 @@ pub mod glob;
 pub mod hex;
 pub mod ids;
 pub mod money;
+pub mod percent;
 pub mod protocol;
 pub mod public_ip;
 #[cfg(test)]

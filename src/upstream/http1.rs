@@ -1,6 +1,7 @@
 //! Our HTTP/1.1 client: head and body in one write, reads by the thread's buffer. What is strict about it is in `framing::http1_head` and `framing::http1_body`.
 
 use super::call::Head;
+use super::dial::dial;
 use super::error::UpstreamError;
 use super::idle::{Home, here};
 use super::link::Link;
@@ -19,7 +20,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
 
 /// Bodies up to this size are copied behind the head: one segment, one system call.
 const INLINE_BODY_BYTES: usize = 16 * 1024;
@@ -54,11 +54,7 @@ struct Opened {
 
 impl Http1Call {
     pub async fn open(link: &Arc<Link>) -> Result<(Self, bool), UpstreamError> {
-        let first = link.addresses.pick().await?;
-        let (address, opened) = match open_at(link, first).await {
-            Ok(opened) => (first, opened),
-            Err(error) => Box::pin(open_elsewhere(link, first, error)).await?,
-        };
+        let (address, opened) = open_at(link, link.doors().pick().await?).await?;
         let Opened { stream, home, was_reused } = opened;
         let call = Self {
             stream,
@@ -240,45 +236,25 @@ fn unwritten<'a>(head: &'a [u8], body: &'a [u8], written: usize) -> (&'a [u8], &
     (rest_of_head, rest_of_body)
 }
 
-/// The other addresses of a host whose first one did not take the connection.
-async fn open_elsewhere(
-    link: &Arc<Link>,
-    tried: SocketAddr,
-    mut last: UpstreamError,
-) -> Result<(SocketAddr, Opened), UpstreamError> {
-    for address in link.addresses.others(tried) {
-        match open_at(link, address).await {
-            Ok(opened) => return Ok((address, opened)),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-async fn open_at(link: &Arc<Link>, address: SocketAddr) -> Result<Opened, UpstreamError> {
-    if let Some((stream, home)) = link.transport.idle.take(link.pool_key(address)) {
-        return Ok(Opened { stream, home, was_reused: true });
+/// A connection that waits, or a new one.
+async fn open_at(link: &Arc<Link>, first: SocketAddr) -> Result<(SocketAddr, Opened), UpstreamError> {
+    if let Some((stream, home)) = link.transport.idle.take(link.pool_key(first)) {
+        return Ok((first, Opened { stream, home, was_reused: true }));
     }
     // Boxed: connecting is rare and its future is large, and every call would carry it.
-    let stream = if link.origin.is_tls {
-        Box::pin(connect_tls(link, address)).await?
+    let (address, stream) = Box::pin(connect(link, first)).await?;
+    Ok((address, Opened { stream, home: here(), was_reused: false }))
+}
+
+async fn connect(link: &Link, first: SocketAddr) -> Result<(SocketAddr, Stream), UpstreamError> {
+    let (address, tcp) = dial(link, first).await?;
+    let stream: Stream = if link.origin.is_tls {
+        let dialled = link.transport.streams.new_stream(&link.dialled(address, tcp)).await;
+        dialled.map_err(|error| connect_failure(&error))?
     } else {
-        Box::pin(connect_plain(link, address)).await?
+        Box::new(PlainStream::new(tcp).map_err(|e| UpstreamError::before_sent(FailureClass::Connect, e))?)
     };
-    Ok(Opened { stream, home: here(), was_reused: false })
-}
-
-async fn connect_plain(link: &Link, address: SocketAddr) -> Result<Stream, UpstreamError> {
-    let connected = pingora_timeout::timeout(link.origin.connect_timeout, TcpStream::connect(address)).await;
-    let tcp = connected
-        .map_err(|_| UpstreamError::before_sent(FailureClass::Connect, "connect timed out"))?
-        .map_err(|e| UpstreamError::before_sent(FailureClass::Connect, e))?;
-    let stream = PlainStream::new(tcp).map_err(|e| UpstreamError::before_sent(FailureClass::Connect, e))?;
-    Ok(Box::new(stream))
-}
-
-async fn connect_tls(link: &Link, address: SocketAddr) -> Result<Stream, UpstreamError> {
-    link.transport.streams.new_stream(&link.peer(address)).await.map_err(|error| connect_failure(&error))
+    Ok((address, stream))
 }
 
 /// Pingora's connect errors in our classes.

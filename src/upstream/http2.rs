@@ -1,6 +1,7 @@
 //! Calls over HTTP/2: Pingora's client session behind our verbs.
 
 use super::call::Head;
+use super::dial::dial;
 use super::error::UpstreamError;
 use super::http1::connect_failure;
 use super::link::{Link, LinkPeer};
@@ -10,7 +11,6 @@ use bytes::Bytes;
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::protocols::http::v2::client::Http2Session;
 use pingora_http::RequestHeader;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// A call over one HTTP/2 stream.
@@ -22,24 +22,21 @@ pub struct Http2Call {
 
 impl Http2Call {
     pub async fn open(link: &Arc<Link>) -> Result<(Self, bool), UpstreamError> {
-        let first = link.addresses.pick().await?;
-        let mut last = match Self::open_at(link, first).await {
-            Ok(opened) => return Ok(opened),
-            Err(error) => error,
-        };
-        for address in link.addresses.others(first) {
-            match Self::open_at(link, address).await {
-                Ok(opened) => return Ok(opened),
-                Err(error) => last = error,
-            }
+        let first = link.doors().pick().await?;
+        let peer = link.peer(first);
+        let sessions = &link.transport.sessions;
+        let waiting = sessions.reused_http_session(&peer).await.map_err(|error| connect_failure(&error))?;
+        if let Some(session) = waiting {
+            return Ok((Self { session, link: link.clone(), peer }, true));
         }
-        Err(last)
-    }
-
-    async fn open_at(link: &Arc<Link>, address: SocketAddr) -> Result<(Self, bool), UpstreamError> {
-        let peer = link.peer(address);
-        let (session, was_reused) = session_at(link, &peer).await?;
-        Ok((Self { session, link: link.clone(), peer }, was_reused))
+        let (address, tcp) = dial(link, first).await?;
+        let made = sessions.new_http_session::<_, ()>(&link.dialled(address, tcp)).await;
+        match made.map_err(|error| connect_failure(&error))? {
+            HttpSession::H2(session) => {
+                Ok((Self { session, link: link.clone(), peer: link.peer(address) }, false))
+            }
+            _ => Err(UpstreamError::before_sent(FailureClass::Connect, "the upstream speaks no HTTP/2")),
+        }
     }
 
     pub async fn send(&mut self, request: &UpstreamRequest) -> Result<(), UpstreamError> {
@@ -98,19 +95,6 @@ impl Http2Call {
             header.insert_header(http::header::CONTENT_LENGTH, request.body.len()).map_err(invalid)?;
         }
         Ok(header)
-    }
-}
-
-/// A stream on a pooled connection, or on a new one. The flag says which.
-async fn session_at(link: &Link, peer: &LinkPeer) -> Result<(Http2Session, bool), UpstreamError> {
-    let sessions = &link.transport.sessions;
-    let failed = |error: Box<pingora_core::Error>| connect_failure(&error);
-    if let Some(session) = sessions.reused_http_session(peer).await.map_err(failed)? {
-        return Ok((session, true));
-    }
-    match sessions.new_http_session::<_, ()>(peer).await.map_err(failed)? {
-        HttpSession::H2(session) => Ok((session, false)),
-        _ => Err(UpstreamError::before_sent(FailureClass::Connect, "the upstream speaks no HTTP/2")),
     }
 }
 

@@ -2,15 +2,20 @@
 //! connections are never shared between credentials, and the peer Pingora connects to.
 
 use super::dns::Addresses;
+use super::egress::Proxy;
 use super::{Http2Mode, Origin, Transport};
+use async_trait::async_trait;
+use pingora_core::connectors::L4Connect;
 use pingora_core::protocols::ALPN;
 use pingora_core::protocols::l4::socket::SocketAddr as PeerAddr;
+use pingora_core::protocols::l4::stream::Stream as L4Stream;
 use pingora_core::upstreams::peer::{HttpPeer, Peer, PeerOptions};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::net::TcpStream;
 
 /// Where calls of one provider account go.
 #[derive(Debug)]
@@ -18,6 +23,8 @@ pub struct Link {
     pub origin: Arc<Origin>,
     pub addresses: Arc<Addresses>,
     pub transport: Arc<Transport>,
+    /// Between here and the origin; None: straight.
+    pub proxy: Option<Arc<Proxy>>,
     /// Differs for each credential of an origin.
     pool_seed: u64,
     /// Of all that is not the address.
@@ -33,8 +40,22 @@ impl Link {
         pool_seed: u64,
     ) -> Self {
         let mut hasher = DefaultHasher::new();
-        (pool_seed, origin.is_tls, &origin.server_name).hash(&mut hasher);
-        Self { origin, addresses, transport, pool_seed, key_base: hasher.finish() }
+        (pool_seed, origin.is_tls, &origin.server_name, &origin.authority).hash(&mut hasher);
+        Self { origin, addresses, transport, proxy: None, pool_seed, key_base: hasher.finish() }
+    }
+
+    /// The same, by way of a proxy.
+    pub fn through(mut self, proxy: Option<Arc<Proxy>>) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (self.key_base, proxy.is_some()).hash(&mut hasher);
+        self.key_base = hasher.finish();
+        self.proxy = proxy;
+        self
+    }
+
+    /// The addresses that are connected to: the proxy's where there is one.
+    pub fn doors(&self) -> &Addresses {
+        self.proxy.as_ref().map_or(&self.addresses, |proxy| &proxy.addresses)
     }
 
     /// The pool key of connections to one address of this link.
@@ -58,6 +79,13 @@ impl Link {
         LinkPeer { http: self.http_peer(address), key: self.pool_key(address) }
     }
 
+    /// The peer of one address that has been connected to.
+    pub fn dialled(&self, address: SocketAddr, tcp: TcpStream) -> LinkPeer {
+        let mut peer = self.peer(address);
+        peer.http.options.custom_l4 = Some(Arc::new(Dialled(Mutex::new(Some(tcp)))));
+        peer
+    }
+
     /// The peer of one address, for Pingora's own flow.
     pub fn http_peer(&self, address: SocketAddr) -> HttpPeer {
         let mut http = HttpPeer::new(address, self.origin.is_tls, self.origin.server_name.clone());
@@ -74,6 +102,19 @@ impl Link {
             Http2Mode::On => ALPN::H2,
         };
         http
+    }
+}
+
+/// A connection for the one who takes it first.
+#[derive(Debug)]
+struct Dialled(Mutex<Option<TcpStream>>);
+
+#[async_trait]
+impl L4Connect for Dialled {
+    async fn connect(&self, _to: &PeerAddr) -> pingora_core::Result<L4Stream> {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let none = || pingora_core::Error::explain(pingora_core::ErrorType::ConnectError, "dialled once");
+        taken.map(L4Stream::from).ok_or_else(none)
     }
 }
 

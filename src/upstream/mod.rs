@@ -7,7 +7,9 @@
 
 pub mod call;
 pub mod credentials;
+pub mod dial;
 pub mod dns;
+pub mod egress;
 pub mod error;
 pub mod http1;
 pub mod http2;
@@ -15,6 +17,7 @@ pub mod idle;
 pub mod link;
 pub mod origin;
 pub mod plain;
+pub mod private_key;
 pub mod remote;
 pub mod request;
 pub mod scratch;
@@ -22,10 +25,11 @@ pub mod several;
 pub mod transport;
 
 pub use call::{Call, Head};
+pub use egress::{Direct, Egress, Proxy, ProxyAddress};
 pub use error::UpstreamError;
 pub use link::Link;
 pub use origin::{Http2Mode, Origin};
 pub use remote::{Page, Remote, RemoteError, RemotePolicy};
 pub use request::UpstreamRequest;
 pub use several::several;
-pub use transport::{Transport, Transports};
+pub use transport::{Transport, Transports, Trust, TrustError};

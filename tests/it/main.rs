@@ -32,6 +32,7 @@ mod admin_login;
 mod canaries;
 mod client_certificates;
 mod corpus_replay;
+mod egress;
 mod fetch_media;
 mod forward_lane;
 mod quickstart;

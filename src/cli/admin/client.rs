@@ -1,6 +1,7 @@
 //! Calls of the admin API.
 
 use crate::config::process_env;
+use crate::types::percent;
 use crate::upstream::Transports;
 use crate::upstream::credentials::{Ask, Fetch, LinkFetch};
 use http::Method;
@@ -28,7 +29,7 @@ impl Client {
         let token = token.ok_or("set TIDEGATE_ADMIN_TOKEN to the token of [admin], or to a user's")?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| error.to_string())?;
-        let fetch = LinkFetch::new(Transports::default().for_ca(None));
+        let fetch = LinkFetch::new(Transports::default().usual());
         Ok(Self { base: base.trim_end_matches('/').to_owned(), token, fetch, runtime })
     }
 
@@ -78,7 +79,7 @@ impl Client {
         loop {
             let mut url = format!("{path}?limit={PAGE}");
             let pairs = query.iter().copied().chain(cursor.as_deref().map(|cursor| ("cursor", cursor)));
-            pairs.for_each(|(name, value)| url.push_str(&format!("&{name}={}", escaped(value))));
+            pairs.for_each(|(name, value)| url.push_str(&format!("&{name}={}", percent::encoded(value))));
             let mut page = self.get(&url)?;
             if let Some(Value::Array(found)) = page.get_mut("items").map(Value::take) {
                 items.extend(found);
@@ -103,11 +104,4 @@ impl Client {
             (Some(_), Some(_)) => Err(format!("several {plural} are named {name}: give the id")),
         }
     }
-}
-
-/// For a path or a query.
-pub fn escaped(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
-    let escape = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    text.bytes().map(escape).collect()
 }

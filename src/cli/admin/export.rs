@@ -3,9 +3,10 @@
 //! Invariant: a page is written whole before the next is asked for, so what is in the file and the
 //! cursor that is told belong together.
 
-use super::client::{Client, escaped};
+use super::client::Client;
 use super::{flattened, words};
 use crate::store::export::csv_line;
+use crate::types::percent;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 use std::fs::{File, OpenOptions};
@@ -122,7 +123,7 @@ impl Export {
             [("group_by", self.by.as_deref()), ("bucket", self.bucket.as_deref()), ("cursor", cursor)];
         for (name, text) in texts {
             if let Some(text) = text {
-                url.push_str(&format!("&{name}={}", escaped(text)));
+                url.push_str(&format!("&{name}={}", percent::encoded(text)));
             }
         }
         client.get(&url)

@@ -9,8 +9,9 @@ mod words;
 pub use config::Config;
 
 use super::examples;
+use crate::types::percent;
 use clap::{Args, Subcommand};
-use client::{Client, escaped};
+use client::Client;
 use http::Method;
 use serde_json::{Map, Value, json};
 use std::process::ExitCode;
@@ -235,7 +236,7 @@ impl Verb {
     fn run(self, noun: Noun, client: &Client) -> Result<Value, String> {
         let item = |id: &str| {
             let id = client.id_of(noun.path(), noun.prefix(), id)?;
-            Ok::<String, String>(format!("{}/{}", noun.path(), escaped(&id)))
+            Ok::<String, String>(format!("{}/{}", noun.path(), percent::encoded(&id)))
         };
         let patch = |id: &str, body: Value| client.call(Method::PATCH, &item(id)?, Some(&body));
         let step = |id: &str, step: &str, body: Value| client.post(&format!("{}/{step}", item(id)?), &body);

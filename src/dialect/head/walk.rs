@@ -5,6 +5,7 @@
 //! `serde_json` accepts (a property test holds it to that) down to `JSON_DEPTH_MAX` levels; never
 //! recurses and never allocates.
 
+use crate::framing::json::plain_len;
 use crate::types::bounds::JSON_DEPTH_MAX;
 
 #[cfg(test)]
@@ -194,7 +195,7 @@ impl<'a> Walk<'a> {
     #[inline]
     fn string(&mut self) -> Step<()> {
         loop {
-            self.rest = self.rest.get(plain_run(self.rest)..).unwrap_or_default();
+            self.rest = self.rest.get(plain_len(self.rest)..).unwrap_or_default();
             match self.rest.first() {
                 Some(b'"') => {
                     self.step();
@@ -265,46 +266,4 @@ impl<'a> Walk<'a> {
             None => self.fault(FaultKind::Syntax("expected a value")),
         }
     }
-}
-
-/// How many bytes stand before the next quote, backslash or control character. Most strings of a body
-/// are short: of those eight bytes are looked at at a time; prose is left to wider searches.
-#[inline]
-fn plain_run(bytes: &[u8]) -> usize {
-    const SHORT: usize = 48;
-    let (short, long) = bytes.split_at_checked(SHORT).unwrap_or((bytes, &[]));
-    let run = plain_run_by_words(short);
-    if run < short.len() || long.is_empty() { run } else { SHORT + plain_run_of_prose(long) }
-}
-
-fn plain_run_of_prose(bytes: &[u8]) -> usize {
-    let run = memchr::memchr2(b'"', b'\\', bytes).unwrap_or(bytes.len());
-    let prose = bytes.get(..run).unwrap_or(bytes);
-    // Without a branch for each byte, so that many are looked at at once.
-    if prose.iter().fold(false, |found, byte| found | (*byte < b' ')) {
-        return prose.iter().position(|byte| *byte < b' ').unwrap_or(run);
-    }
-    run
-}
-
-/// The bytes of a word that are one of those have their high bit set in `hits`, and the lowest set bit
-/// is never wrong.
-#[inline]
-fn plain_run_by_words(bytes: &[u8]) -> usize {
-    const fn each(byte: u8) -> u64 {
-        u64::from_le_bytes([byte; 8])
-    }
-    const fn below(word: u64, limit: u8) -> u64 {
-        word.wrapping_sub(each(limit)) & !word & each(0x80)
-    }
-    let (words, tail) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let hits = below(word, b' ') | below(word ^ each(b'"'), 1) | below(word ^ each(b'\\'), 1);
-        if hits != 0 {
-            return index * 8 + hits.trailing_zeros() as usize / 8;
-        }
-    }
-    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
-    words.len() * 8 + tail.iter().position(is_special).unwrap_or(tail.len())
 }

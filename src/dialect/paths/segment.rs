@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use crate::types::bounds::MODEL_NAME_BYTES_MAX;
+use crate::types::percent;
 
 /// Whether every reader would take this path apart in the same way: printable ASCII, no empty or
 /// dot segments, no backslash, well-formed escapes, none of which hides a dot, a backslash, a
@@ -101,15 +102,8 @@ pub(super) fn without_collection(name: Cow<'_, str>) -> Cow<'_, str> {
 pub fn encode_all(name: &str) -> String {
     let is_dots = name.bytes().all(|byte| byte == b'.');
     let mut segment = String::with_capacity(name.len() + 16);
-    for byte in name.bytes() {
-        let is_kept =
-            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') || (byte == b'.' && !is_dots);
-        if is_kept {
-            segment.push(char::from(byte));
-        } else {
-            segment.push_str(&format!("%{byte:02X}"));
-        }
-    }
+    let is_kept = |byte| percent::is_unreserved(byte) && !(is_dots && byte == b'.');
+    percent::encode(name, is_kept, &mut segment);
     segment
 }
 
@@ -119,18 +113,12 @@ pub fn encode_model(name: &str) -> Cow<'_, str> {
     let is_hostile = name.split('/').any(|part| matches!(part, "" | "." | ".."));
     let is_kept = |byte: u8| match byte {
         b'/' | b'.' => !is_hostile,
-        _ => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~' | b':'),
+        _ => byte == b':' || percent::is_unreserved(byte),
     };
     if name.bytes().all(is_kept) {
         return Cow::Borrowed(name);
     }
     let mut path = String::with_capacity(name.len() + 16);
-    for byte in name.bytes() {
-        if is_kept(byte) {
-            path.push(char::from(byte));
-        } else {
-            path.push_str(&format!("%{byte:02X}"));
-        }
-    }
+    percent::encode(name, is_kept, &mut path);
     Cow::Owned(path)
 }

@@ -7,10 +7,12 @@
 mod node;
 mod parse;
 mod path;
+mod plain;
 mod string;
 mod write;
 
 pub use node::{Node, Value};
 pub use parse::{DEPTH_MAX, Duplicates, JsonError, JsonFault, parse, parse_bytes};
 pub use path::{path_at, value_at};
+pub use plain::plain_len;
 pub use write::JsonWriter;

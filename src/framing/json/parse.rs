@@ -1,6 +1,7 @@
 //! From bytes to a tree, strictly.
 
 use super::node::{Node, Value};
+use super::plain::plain_len;
 use super::string;
 use std::borrow::Cow;
 
@@ -168,8 +169,7 @@ impl<'a> Reader<'a> {
         let mut has_escapes = false;
         loop {
             let ahead = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            let plain = ahead.iter().position(|b| *b < 0x20 || matches!(b, b'"' | b'\\'));
-            self.at += plain.unwrap_or(ahead.len());
+            self.at += plain_len(ahead);
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;

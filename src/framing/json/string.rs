@@ -1,5 +1,7 @@
 //! Strings between their quotes.
 
+use super::plain::plain_len;
+
 /// Decodes a validated string body. A lone surrogate becomes U+FFFD: it is no character.
 pub(super) fn unescape(body: &str) -> String {
     let mut out = String::with_capacity(body.len());
@@ -56,14 +58,12 @@ pub(super) fn quote(text: &str, out: &mut Vec<u8>) {
 /// Appends `text` escaped, without quotes.
 pub(super) fn escape(text: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let bytes = text.as_bytes();
-    let mut from = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        if *byte >= 0x20 && *byte != b'"' && *byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(bytes.get(from..at).unwrap_or_default());
-        from = at + 1;
+    let mut rest = text.as_bytes();
+    loop {
+        let (plain, special) = rest.split_at_checked(plain_len(rest)).unwrap_or((rest, &[]));
+        out.extend_from_slice(plain);
+        let Some((byte, behind)) = special.split_first() else { return };
+        rest = behind;
         match byte {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),
@@ -77,7 +77,6 @@ pub(super) fn escape(text: &str, out: &mut Vec<u8>) {
             }
         }
     }
-    out.extend_from_slice(bytes.get(from..).unwrap_or_default());
 }
 
 #[cfg(test)]

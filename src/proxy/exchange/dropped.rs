@@ -3,6 +3,8 @@
 //! Not here: what is lost, and where that stands in the client's body (`dialect::codec::places`).
 //! Invariant: whatever names a client chooses, the value is a header's, and bounded.
 
+use crate::types::percent;
+
 /// Longest list of what was dropped: heads of answers are bounded by those who read them.
 const LISTED_BYTES_MAX: usize = 4096;
 
@@ -16,13 +18,7 @@ pub fn listed(paths: &[String]) -> String {
             continue;
         }
         let mut item = String::with_capacity(path.len());
-        for byte in path.bytes() {
-            match byte {
-                b',' | b'%' => item.push_str(&format!("%{byte:02X}")),
-                b'!'..=b'~' => item.push(char::from(byte)),
-                _ => item.push_str(&format!("%{byte:02X}")),
-            }
-        }
+        percent::encode(path, |byte| byte.is_ascii_graphic() && !matches!(byte, b',' | b'%'), &mut item);
         if left > 0 || list.len() + item.len() > LISTED_BYTES_MAX {
             left += 1;
             continue;

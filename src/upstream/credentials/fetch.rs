@@ -58,7 +58,7 @@ impl Ask {
     }
 
     pub(super) fn form(url: impl Into<String>, fields: &[(&str, &str)]) -> Self {
-        Self::post(url, "application/x-www-form-urlencoded", super::percent::form(fields))
+        Self::post(url, "application/x-www-form-urlencoded", super::form::form(fields))
     }
 
     pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {

@@ -33,16 +33,21 @@ impl LinkFetch {
 
     /// The link to `scheme://authority`.
     fn link(&self, base: &str) -> Option<Arc<Link>> {
+        let origin = Arc::new(Origin::from_base_url(base)?);
+        // Behind a proxy it is the proxy that looks names up: what is public cannot be checked here.
+        let proxy = if self.is_public_only { None } else { self.transport.proxy_for(&origin.host) };
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(link) = links.get(base) {
+        let known = links
+            .get(base)
+            .filter(|link| link.proxy.as_ref().map(Arc::as_ptr) == proxy.as_ref().map(Arc::as_ptr));
+        if let Some(link) = known {
             return Some(link.clone());
         }
-        let origin = Arc::new(Origin::from_base_url(base)?);
         let addresses = Addresses::of(&origin);
         let addresses = Arc::new(if self.is_public_only { addresses.public_only() } else { addresses });
         // Not a number that a provider's link could have by counting up.
         let seed = u64::MAX - links.len() as u64;
-        let link = Arc::new(Link::new(origin, addresses, self.transport.clone(), seed));
+        let link = Arc::new(Link::new(origin, addresses, self.transport.clone(), seed).through(proxy));
         if links.len() < LINKS_MAX {
             links.insert(base.to_owned(), link.clone());
         }

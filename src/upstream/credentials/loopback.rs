@@ -86,14 +86,14 @@ async fn answer(mut stream: TcpStream, reply: &Reply, seen: &Mutex<Vec<String>>)
 /// The real client. One transport for all tests: it reads the platform's certificates.
 pub(super) fn fetch() -> Arc<LinkFetch> {
     static TRANSPORTS: LazyLock<Transports> = LazyLock::new(Transports::default);
-    LinkFetch::new(TRANSPORTS.for_ca(None))
+    LinkFetch::new(TRANSPORTS.usual())
 }
 
 /// A file that is gone when the test is.
-pub(super) struct Scratch(pub(super) std::path::PathBuf);
+pub(in crate::upstream) struct Scratch(pub(in crate::upstream) std::path::PathBuf);
 
 impl Scratch {
-    pub(super) fn new(name: &str, text: &str) -> Self {
+    pub(in crate::upstream) fn new(name: &str, text: &str) -> Self {
         let path = std::env::temp_dir().join(format!("tidegate-{}-{name}", std::process::id()));
         std::fs::write(&path, text).unwrap();
         Self(path)

@@ -12,13 +12,15 @@ mod azure;
 mod cache;
 mod error;
 mod fetch;
+mod form;
 mod gcp;
 mod link_fetch;
-mod percent;
 mod source;
 
 #[cfg(test)]
 mod loopback;
+#[cfg(test)]
+pub(super) use loopback::Scratch;
 
 pub use authorize::Credential;
 pub use aws::{AwsKeys, AwsSource, Scope, sign};

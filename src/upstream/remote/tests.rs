@@ -48,7 +48,7 @@ fn remote(allow: &str, allow_private: Vec<SocketAddr>) -> Remote {
         timeout: Duration::from_secs(5),
         count_max: 4,
     };
-    Remote::new(policy, Transports::default().for_ca(None))
+    Remote::new(policy, Transports::default().usual())
 }
 
 fn own(server: &Server) -> Remote {
@@ -158,7 +158,7 @@ async fn recorded_attacks_end_before_a_connection() {
     }
     let mut policy = remote("https://*/", Vec::new()).policy;
     policy.allow.push("http://*/".parse().unwrap());
-    let wide = Remote::new(policy, Transports::default().for_ca(None));
+    let wide = Remote::new(policy, Transports::default().usual());
     let (mut refused, mut benign) = (0, 0);
     for name in ["web_attack.pkg.jsonl", "web_attack.fetch.jsonl"] {
         for line in std::fs::read_to_string(folder.join(name)).unwrap_or_default().lines() {

@@ -21,8 +21,16 @@ pub struct Ca {
 
 /// A client's certificate, and the key that goes with it.
 pub struct Holder {
+    pem: (String, String),
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
+}
+
+impl Holder {
+    /// Certificate and key as files have them.
+    pub fn pem(&self) -> (String, String) {
+        self.pem.clone()
+    }
 }
 
 impl Ca {
@@ -55,8 +63,9 @@ impl Ca {
         params.serial_number = Some(SerialNumber::from(serial));
         (params.not_before, params.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
         let leaf = params.signed_by(&key, &self.issuer).unwrap();
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        Holder { chain: vec![leaf.der().clone()], key }
+        let pem = (leaf.pem(), key.serialize_pem());
+        let shown = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        Holder { pem, chain: vec![leaf.der().clone()], key: shown }
     }
 
     /// A list of certificates that were taken back, in PEM.

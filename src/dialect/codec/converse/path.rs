@@ -1,21 +1,12 @@
 //! The path a model is called on.
 
-use std::fmt::Write;
+use crate::types::percent;
 
 /// `/model/{id}/converse` or `/converse-stream`, the id percent-encoded once, as it goes on the wire:
 /// `:` is `%3A`, the `/` of an ARN `%2F`.
 pub fn path(model: &str, is_stream: bool) -> String {
-    let mut path = String::with_capacity(model.len() + 32);
-    path.push_str("/model/");
-    for byte in model.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            path.push(char::from(byte));
-        } else {
-            let _ = write!(path, "%{byte:02X}");
-        }
-    }
-    path.push_str(if is_stream { "/converse-stream" } else { "/converse" });
-    path
+    let call = if is_stream { "converse-stream" } else { "converse" };
+    format!("/model/{}/{call}", percent::encoded(model))
 }
 
 #[cfg(test)]

@@ -5,9 +5,8 @@
 //! they go on the wire, encoded once more; they are not normalised, so none may hold `.` or empty
 //! segments.
 
-use super::super::percent;
 use super::AwsKeys;
-use crate::types::{hex, utc};
+use crate::types::{hex, percent, utc};
 use crate::upstream::UpstreamRequest;
 use http::{HeaderName, HeaderValue};
 use ring::{digest, hmac};
@@ -94,7 +93,11 @@ fn canonical(request: &UpstreamRequest, authority: &str) -> (String, String) {
     let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
     let names = names.join(";");
     let mut out = format!("{}\n", request.method);
-    percent::encode(if path.is_empty() { "/" } else { path }, true, &mut out);
+    percent::encode(
+        if path.is_empty() { "/" } else { path },
+        |byte| byte == b'/' || percent::is_unreserved(byte),
+        &mut out,
+    );
     let _ = writeln!(out, "\n{}", canonical_query(query));
     for (name, values) in &fields {
         let _ = writeln!(out, "{name}:{}", values.join(","));
