@@ -8,6 +8,7 @@ use super::AuthError;
 use super::identities::Identities;
 use super::mapping::{Mapping, is_word, plain_name};
 use super::principal::{Principal, Rules};
+use crate::types::Claims;
 use std::collections::HashMap;
 use std::sync::Arc;
 use x509_parser::certificate::X509Certificate;
@@ -94,6 +95,7 @@ impl CertificateRules {
             index: None,
             app: Some(app.clone()),
             scopes: app.scopes.clone(),
+            claims: Claims::default(),
             rules: Rules::Governed(None),
         }))
     }

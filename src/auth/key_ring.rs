@@ -13,6 +13,7 @@ use super::principal::Rules;
 use super::token::{self, TokenKind};
 use super::{AuthError, ModelGlobs, Principal};
 use crate::govern::Actor;
+use crate::types::Claims;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -69,6 +70,7 @@ impl KeyRing {
                 index: Some(index),
                 app: None,
                 scopes: Arc::from([]),
+                claims: Claims::default(),
                 rules: Rules::Static(key.models),
             };
             by_digest.insert(key.digest, Arc::new(principal));

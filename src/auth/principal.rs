@@ -4,7 +4,7 @@ use super::ModelGlobs;
 use super::access::{self, Access};
 use super::shop::{Shop, Subscribed};
 use crate::govern::Scope;
-use crate::types::{Endpoint, Reason, Reject};
+use crate::types::{Claims, Endpoint, Reason, Reject};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ pub struct Principal {
     /// Levels with rules, the outermost first: tenant, team, app, key. Empty for static keys. A
     /// subscription's level comes with the model, see [`admit_model`](Self::admit_model).
     pub scopes: Arc<[Scope]>,
+    /// What its token says; nothing for keys and certificates.
+    pub claims: Claims,
     pub(super) rules: Rules,
 }
 

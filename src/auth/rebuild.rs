@@ -9,6 +9,7 @@ use super::pepper::hash_from_hex;
 use super::principal::{AppView, Names, Principal, Rules};
 use super::shop::{Offer, Shop, Subscribed};
 use crate::govern::{Actor, Identity, KeyId, Level, Scope, Status, Subscription, UserId};
+use crate::types::Claims;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -94,7 +95,14 @@ impl Directory {
         };
         let own = entry.policy.as_deref().and_then(Access::of).map(Box::new);
         let rules = Rules::Governed(own);
-        Some(Arc::new(Principal { key_id, index: None, app: Some(view.clone()), scopes, rules }))
+        Some(Arc::new(Principal {
+            key_id,
+            index: None,
+            app: Some(view.clone()),
+            scopes,
+            claims: Claims::default(),
+            rules,
+        }))
     }
 
     fn view(&self, app: &Arc<str>, shop: Option<Shop>) -> Option<AppView> {

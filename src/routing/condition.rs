@@ -6,6 +6,7 @@
 
 use super::needs::Needs;
 use crate::dialect::wants::Wants;
+use crate::types::Claim;
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
 use cel::{Context, Env, ExecutionError, Program, Value};
 use std::collections::{BTreeSet, HashMap};
@@ -23,9 +24,10 @@ pub const FACTS_MAX: usize = 64;
 const VALUE_BYTES_MAX: usize = 1024;
 
 /// Names of all facts.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "app",
     "budget_spent",
+    "claims",
     "endpoint",
     "headers",
     "input_tokens",
@@ -56,6 +58,8 @@ pub struct Facts<'r> {
     pub tenant: &'r str,
     pub team: &'r str,
     pub app: &'r str,
+    /// Of the caller's token, by name.
+    pub claim: &'r dyn Fn(&str) -> Option<&'r Claim>,
     /// The client's own words, by `x-tidegate-tags`.
     pub tags: &'r [&'r str],
     /// Seconds since 1970.
@@ -93,6 +97,8 @@ pub struct Condition {
     asks: Vec<&'static str>,
     /// Headers it may ask for, in lower case.
     headers: Vec<Box<str>>,
+    /// Claims it may ask for.
+    claims: Vec<Box<str>>,
 }
 
 impl std::fmt::Debug for Condition {
@@ -123,11 +129,13 @@ impl Condition {
             let references = program.references();
             NAMES.into_iter().filter(|name| references.has_variable(name)).collect()
         };
+        let texts = || survey.texts.iter().take(FACTS_MAX);
         let headers = match asks.contains(&"headers") {
-            true => survey.texts.iter().take(FACTS_MAX).cloned().collect(),
+            true => texts().map(|text| text.to_ascii_lowercase().into()).collect(),
             false => Vec::new(),
         };
-        let condition = Self { source: source.into(), program, env, asks, headers };
+        let claims = if asks.contains(&"claims") { texts().cloned().collect() } else { Vec::new() };
+        let condition = Self { source: source.into(), program, env, asks, headers, claims };
         condition.try_out(&survey.bound)?;
         Ok(condition)
     }
@@ -139,6 +147,11 @@ impl Condition {
     /// Headers whose values it may look at.
     pub fn headers(&self) -> &[Box<str>] {
         &self.headers
+    }
+
+    /// Claims it may look at.
+    pub fn claims(&self) -> &[Box<str>] {
+        &self.claims
     }
 
     /// Whether it holds.
@@ -165,6 +178,7 @@ impl Condition {
         match name {
             "app" => facts.app.into(),
             "budget_spent" => facts.is_budget_spent.into(),
+            "claims" => self.claims_of(facts),
             "endpoint" => facts.endpoint.into(),
             "headers" => self.headers_of(facts),
             "input_tokens" => whole(facts.needs.input),
@@ -193,6 +207,17 @@ impl Condition {
         pairs.collect::<HashMap<String, &str>>().into()
     }
 
+    fn claims_of(&self, facts: &Facts<'_>) -> Value {
+        let value = |claim: &Claim| match claim {
+            Claim::Flag(flag) => (*flag).into(),
+            Claim::Whole(number) => Value::Int(*number),
+            Claim::Text(text) => (&**text).into(),
+            Claim::Texts(texts) => texts.iter().map(|text| &**text).collect::<Vec<&str>>().into(),
+        };
+        let pairs = self.claims.iter().filter_map(|name| Some((&**name, value((facts.claim)(name)?))));
+        pairs.collect::<HashMap<&str, Value>>().into()
+    }
+
     /// Evaluates it once: a name that does not exist is never found otherwise until it denies.
     fn try_out(&self, bound: &BTreeSet<String>) -> Result<(), ConditionError> {
         let facts = Facts {
@@ -205,6 +230,7 @@ impl Condition {
             tenant: "",
             team: "",
             app: "",
+            claim: &|_| None,
             tags: &[],
             unix: 0,
             is_budget_spent: false,
@@ -287,7 +313,7 @@ fn check_nesting(source: &str) -> Result<(), ConditionError> {
 /// A walk over an expression.
 #[derive(Default)]
 struct Survey {
-    /// Texts and fields, in lower case: what of `headers` may be asked for.
+    /// Texts and fields: what of `headers` and `claims` may be asked for.
     texts: BTreeSet<Box<str>>,
     /// Names that the expression gives itself.
     bound: BTreeSet<String>,
@@ -316,11 +342,11 @@ impl Survey {
             Expr::Map(map) => self.entries(map.entries.iter().map(|entry| &entry.expr)),
             Expr::Struct(made) => self.entries(made.entries.iter().map(|entry| &entry.expr)),
             Expr::Select(select) => {
-                self.texts.insert(select.field.to_ascii_lowercase().into());
+                self.texts.insert(select.field.as_str().into());
                 self.cost(&select.operand)
             }
             Expr::Literal(LiteralValue::String(text)) => {
-                self.texts.insert(text.inner().to_ascii_lowercase().into());
+                self.texts.insert(text.inner().into());
                 0
             }
             _ => 0,
@@ -351,6 +377,15 @@ mod tests {
 
     fn holds(source: &str) -> Result<bool, String> {
         let header = |name: &str| (name == "x-plan").then_some(b"gold".as_slice());
+        let level = (Claim::Text("Gold".into()), Claim::Whole(3), Claim::Flag(true));
+        let groups = Claim::Texts(["eu".into(), "Batch".into()].into());
+        let claim = |name: &str| match name {
+            "Plan" => Some(&level.0),
+            "level" => Some(&level.1),
+            "email_verified" => Some(&level.2),
+            "groups" => Some(&groups),
+            _ => None,
+        };
         let facts = Facts {
             model: "gpt-5",
             endpoint: "chat_completions",
@@ -361,6 +396,7 @@ mod tests {
             tenant: "acme",
             team: "",
             app: "",
+            claim: &claim,
             tags: &["batch", "eu"],
             unix: NOON,
             is_budget_spent: false,
@@ -384,6 +420,8 @@ mod tests {
             "time.hour == 12 && time.minute == 30 && time.weekday == 6",
             "!budget_spent && region == 'eu' && !zdr",
             "model in ['gpt-5', 'gpt-4o']",
+            "claims['Plan'] == 'Gold' && claims.level > 2 && claims.email_verified",
+            "'Batch' in claims.groups && !('plan' in claims)",
         ] {
             assert_eq!(holds(source), Ok(true), "{source}");
         }
@@ -392,7 +430,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_evaluated_does_not_hold() {
-        for source in ["headers['x-absent'] == 'a'", "input_tokens / (output_tokens - 500) > 1"] {
+        for source in [
+            "headers['x-absent'] == 'a'",
+            "claims.plan == 'Gold'",
+            "claims.groups == 'eu' || claims.x",
+            "input_tokens / (output_tokens - 500) > 1",
+        ] {
             assert!(holds(source).is_err(), "{source}");
         }
     }
@@ -402,7 +445,7 @@ mod tests {
         let fault = |source: &str| Condition::new(source).unwrap_err();
         assert!(matches!(fault("model =="), ConditionError::Syntax(_)));
         assert_eq!(fault("modell == 'a'"), ConditionError::Unknown("modell".into()));
-        assert_eq!(fault("claims.sub == 'a'"), ConditionError::Unknown("claims".into()));
+        assert_eq!(fault("user.sub == 'a'"), ConditionError::Unknown("user".into()));
         assert_eq!(fault("input_tokens"), ConditionError::NoCondition("a number"));
         assert_eq!(fault("model"), ConditionError::NoCondition("a text"));
         assert!(matches!(fault("size_of(model) > 1"), ConditionError::Unknown(_)));

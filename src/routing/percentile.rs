@@ -13,6 +13,9 @@ const COUNT_MAX: u32 = 4096;
 /// Calls below which nothing is known.
 const COUNT_MIN: u32 = 32;
 
+/// What takes so many times the median is of a tail, however many there are.
+const TAIL: u32 = 3;
+
 /// How long calls took.
 #[derive(Debug)]
 pub struct Percentiles {
@@ -43,6 +46,13 @@ impl Percentiles {
         }
     }
 
+    /// From when on a call is late: what `percent` of the calls did not take longer than, or three times
+    /// their median where that is sooner, because a tail as large as the rest of the percentage would
+    /// make itself the usual. None where too few calls are known.
+    pub fn late(&self, percent: u8) -> Option<Duration> {
+        Some(self.get(percent)?.min(self.get(50)? * TAIL))
+    }
+
     /// What `percent` of the calls did not take longer than; None where too few are known.
     pub fn get(&self, percent: u8) -> Option<Duration> {
         let counts = self.counts.iter().map(|count| u64::from(count.load(Ordering::Relaxed)));
@@ -63,6 +73,18 @@ impl Percentiles {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tail_does_not_hide_behind_its_own_share() {
+        let calls = Percentiles::default();
+        for call in 0..1000 {
+            calls.note(Duration::from_millis(if call % 18 == 0 { 1000 } else { 50 }));
+        }
+        assert!(calls.get(95).unwrap() > Duration::from_secs(1), "more than a twentieth is slow");
+        let late = calls.late(95).unwrap();
+        assert!((Duration::from_millis(150)..Duration::from_millis(180)).contains(&late), "{late:?}");
+        assert_eq!(calls.late(50), calls.get(50));
+    }
 
     #[test]
     fn a_percentile_is_a_fifth_above_the_truth_at_most_and_never_below() {

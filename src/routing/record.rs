@@ -1,11 +1,12 @@
 //! A decision as it is kept: what was known of the request and of each target, so that it can be made
 //! again, with the same configuration or another.
 //!
-//! Bounded: texts are cut, and of headers only those are in it that a condition names. Never a
+//! Bounded: texts are cut, and of headers and claims only those are in it that a condition names. Never a
 //! credential; a session is a hash.
 
 use super::live::Measured;
 use super::look::Verdict;
+use crate::types::Claim;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -47,6 +48,9 @@ pub struct Recorded {
     pub budget_spent: bool,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
+    /// Those a condition names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub claims: BTreeMap<String, Claim>,
     pub targets: Vec<Seen>,
     /// The target that was first.
     #[serde(skip_serializing_if = "Option::is_none")]

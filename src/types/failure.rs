@@ -32,6 +32,11 @@ pub enum FailureClass {
 }
 
 impl FailureClass {
+    /// Whether there was a connection at all: before that, an upstream has had no load of the call.
+    pub fn has_met_the_upstream(self) -> bool {
+        !matches!(self, Self::Dns | Self::Connect | Self::Tls | Self::Credential)
+    }
+
     /// The closed label used in metrics and logs; a status is labelled by its class or, for the
     /// ones operators act on, by number.
     pub fn as_str(self) -> &'static str {

@@ -2,6 +2,7 @@
 
 pub mod bounds;
 pub mod cidr;
+pub mod claim;
 pub mod clock;
 pub mod dialect;
 pub mod endpoint;
@@ -22,6 +23,7 @@ pub mod usage;
 pub mod utc;
 pub mod web_url;
 
+pub use claim::{Claim, Claims};
 pub use clock::{Clock, ManualClock, Ticks};
 pub use dialect::Dialect;
 pub use endpoint::Endpoint;

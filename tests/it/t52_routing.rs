@@ -261,15 +261,9 @@ fn t52_groups_fall_back_from_one_balance_to_the_next() {
 }
 
 #[test]
-fn d1_refused_connections_move_on_at_once_and_the_share_of_retries_is_bounded() {
-    let b = Sim::start();
-    let config = Config::new().provider("a", Wire::Chat, free_addr()).provider("b", Wire::Chat, b.addr());
-    let config = config.table("providers.a").set("cooldown = { base = \"1ms\", max = \"1ms\" }");
-    let gateway = start(
-        config,
-        "{ provider = \"a\" }, { provider = \"b\", priority = 2 }",
-        &["failover = { retry_percent = 20, retry_min = 4 }"],
-    );
+fn d6_the_share_of_retries_is_bounded() {
+    let (a, b) = (Sim::with_fault("status:500"), Sim::start());
+    let gateway = with_few_retries(a.addr(), &b);
     let mut refused = 0;
     for _ in 0..100 {
         let answer = gateway.send(&chat(&json!({})));
@@ -285,6 +279,26 @@ fn d1_refused_connections_move_on_at_once_and_the_share_of_retries_is_bounded() 
     let taken = gateway.metric("tidegate_retries_total", &[("outcome", "taken")]);
     let denied = gateway.metric("tidegate_retries_total", &[("outcome", "refused")]);
     assert!(taken <= 20.0 && denied as u32 == refused && refused > 0, "{taken} {denied} {refused}");
+}
+
+/// Calls of b are retries of calls that failed at a.
+fn with_few_retries(a: std::net::SocketAddr, b: &Sim) -> Gateway {
+    let config = Config::new().provider("a", Wire::Chat, a).provider("b", Wire::Chat, b.addr());
+    start(
+        config.table("providers.a").set("cooldown = { base = \"1ms\", max = \"1ms\" }"),
+        "{ provider = \"a\" }, { provider = \"b\", priority = 2 }",
+        &["failover = { retry_percent = 20, retry_min = 4 }"],
+    )
+}
+
+#[test]
+fn d1_a_call_that_got_no_connection_costs_no_retry() {
+    let b = Sim::start();
+    let gateway = with_few_retries(free_addr(), &b);
+    for _ in 0..50 {
+        assert_eq!(gateway.send(&chat(&json!({}))).status, 200);
+    }
+    assert_eq!((b.calls(), gateway.metric("tidegate_retries_total", &[("outcome", "taken")])), (50, 0.0));
 }
 
 #[test]

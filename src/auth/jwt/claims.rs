@@ -3,6 +3,7 @@
 use super::JwtError;
 use crate::auth::mapping::is_word;
 use crate::framing::json::{Duplicates, Node, parse_bytes};
+use crate::types::{self, Claim};
 use std::collections::HashMap;
 
 /// The end of the year 9999: a later date is no date.
@@ -24,6 +25,8 @@ pub struct Expected {
 pub struct Claims {
     /// All that are texts, by name.
     texts: HashMap<String, String>,
+    /// Those that conditions may ask for.
+    pub said: types::Claims,
     /// Seconds since 1970 at which the token ends, skew included.
     pub ends: u64,
     /// `email_verified` is true: the issuer has proved that the address is the subject's.
@@ -50,12 +53,24 @@ impl Claims {
             return Err(JwtError::Claims);
         }
         let has_verified_email = root.get("email_verified").and_then(Node::as_bool) == Some(true);
-        Ok(Self { texts, ends, has_verified_email })
+        let said = root.entries().iter().filter_map(|(name, node)| Some((&**name).into()).zip(claim(node)));
+        Ok(Self { texts, said: types::Claims::new(said), ends, has_verified_email })
     }
 
     pub fn text(&self, name: &str) -> Option<&str> {
         self.texts.get(name).map(String::as_str)
     }
+}
+
+fn claim(node: &Node<'_>) -> Option<Claim> {
+    let text = |node: &Node<'_>| node.text().map(|text| Box::from(&*text));
+    if node.is_array() {
+        return node.items().iter().map(text).collect::<Option<Box<[_]>>>().map(Claim::Texts);
+    }
+    let whole =
+        || node.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9e15).map(|n| Claim::Whole(n as i64));
+    let number = || node.is_number().then(whole).flatten();
+    text(node).map(Claim::Text).or_else(|| node.as_bool().map(Claim::Flag)).or_else(number)
 }
 
 fn check_audience(root: &Node<'_>, audiences: &[String]) -> Result<(), JwtError> {

@@ -146,6 +146,7 @@ impl Issuer {
             index: None,
             app: Some(app.clone()),
             scopes: app.scopes.clone(),
+            claims: claims.said,
             rules: Rules::Governed(None),
         });
         self.verified.put(digest, basis, claims.ends, now, principal.clone());

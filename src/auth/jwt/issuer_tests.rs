@@ -2,6 +2,7 @@ use super::cache::Verified;
 use super::*;
 use crate::auth::{Directory, Identities, Mapping, Origin};
 use crate::govern::{Kind, Object};
+use crate::types::Claim;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
@@ -110,6 +111,17 @@ fn a_token_is_its_apps_caller_by_id_or_by_names() {
         let refused = by_names.authenticate(&identities(), &token(other), NOW_MS).err();
         assert_eq!(refused, Some(JwtError::NoApp));
     }
+}
+
+#[test]
+fn rules_may_ask_for_what_a_token_claims() {
+    let more = json!({"plan": "gold", "level": 3, "half": 0.5, "is_new": true, "groups": ["a", "b"], "mixed": [1, "a"], "deep": {"a": 1}});
+    let caller = issuer(by_id()).authenticate(&identities(), &token(more), NOW_MS).unwrap();
+    let claim = |name: &str| caller.claims.get(name).cloned();
+    assert_eq!(claim("plan"), Some(Claim::Text("gold".into())));
+    assert_eq!((claim("level"), claim("is_new")), (Some(Claim::Whole(3)), Some(Claim::Flag(true))));
+    assert_eq!(claim("groups"), Some(Claim::Texts(["a".into(), "b".into()].into())));
+    assert_eq!(["half", "mixed", "deep", "absent"].map(claim), [None, None, None, None]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::routing::affinity::{Known, hash, session};
 use crate::routing::{Recorded, Seen};
 use crate::runtime::ModelPolicy;
 use crate::telemetry::WallClock;
-use crate::types::Endpoint;
+use crate::types::{Claim, Endpoint};
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -20,6 +20,7 @@ use std::process::ExitCode;
 #[command(after_help = "Examples:\n  \
     tidegate route explain request.json --config conf/tidegate.toml\n  \
     tidegate route explain request.json --header 'x-session-id: s1' --tags batch\n  \
+    tidegate route explain request.json --claim plan=gold --claim 'groups=[\"batch\"]'\n  \
     tidegate route explain request.json --state state.json --json\n\n\
     A state is a JSON list of what is known of targets:\n  \
     [{\"name\": \"openai/gpt-5.2\", \"state\": \"cooling\", \"busy\": 4, \"first\": 0.8}]")]
@@ -38,6 +39,12 @@ pub struct Explain {
     /// The caller's key, by its id.
     #[arg(long, default_value = "")]
     key: String,
+    /// What the caller's token claims, as `NAME=JSON`, or `NAME=text`; may be given again.
+    #[arg(long, value_name = "CLAIM")]
+    claim: Vec<String>,
+    /// Where the caller belongs, by name.
+    #[arg(long, default_value = "")]
+    tenant: String,
     /// What the client would send as `x-tidegate-tags`.
     #[arg(long, default_value = "", value_delimiter = ',')]
     tags: Vec<String>,
@@ -111,6 +118,7 @@ impl Explain {
         };
         let mut headers = self.header.iter().map(pair).collect::<Result<_, String>>()?;
         cache_key(&mut headers, head.prompt_cache_key.as_deref());
+        let claims = self.claim.iter().map(|text| claim(text)).collect::<Result<_, String>>()?;
         Ok(Recorded {
             model,
             endpoint: endpoint.as_str().to_owned(),
@@ -121,6 +129,8 @@ impl Explain {
             output: head.max_output.unwrap_or_default(),
             wants: wants(&body, Wants::EVERY).words().map(str::to_owned).collect(),
             key: self.key.clone(),
+            tenant: self.tenant.clone(),
+            claims,
             tags: self.tags.iter().filter(|tag| !tag.is_empty()).cloned().collect(),
             region: self.region.clone(),
             zdr: self.zdr,
@@ -146,6 +156,12 @@ impl Explain {
 
 /// No header can have this name.
 const CACHE_KEY: &str = "(prompt_cache_key)";
+
+fn claim(text: &str) -> Result<(String, Claim), String> {
+    let (name, value) = text.split_once('=').ok_or(format!("`{text}` is no NAME=VALUE"))?;
+    let claim = serde_json::from_str(value).unwrap_or_else(|_| Claim::Text(value.into()));
+    Ok((name.to_owned(), claim))
+}
 
 fn cache_key(headers: &mut std::collections::BTreeMap<String, String>, key: Option<&str>) {
     if let Some(key) = key {

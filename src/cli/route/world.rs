@@ -108,6 +108,7 @@ fn conditions(route: &Route, recorded: &Recorded, needs: Needs) -> Vec<Result<bo
         tenant: &recorded.tenant,
         team: &recorded.team,
         app: &recorded.app,
+        claim: &|name| recorded.claims.get(name),
         tags: &tags,
         unix: recorded.unix,
         is_budget_spent: recorded.budget_spent,

@@ -39,7 +39,7 @@ pub fn delay(policy: &ModelPolicy, plan: &Plan, prepared: &Prepared<'_>, now: Ti
     }
     let learned = &policy.route.learned;
     learned.hedges.note_request(now);
-    learned.first.get(rules.percentile).map(|usual| usual.max(rules.after_min))
+    learned.first.late(rules.percentile).map(|usual| usual.max(rules.after_min))
 }
 
 /// Runs the first attempt, and a second one where it is late.

@@ -60,7 +60,8 @@ pub async fn run(
     let mut previous = None;
     let mut unfit = None;
     while now < total {
-        if last.is_some() && order.attempts_left() > 0 && !has_retry(edge, ctx, policy, now) {
+        let is_retry = last.as_ref().is_some_and(|failure| failure.class.has_met_the_upstream());
+        if is_retry && order.attempts_left() > 0 && !has_retry(edge, ctx, policy, now) {
             break;
         }
         let Some(target) = order.next(|target| may_call(track, &plan, target, now)) else { break };
@@ -175,7 +176,8 @@ fn ended(
     })
 }
 
-/// Takes what another try costs: without it, the last failure is the answer.
+/// Takes what another try costs: without it, the last failure is the answer. One that follows a call
+/// which never reached anybody is no load more, and costs nothing.
 fn has_retry(edge: &Edge, ctx: &mut Ctx, policy: &ModelPolicy, now: Ticks) -> bool {
     let has_one = policy.route.learned.retries.take(policy.route.retries, now);
     edge.metrics.routes.retries.inc(if has_one { RetryOutcome::Taken } else { RetryOutcome::Refused });

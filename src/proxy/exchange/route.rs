@@ -157,6 +157,7 @@ fn held(edge: &Edge, ctx: &Ctx, prepared: &Prepared<'_>, track: &Track<'_>, need
         tenant: app.map_or("", |app| &*app.names.tenant),
         team: app.map_or("", |app| &*app.names.team),
         app: app.map_or("", |app| &*app.names.app),
+        claim: &|name| principal?.claims.get(name),
         tags: &tags,
         unix: edge.wall.unix_ms() / 1000,
         is_budget_spent: ctx.record.downgraded_to.is_some(),
@@ -183,6 +184,8 @@ fn recorded(edge: &Edge, ctx: &Ctx, seeing: &Seeing<'_, '_>, ask: &Ask, plan: &P
     let names = principal.and_then(|principal| principal.app.as_ref()).map(|app| &app.names);
     let named = route.conditions.iter().flat_map(|condition| condition.headers());
     let header = |name: &str| std::str::from_utf8(field(prepared, name)?).ok().map(cut);
+    let named_claims = route.conditions.iter().flat_map(|condition| condition.claims());
+    let claims = principal.map(|principal| &principal.claims);
     let name = |target: usize| route.facts.get(target).map(|facts| cut(&facts.name));
     Recorded {
         model: cut(&prepared.model),
@@ -204,6 +207,9 @@ fn recorded(edge: &Edge, ctx: &Ctx, seeing: &Seeing<'_, '_>, ask: &Ask, plan: &P
         unix: edge.wall.unix_ms() / 1000,
         budget_spent: ctx.record.downgraded_to.is_some(),
         headers: named.filter_map(|name| Some((name.to_string(), header(name)?))).collect(),
+        claims: named_claims
+            .filter_map(|name| Some((name.to_string(), claims?.get(name)?.clone())))
+            .collect(),
         targets: (0..route.facts.len()).map(|target| seeing.seen(target)).collect(),
         chosen: plan.targets().next().and_then(name),
     }

@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""Slow first tokens and unequal targets: what hedging and the balance by measured times are worth."""
+
+import sys
+
+from lab import MODEL_TIMEOUTS, Gateway, Lab, Sim, quantile
+
+
+def model(targets, more):
+    listed = ", ".join(f'{{ provider = "{target}" }}' for target in targets)
+    return f"[models.m]\ntargets = [{listed}]\n{MODEL_TIMEOUTS}\n{more}\n"
+
+
+async def hedging(lab):
+    """A twentieth of first tokens comes twenty times later."""
+    seconds, rate, usual = (20 if lab.args.quick else 60), 40, 50
+    seen = {}
+    for name, hedge in (("without", ""), ("with", 'hedge = { percentile = 95, after_min = "20ms", share = 5 }')):
+        sims = [Sim(lab) for _ in range(3)]
+        for seed, sim in enumerate(sims, 1):
+            sim.behave(seed=seed, delay_first_ms=usual, fault=f"slow-header:{usual * 20}", fault_share=0.05)
+        gateway = Gateway(lab, "".join(sim.provider(target) for target, sim in zip("abc", sims)) + model("abc", 'balance = "round-robin"\n' + hedge))
+        # Long enough for the usual time to be known.
+        await gateway.load(3, rate, is_stream=True)
+        before = sum(sim.calls() for sim in sims)
+        answers = await gateway.load(seconds, rate, is_stream=True)
+        times = [answer.seconds * 1000 for answer in answers if answer.status == 200]
+        seen[name] = quantile(times, 0.99), (sum(sim.calls() for sim in sims) - before) / len(answers) - 1, len(answers) - len(times)
+        lab.end_all()
+    (slow, _, lost), (quick, extra, lost_too) = seen["without"], seen["with"]
+    lab.expect("hedging: p99 of the first token", quick <= slow * 0.3, "70 % less", f"{slow:.0f} ms without, {quick:.0f} ms with ({1 - quick / slow:.0%} less)")
+    lab.expect("hedging: calls more", extra <= 0.055, "<= 5 % (and half a percent for the edges of the window)", f"{extra:.1%}")
+    lab.expect("hedging: none is lost", lost + lost_too == 0, "0", lost + lost_too)
+
+
+async def unequal(lab):
+    """Five targets, the slowest sixteen times slower than the quickest."""
+    seconds, rate = (15 if lab.args.quick else 40), 60
+    seen = {}
+    for balance in ("round-robin", "fastest"):
+        sims = [Sim(lab) for _ in range(5)]
+        for sim, delay in zip(sims, (20, 40, 80, 160, 320)):
+            sim.behave(delay_first_ms=delay)
+        gateway = Gateway(lab, "".join(sim.provider(target) for target, sim in zip("abcde", sims)) + model("abcde", f'balance = "{balance}"'))
+        await gateway.load(4, rate, is_stream=True)
+        answers = await gateway.load(seconds, rate, is_stream=True)
+        seen[balance] = quantile([answer.seconds * 1000 for answer in answers if answer.status == 200], 0.99)
+        lab.end_all()
+    ratio = seen["fastest"] / seen["round-robin"]
+    lab.expect("fastest against round-robin on five unequal targets: p99", ratio <= 0.6, "<= 0.6 x", f"{ratio:.2f} x ({seen['fastest']:.0f} ms, {seen['round-robin']:.0f} ms)")
+
+
+if __name__ == "__main__":
+    sys.exit(Lab(__doc__).run(hedging, unequal))
