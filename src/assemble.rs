@@ -3,6 +3,7 @@
 mod configurator;
 mod credentials;
 mod factors;
+mod health;
 
 use crate::archive::Bounds;
 use crate::auth::ModelGlobs;
@@ -327,6 +328,9 @@ impl Builder<'_> {
         let origin = origin(provider).ok_or_else(|| fault("the base URL cannot be used"))?;
         let addresses = Arc::new(Addresses::of(&origin));
         let origin = Arc::new(origin);
+        let ways = ways(provider);
+        let before = self.previous.and_then(|p| p.providers.iter().find(|known| known.name == name));
+        let health = health::health(provider.health.as_ref(), &ways, &origin.authority, before);
         let ca = provider.tls.ca.as_ref().map(|path| path.to_string_lossy().into_owned());
         let transport = self.transports.for_ca(ca.as_deref());
         let metrics = self.metrics.provider(name)?;
@@ -340,7 +344,8 @@ impl Builder<'_> {
         let headers = static_headers(provider).ok_or_else(|| fault("a header is none"))?;
         Ok(Provider {
             name: name.to_owned(),
-            ways: ways(provider),
+            ways,
+            health,
             facts: provider.kind.facts().clone(),
             needles: needles(&accounts, &headers),
             accounts,

@@ -7,6 +7,7 @@ use super::collector::Collector;
 use super::credentials::credentials;
 use super::fetch_media::FetchMedia;
 use super::headers::headers;
+use super::health::Health;
 use super::kind::{Kinds, ProviderKind};
 use super::name::{check_name, label};
 use super::places::Places;
@@ -45,6 +46,8 @@ pub struct Provider {
     /// Sent with every call; names in lowercase.
     pub headers: BTreeMap<String, Secret>,
     pub cooldown: Cooldown,
+    /// None: it is judged by its calls alone.
+    pub health: Option<Health>,
     pub pool: Pool,
 }
 
@@ -112,6 +115,7 @@ impl Provider {
         let count_tokens = read_count_tokens(&mut reader, kind.as_ref());
         let anthropic_betas = read_betas(&mut reader, kind.as_ref());
         let fetch_media = reader.take("fetch_media", FetchMedia::read);
+        let health = reader.take("health", |v, c| Health::read(v, c, kind.as_ref()));
         reader.done();
         let kind = kind?;
         Some(Self {
@@ -130,6 +134,7 @@ impl Provider {
             tls,
             headers,
             cooldown,
+            health,
             pool,
         })
     }

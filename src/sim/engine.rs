@@ -226,8 +226,8 @@ mod tests {
         for round in 0..50 {
             cached(&engine, &kept);
             cached(&engine, &format!("{round}{}", "x".repeat(640)));
-            assert!(engine.cache.lock().unwrap().used.len() <= 30);
-            assert_eq!(engine.cache.lock().unwrap().used.len(), engine.cache.lock().unwrap().by_use.len());
+            let cache = engine.cache.lock().unwrap();
+            assert!(cache.used.len() <= 30 && cache.used.len() == cache.by_use.len());
         }
         assert_eq!(cached(&engine, &kept), 160);
         assert_eq!(cached(&engine, &format!("0{}", "x".repeat(640))), 0);

@@ -5,6 +5,7 @@
 //! target or knows a dialect: an error says what broke and whether the request can have been
 //! processed, and the caller decides.
 
+pub mod ask;
 pub mod call;
 pub mod credentials;
 pub mod dns;
@@ -21,6 +22,7 @@ pub mod scratch;
 pub mod several;
 pub mod transport;
 
+pub use ask::{ask, connect};
 pub use call::{Call, Head};
 pub use error::UpstreamError;
 pub use link::Link;
