@@ -133,6 +133,8 @@ mod tests {
         for at in [0, 1, 255, 256, 300, 777, all.len()] {
             let (head, tail) = all.split_at(at);
             assert_eq!(Prompt::of(&[head, &[], tail]), whole, "{at}");
+            let (middle, last) = tail.split_at(tail.len() * 2 / 3);
+            assert_eq!(Prompt::of(&[head, middle, last]), whole, "{at} and {}", middle.len());
         }
         assert!(Prompt::of(&[&all[..255]]).blocks().is_empty());
     }

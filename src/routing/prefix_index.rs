@@ -304,6 +304,22 @@ mod tests {
     }
 
     #[test]
+    fn a_conversation_that_grows_as_the_generations_change_is_whole_in_the_newer_one() {
+        let index = PrefixIndex::default();
+        let slots = index.assign(&[1], 3 * BLOCKS_MAX);
+        let of = |from: u32, count: u32| prompt(&(from..from + count).collect::<Vec<_>>());
+        index.record(slots[0], &of(0, 1000));
+        index.record(slots[0], &of(5000, 536));
+        let is_full = |table: MutexGuard<'_, Table>| table.newer.len() == table.entries_max;
+        assert!(is_full(index.table()));
+        let grown = of(0, 1001);
+        index.record(slots[0], &grown);
+        index.record(slots[0], &of(6000, 536));
+        index.record(slots[0], &of(7000, 1000));
+        assert_eq!(index.matched(&grown).share(slots[0]), 1.0);
+    }
+
+    #[test]
     fn a_target_that_lost_its_cache_is_forgotten_and_no_other() {
         let index = PrefixIndex::default();
         let slots = index.assign(&[1, 2], 4096);
