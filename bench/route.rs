@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidegate::dialect::wants::Wants;
 use tidegate::routing::{
     Abilities, Ask, Balance, Condition, CooldownRules, CooldownSet, DataRules, Facts, LiveSet, Look, Needs,
-    PriceTag, TargetState, Tree, Verdict, affinity, group, plan, price,
+    PrefixIndex, PriceTag, Prompt, TargetState, Tree, Verdict, affinity, group, plan, price,
 };
 use tidegate::types::Ticks;
 
@@ -28,7 +28,12 @@ fn main() {
         .iter()
         .map(|(word, balance)| format!("\"{word}_ns\": {:.0}", plans(&world, *balance)))
         .collect();
-    println!("{{{}, \"condition_ns\": {:.0}}}", costs.join(", "), conditions());
+    let [hash, find, keep] = prefixes();
+    println!(
+        "{{{}, \"condition_ns\": {:.0}, \"prefix_hash_16k_ns\": {hash:.0}, \"prefix_find_ns\": {find:.0}, \"prefix_keep_ns\": {keep:.0}}}",
+        costs.join(", "),
+        conditions()
+    );
 }
 
 fn world() -> World {
@@ -77,6 +82,7 @@ fn plans(world: &World, balance: Balance) -> f64 {
             errors: seen.errors,
             price: price::effective(&world.tags, needs.input, 500.0, 0.3),
             headroom: seen.headroom,
+            cached: if target % 3 == 0 { 0.5 } else { 0.0 },
             warmth: world.cooldowns.warmth(target, now),
             identity: target as u64,
             ..Look::default()
@@ -87,6 +93,38 @@ fn plans(world: &World, balance: Balance) -> f64 {
         let ask = Ask { turn, random: turn, session, ..Ask::default() };
         black_box(plan(&tree, &ask, look, |_| true).len());
     })
+}
+
+/// Nanoseconds of what the balance `prefix` adds to a plan, with prompts of 16 KiB in an index that is full:
+/// hashing one, finding who has it, keeping who was asked.
+fn prefixes() -> [f64; 3] {
+    const CONVERSATIONS: u64 = 1024;
+    let index = PrefixIndex::default();
+    let identities: Vec<u64> = (1..=TARGETS as u64).collect();
+    let slots = index.assign(&identities, 4096);
+    let text = |conversation: u64| {
+        let own = (0..1024_u64).flat_map(move |word| (word * conversation).to_le_bytes());
+        [vec![b's'; 8192], own.collect()].concat()
+    };
+    let texts: Vec<Vec<u8>> = (1..=CONVERSATIONS).map(text).collect();
+    let prompts: Vec<Prompt> = texts.iter().map(|text| Prompt::of(&[text])).collect();
+    let at = |turn: u64| (turn.wrapping_mul(0x9e37_79b9_7f4a_7c15) % CONVERSATIONS) as usize;
+    let keep = timed(PLANS / 4, |turn| {
+        if let (Some(prompt), Some(slot)) = (prompts.get(at(turn)), slots.get(at(turn) % TARGETS)) {
+            index.record(*slot, prompt);
+        }
+    });
+    let find = timed(PLANS, |turn| {
+        if let Some(prompt) = prompts.get(at(turn)) {
+            black_box(index.matched(prompt).share(0));
+        }
+    });
+    let hash = timed(PLANS / 4, |turn| {
+        if let Some(text) = texts.get(at(turn)) {
+            black_box(Prompt::of(&[text]).blocks().len());
+        }
+    });
+    [hash, find, keep]
 }
 
 fn conditions() -> f64 {

@@ -4,6 +4,7 @@ mod configurator;
 mod credentials;
 mod egress;
 mod factors;
+mod health;
 
 use crate::archive::Bounds;
 use crate::auth::ModelGlobs;
@@ -335,6 +336,9 @@ impl Builder<'_> {
         let origin = Arc::new(origin);
         let trust = Trust { ca: provider.tls.ca.clone(), identity: provider.tls.identity.clone() };
         let transport = self.transports.trusting(&trust).map_err(|error| fault(&error.to_string()))?;
+        let ways = ways(provider);
+        let before = self.previous.and_then(|p| p.providers.iter().find(|known| known.name == name));
+        let health = health::health(provider.health.as_ref(), &ways, &origin.authority, before);
         let metrics = self.metrics.provider(name)?;
         let account = |shown: credentials::Shown| {
             let seed = seed_of(&shown.identity);
@@ -347,7 +351,8 @@ impl Builder<'_> {
         let headers = static_headers(provider).ok_or_else(|| fault("a header is none"))?;
         Ok(Provider {
             name: name.to_owned(),
-            ways: ways(provider),
+            ways,
+            health,
             facts: provider.kind.facts().clone(),
             needles: needles(&accounts, &headers),
             accounts,

@@ -14,7 +14,7 @@ use crate::dialect::front::Front;
 use crate::limits::{FloodGate, Limits, Price};
 use crate::meter::{Counter, Family};
 use crate::routing::{
-    CooldownSet, FailoverPolicy, LiveSet, ModelTable, Pins, Target, TargetLive, TargetState,
+    CooldownSet, FailoverPolicy, LiveSet, ModelTable, Pins, Target, TargetLive, TargetState, Verdict,
 };
 use crate::store::{Bank, KeptBounds, Store, ledger::Ledger};
 use crate::telemetry::{
@@ -33,6 +33,7 @@ use std::time::Duration;
 mod configure;
 mod control;
 mod governed;
+mod health;
 mod keepsakes;
 mod routes;
 mod targets;
@@ -40,6 +41,7 @@ mod unguessable;
 
 pub use configure::{CONFIGURATIONS_MAX, ConfigFault, ConfigState, Configurations, Configure};
 pub use control::{AdminPolicy, Hook, IdentitySource};
+pub use health::{Probe, ProviderHealth};
 pub use keepsakes::Keepsakes;
 pub use routes::{Hedge, Learned, Route, TargetFacts, Uses};
 pub use targets::Targets;
@@ -146,6 +148,8 @@ pub struct Provider {
     pub accounts: Vec<Account>,
     /// Index of the first account's cell in [`Runtime::credential_cooldowns`].
     pub first_cell: usize,
+    /// How it is asked, beside its calls, whether it is well; None: it is not.
+    pub health: Option<ProviderHealth>,
     /// Sent with every call.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     pub takes_stream_options: bool,
@@ -353,10 +357,14 @@ impl Runtime {
     pub fn target_health(&self, name: &str, live: &TargetLive, now: Ticks) -> TargetHealth {
         let known = self.target_cooldowns.by_key(name, now);
         let (state, is_failing, warmth) = known.unwrap_or((TargetState::Ready, false, 1.0));
+        let health = self.provider_of(name).and_then(|provider| provider.health.as_ref());
+        let told = health.and_then(|health| health.verdict(now)).map(|(verdict, _)| verdict);
         match state {
             _ if live.is_drained() => TargetHealth::Drained,
+            _ if told == Some(Verdict::Unhealthy) => TargetHealth::Unhealthy,
             TargetState::Cooling { .. } if is_failing => TargetHealth::Cooling,
             TargetState::Cooling { .. } => TargetHealth::Limited,
+            TargetState::Ready if told == Some(Verdict::Queued) => TargetHealth::Queued,
             TargetState::Ready if warmth < 1.0 => TargetHealth::Warming,
             TargetState::Ready => TargetHealth::Ready,
         }
@@ -495,6 +503,12 @@ impl Edge {
         }
         for (health, count) in TargetHealth::ALL.iter().zip(counts) {
             self.metrics.routes.targets.set(*health, count);
+        }
+        let held: usize = runtime.models.iter().map(|model| model.route.learned.prefix.len()).sum();
+        self.metrics.routes.prefix_held.set(i64::try_from(held).unwrap_or(i64::MAX));
+        for provider in &runtime.providers {
+            let load = provider.health.as_ref().and_then(|health| health.load(now));
+            provider.metrics.load(load.as_ref());
         }
     }
 }

@@ -67,6 +67,8 @@ fn shown(runtime: &Runtime, name: &str, now: Ticks) -> Option<Value> {
         TargetState::Ready => None,
     };
     let seen = live.measured(now);
+    let health = runtime.provider_of(name).and_then(|provider| provider.health.as_ref());
+    let load = health.and_then(|health| health.load(now));
     Some(json!({
         "id": name,
         "state": runtime.target_health(name, live, now).text(),
@@ -76,5 +78,14 @@ fn shown(runtime: &Runtime, name: &str, now: Ticks) -> Option<Value> {
         "whole_seconds": seen.whole,
         "errors": seen.errors,
         "headroom": seen.headroom,
+        "probe": health.filter(|health| health.probe.is_some()).map(|health| {
+            if health.vital.is_down() { "failed" } else { "ok" }
+        }),
+        "server": load.map(|load| json!({
+            "running": load.running,
+            "waiting": load.waiting,
+            "elsewhere": load.elsewhere,
+            "kv_used": load.kv,
+        })),
     }))
 }

@@ -65,6 +65,11 @@ pub(super) fn route(model: &config::Model, parts: &Parts<'_>) -> Result<Route, A
         .collect();
     let passes_unfit = model.on_unfit == config::OnUnfit::Pass;
     let mut uses = uses(&tree, &facts, passes_unfit);
+    let has_several = |target: &Target| {
+        parts.providers.get(target.provider).is_some_and(|provider| provider.accounts.len() > 1)
+    };
+    uses.credentials = parts.targets.iter().any(has_several);
+    let identities: Vec<u64> = facts.iter().map(|facts| facts.identity).collect();
     if !conditions.is_empty() {
         uses.wants = Wants::EVERY;
     }
@@ -75,6 +80,10 @@ pub(super) fn route(model: &config::Model, parts: &Parts<'_>) -> Result<Route, A
         retries: RetryRules { percent: model.failover.retry_percent, min: model.failover.retry_min },
         data: DataRules { regions: model.data.regions.clone(), zero_retention: model.data.zero_retention },
         passes_unfit,
+        slots: match uses.prefix {
+            true => parts.learned.prefix.assign(&identities, model.prefix_blocks),
+            false => Vec::new(),
+        },
         facts,
         conditions,
         uses,
@@ -90,7 +99,7 @@ pub(super) fn route(model: &config::Model, parts: &Parts<'_>) -> Result<Route, A
 
 /// What is worth finding out: where all targets lack the same and are asked all the same, nothing is.
 fn uses(tree: &Tree, facts: &[TargetFacts], passes_unfit: bool) -> Uses {
-    use crate::routing::Balance::{Cheapest, Fastest, UsageAware};
+    use crate::routing::Balance::{Cheapest, Fastest, Prefix, UsageAware};
     let lacks = facts.iter().map(|facts| facts.abilities.lacks);
     let any = lacks.clone().fold(Wants::default(), Wants::or);
     let all = lacks.fold(Wants::EVERY, Wants::and);
@@ -101,6 +110,8 @@ fn uses(tree: &Tree, facts: &[TargetFacts], passes_unfit: bool) -> Uses {
         prices: tree.uses(|balance| balance == Cheapest),
         headroom: tree.uses(|balance| balance == UsageAware),
         session: tree.uses(crate::routing::Balance::is_by_session),
+        prefix: facts.len() > 1 && tree.uses(|balance| balance == Prefix),
+        credentials: false,
         wants: if passes_unfit { any.without(all) } else { any },
         contexts: if passes_unfit { contexts.len() > 1 } else { contexts.iter().any(Option::is_some) },
     }

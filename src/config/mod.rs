@@ -27,6 +27,7 @@ mod fetch_media;
 mod file;
 mod google;
 mod headers;
+mod health;
 mod jwt;
 mod key;
 mod kind;
@@ -96,6 +97,7 @@ pub use file::{
     Config, Overview, SecretPolicy, check, load, masked, outline, parse, parse_with, process_env, text_of,
 };
 pub use google::GoogleAccount;
+pub use health::{Health, Probe};
 pub use key::Key;
 pub use kind::ProviderKind;
 pub use ledger::{ClickHouse, Keep, Ledger};

@@ -30,6 +30,8 @@ pub struct Model {
     pub balance: Balance,
     /// What sticky balances know a session by, in the order tried.
     pub session: Vec<SessionKey>,
+    /// Blocks of prompts remembered for each target, with the balance `prefix`.
+    pub prefix_blocks: usize,
     /// Percent of failing targets above which they are asked all the same; 100: never.
     pub panic: u8,
     /// Whether failing targets are asked where no other is left.
@@ -121,6 +123,7 @@ impl Model {
             groups,
             balance,
             session: reader.or("session", default_session(), session),
+            prefix_blocks: reader.or("prefix_blocks", 32 * 1024, integer(1024..=1024 * 1024)),
             panic: reader.or("panic", 50, integer(1..=100)),
             last_resort: reader.or("last_resort", false, |v, c| v.boolean(c)),
             hedge: reader.take("hedge", Hedge::read),

@@ -8,6 +8,7 @@ use super::credentials::credentials;
 use super::egress::Way;
 use super::fetch_media::FetchMedia;
 use super::headers::headers;
+use super::health::Health;
 use super::kind::{Kinds, ProviderKind};
 use super::name::{check_name, label};
 use super::places::Places;
@@ -47,6 +48,8 @@ pub struct Provider {
     /// Sent with every call; names in lowercase.
     pub headers: BTreeMap<String, Secret>,
     pub cooldown: Cooldown,
+    /// None: it is judged by its calls alone.
+    pub health: Option<Health>,
     pub pool: Pool,
 }
 
@@ -115,6 +118,7 @@ impl Provider {
         let anthropic_betas = read_betas(&mut reader, kind.as_ref());
         let proxy = reader.or("proxy", Way::Usual, Way::read);
         let fetch_media = reader.take("fetch_media", FetchMedia::read);
+        let health = reader.take("health", |v, c| Health::read(v, c, kind.as_ref()));
         reader.done();
         let kind = kind?;
         Some(Self {
@@ -134,6 +138,7 @@ impl Provider {
             proxy,
             headers,
             cooldown,
+            health,
             pool,
         })
     }

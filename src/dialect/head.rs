@@ -14,12 +14,14 @@ mod error;
 mod fields;
 mod gemini;
 mod multipart;
+mod prompt;
 #[cfg(test)]
 mod tests;
 mod value;
 mod walk;
 
 pub use error::{HeadError, HeadErrorKind};
+pub use prompt::PromptSpans;
 
 use fields::{Fields, names};
 use value::Value;
@@ -82,6 +84,8 @@ pub struct RequestHead {
     pub conversation: Option<String>,
     /// What OpenAI's clients tell their sessions apart by.
     pub prompt_cache_key: Option<String>,
+    /// Where that stands which the model reads.
+    pub prompt: PromptSpans,
     /// Where a field may be inserted: just after the opening brace; in multipart, at the first
     /// delimiter.
     pub insert_at: usize,
@@ -102,6 +106,7 @@ impl RequestHead {
             previous_response: None,
             conversation: None,
             prompt_cache_key: None,
+            prompt: PromptSpans::default(),
             insert_at: 0,
             is_empty_object: false,
         }
@@ -200,6 +205,10 @@ fn parse_json(endpoint: Endpoint, text: &str) -> Result<RequestHead, HeadError> 
     // Of a wrong type it is the upstream's to refuse.
     let cache_key = fields.get(Known::PromptCacheKey).map(|value| value.text("prompt_cache_key"));
     head.prompt_cache_key = cache_key.and_then(Result::ok).flatten();
+    let first = |names: [Known; 3]| names.into_iter().find_map(|name| fields.get(name));
+    let system = fields.get(Known::System).or_else(|| fields.get(Known::Instructions));
+    let turns = first([Known::Messages, Known::Input, Known::Prompt]);
+    head.prompt = PromptSpans::of([fields.get(Known::Tools), system, turns]);
     Ok(head)
 }
 

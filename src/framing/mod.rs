@@ -7,6 +7,7 @@
 pub mod client_head;
 pub mod coding;
 pub mod eventstream;
+pub mod exposition;
 pub mod field_lines;
 pub mod gzip;
 pub mod http1_answer;

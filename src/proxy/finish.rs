@@ -2,12 +2,13 @@
 //! that happens.
 
 use super::connection::EdgeStream;
-use super::context::Ctx;
+use super::context::{Ctx, Record};
 use super::{cost, row};
 use crate::catalog::Cost;
 use crate::limits::Settlement;
+use crate::routing::Balance;
 use crate::runtime::Edge;
-use crate::telemetry::{Entry, FailedAttempt, StatusClass};
+use crate::telemetry::{CacheLookup, Entry, FailedAttempt, StatusClass};
 use crate::types::{Endpoint, Ticks};
 
 /// Called once for each request, by `front` or from Pingora's `logging`. `stream` is the client's
@@ -21,6 +22,7 @@ pub fn finish(edge: &Edge, stream: Option<&EdgeStream>, ctx: &mut Ctx) {
     let now = edge.now();
     ctx.slot = None;
     learn(ctx, now);
+    count_cached(edge, &ctx.record);
     settle(ctx, now);
     count(edge, ctx, now);
     log(edge, ctx, now);
@@ -34,6 +36,16 @@ fn learn(ctx: &Ctx, now: Ticks) {
     if let (Some(cell), Some(usage)) = (cell, record.usage.filter(|usage| !usage.is_estimated)) {
         let after_first = record.first_token.map(|first| now.since(ctx.started).saturating_sub(first));
         cell.note_usage(&usage, after_first, now);
+    }
+}
+
+/// What of the prompts that went where they are cached was cached there, as the usage says.
+fn count_cached(edge: &Edge, record: &Record) {
+    let is_by_prefix = record.route.is_some_and(|route| route.balance == Balance::Prefix);
+    if let (true, Some(usage)) = (is_by_prefix, record.usage.filter(|usage| !usage.is_estimated)) {
+        let cached = usage.cache_read.min(usage.input);
+        edge.metrics.routes.prefix_tokens.add(CacheLookup::Hit, cached);
+        edge.metrics.routes.prefix_tokens.add(CacheLookup::Miss, usage.input - cached);
     }
 }
 

@@ -16,6 +16,9 @@ const LOAD_FLOOR: f32 = 8.0;
 const UNMEASURED: f32 = 0.001;
 /// How much worse a target is whose calls all fail.
 const ERROR_WEIGHT: f32 = 20.0;
+/// How much of a call's work is saved where all of its prompt is cached: the answer is still to be written. So
+/// a target may have ten times the calls of another before that one takes over what is cached here.
+const CACHED_WORTH: f32 = 0.9;
 
 /// A member of a group, with what its order depends on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -94,6 +97,11 @@ pub(super) fn arrange(
             by_score(tier, numbers, |c| c.look.busy as f32 / (c.weight * c.look.warmth));
             turn
         }
+        (Balance::Prefix, _) => {
+            by_score(tier, numbers, work_left);
+            spare_the_overloaded(tier);
+            turn
+        }
         (Balance::Cheapest, _) => {
             // Nobody's price comes last: it may be any.
             by_score(tier, numbers, |c| c.look.price.unwrap_or(f32::MAX));
@@ -161,6 +169,14 @@ fn two_choices(tier: &mut [Candidate], numbers: &mut Numbers) {
     let (drawn, rest) = tier.split_at_mut(2.min(tier.len()));
     drawn.sort_by(|a, b| a.score.total_cmp(&b.score));
     rest.sort_by(|a, b| a.score.total_cmp(&b.score));
+}
+
+/// Calls there with this one, each by what of it is left to do. With nothing cached: by load.
+fn work_left(candidate: &Candidate) -> f32 {
+    let look = &candidate.look;
+    // Of idle ones none is better, so that weight and warmth decide by chance.
+    let load = look.busy as f32 / (candidate.weight * look.warmth.max(0.01)) + 1.0;
+    load * look.pressure * (1.0 - CACHED_WORTH * look.cached)
 }
 
 fn by_session(tier: &mut [Candidate], session: u64) {

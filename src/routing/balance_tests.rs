@@ -1,6 +1,7 @@
 //! Distributions of each balance over many requests, with a manual clock and printed seeds.
 
 use super::affinity::hash;
+use super::numbers::Numbers;
 use super::*;
 use crate::types::{FailureClass, Ticks};
 use std::sync::Arc;
@@ -242,4 +243,74 @@ fn no_schedule_of_failures_makes_more_calls_than_attempts_or_holds_a_slot() {
         prop_assert!(calls <= u32::from(attempts));
         prop_assert!(cells.iter().all(|cell| cell.busy() == 0));
     });
+}
+
+#[test]
+fn a_prompt_goes_to_the_one_that_has_most_of_it_until_that_one_has_much_more_to_do() {
+    let tree = Tree::flat(Balance::Prefix, [(1, 1), (1, 1), (1, 1)]);
+    let of = |cached: [f32; 3], busy: [u32; 3]| {
+        let look = move |i: usize| Look { cached: cached[i], busy: busy[i], ..Look::default() };
+        plan(&tree, &at(5), look, |_| true).targets().next().unwrap()
+    };
+    assert_eq!(of([0.5, 0.9, 0.0], [1, 1, 1]), 1);
+    // 90 % cached: worth five times the calls.
+    assert_eq!(of([0.0, 0.9, 0.0], [0, 4, 1]), 1);
+    assert_eq!(of([0.0, 0.9, 0.0], [0, 5, 1]), 0);
+    // A tenth of it is worth a tenth.
+    assert_eq!(of([0.1, 0.0, 0.0], [1, 1, 1]), 0);
+    assert_eq!(of([0.1, 0.0, 0.0], [2, 1, 2]), 1);
+    // Never more than its share and a quarter, however much it has.
+    assert_eq!(of([1.0, 0.0, 0.0], [15, 9, 10]), 1);
+    assert_eq!(of([1.0, 0.0, 0.0], [14, 9, 10]), 0);
+}
+
+#[test]
+fn prompts_that_nobody_has_are_spread_by_load_and_weight() {
+    let tree = Tree::flat(Balance::Prefix, [(1, 1), (3, 1), (1, 1)]);
+    let cells: Vec<Arc<TargetLive>> = (0..3).map(|_| Arc::default()).collect();
+    let mut slots = Vec::new();
+    for turn in 0..500 {
+        let look = |i: usize| Look { busy: cells[i].busy(), ..Look::default() };
+        slots.push(cells[plan(&tree, &at(turn), look, |_| true).targets().next().unwrap()].enter());
+    }
+    let busy: Vec<u32> = cells.iter().map(|cell| cell.busy()).collect();
+    assert!(busy.iter().zip([100, 300, 100]).all(|(busy, due)| busy.abs_diff(due) <= 2), "{busy:?}");
+}
+
+/// Conversations over four servers whose caches hold a third of them: the index against what the servers
+/// really have.
+#[test]
+fn conversations_find_their_caches_and_the_load_stays_even() {
+    let seed = 97;
+    println!("seed {seed}");
+    let mut numbers = Numbers::new(seed);
+    let index = PrefixIndex::default();
+    let slots = index.assign(&[1, 2, 3, 4], 32_768);
+    let tree = Tree::flat(Balance::Prefix, [(1, 1); 4]);
+    let mut lengths = vec![4_usize; 200];
+    let (mut hits, mut all, mut calls) = (0_u32, 0_u32, [0_u32; 4]);
+    for turn in 0..4000 {
+        let who = numbers.below(200) as usize;
+        lengths[who] = if lengths[who] > 60 { 4 } else { lengths[who] + 2 };
+        let text: Vec<u8> = (0..lengths[who])
+            .flat_map(|block| [who as u8 + 1, (who % 5) as u8, block as u8, 7].repeat(64))
+            .collect();
+        let prompt = Prompt::of(&[&text]);
+        let matched = index.matched(&prompt);
+        let look = |i: usize| Look { cached: matched.share(slots[i]), ..Look::default() };
+        let first = plan(&tree, &at(turn), look, |_| true).targets().next().unwrap();
+        let (has, of) = matched.counts(slots[first]);
+        (hits, all) = (hits + u32::from(has), all + u32::from(of));
+        calls[first] += 1;
+        index.record(slots[first], &prompt);
+    }
+    assert!(hits * 100 > all * 85, "{hits} of {all}");
+    assert!(calls.iter().all(|calls| (600..=1400).contains(calls)), "{calls:?}");
+}
+
+#[test]
+fn a_cold_target_takes_few_prompts_that_nobody_has() {
+    let tree = Tree::flat(Balance::Prefix, [(1, 1), (1, 1)]);
+    let cold = firsts(&tree, 1100, |i| Look { warmth: [0.1, 1.0][i], ..Look::default() });
+    assert!((60..=140).contains(&cold[0]), "{cold:?}");
 }

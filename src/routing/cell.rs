@@ -118,6 +118,11 @@ impl Cell {
         (passed.as_secs_f32() / rules.slow_start.as_secs_f32()).max(COLDEST)
     }
 
+    /// Warms up from now on, as after an outage.
+    pub(super) fn warm_up(&self, now: Ticks) {
+        self.well_since.store(nanos(now).max(1), Ordering::Relaxed);
+    }
+
     /// As [`Cell::state`], and when half open, `Ready` is for this caller alone.
     pub(super) fn claim(&self, now: Ticks, rules: &CooldownRules) -> TargetState {
         let state = self.state(now);
@@ -148,7 +153,7 @@ impl Cell {
         }
         if self.needs_probe.load(Ordering::Acquire) {
             self.needs_probe.store(false, Ordering::Release);
-            self.well_since.store(nanos(now).max(1), Ordering::Relaxed);
+            self.warm_up(now);
         }
         let is_well = now.since(ticks(until)) >= rules.well_after;
         if is_well && self.strikes.load(Ordering::Relaxed) != 0 {

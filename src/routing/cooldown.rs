@@ -79,6 +79,13 @@ impl CooldownSet {
         self.cells.get(index).map_or(1.0, |(cell, rules)| cell.warmth(now, rules))
     }
 
+    /// `index` is back from an outage that calls have not seen, and warms up.
+    pub fn recovered(&self, index: usize, now: Ticks) {
+        if let Some((cell, _)) = self.cells.get(index) {
+            cell.warm_up(now);
+        }
+    }
+
     /// A call went well: for a stream, its first content came.
     pub fn success(&self, index: usize, now: Ticks) {
         if let Some((cell, rules)) = self.cells.get(index) {

@@ -30,6 +30,8 @@ pub enum Balance {
     Split,
     /// By what is left of the provider's rate limits.
     UsageAware,
+    /// The one that has most of the prompt in its cache, for its load.
+    Prefix,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +77,7 @@ pub enum TreeError {
     NotATree,
 }
 
-pub const BALANCES: [(&str, Balance); 8] = [
+pub const BALANCES: [(&str, Balance); 9] = [
     ("weighted", Balance::Weighted),
     ("round-robin", Balance::RoundRobin),
     ("least-busy", Balance::LeastBusy),
@@ -84,6 +86,7 @@ pub const BALANCES: [(&str, Balance); 8] = [
     ("sticky", Balance::Sticky),
     ("split", Balance::Split),
     ("usage-aware", Balance::UsageAware),
+    ("prefix", Balance::Prefix),
 ];
 
 impl Balance {

@@ -92,10 +92,10 @@ impl Plan {
         let mut plan = Self::new();
         plan.count = 1;
         plan.judge(0, look.verdict);
-        if is_away(look.verdict) {
+        if look.verdict.is_away() {
             plan.soonest = Some(look.until);
         }
-        if look.verdict == Verdict::Cooling && ask.panic.last_resort {
+        if asks_anyway(look.verdict, ask.panic.last_resort, 0) {
             plan.out = bit(0);
         }
         plan.is_loosened = look.verdict.is_belief() && ask.passes_unfit;
@@ -192,9 +192,10 @@ impl Plan {
     }
 }
 
-/// Whether a target will be back.
-fn is_away(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::Cooling | Verdict::Limited)
+/// Whether a target is asked although something failed there, beside so many that are ready. A probe is
+/// not a call: it keeps nobody from the last target there is.
+fn asks_anyway(verdict: Verdict, is_panic: bool, ready: usize) -> bool {
+    verdict.is_failing() && (is_panic || (ready == 0 && verdict == Verdict::Unhealthy))
 }
 
 fn bit(target: usize) -> u64 {
@@ -277,7 +278,7 @@ impl Planner<'_> {
         *place = look;
         self.plan.count = self.plan.count.max(target as u8 + 1);
         self.plan.judge(target, look.verdict);
-        if is_away(look.verdict) {
+        if look.verdict.is_away() {
             self.plan.soonest = Some(self.plan.soonest.map_or(look.until, |soonest| soonest.min(look.until)));
         }
     }
@@ -289,21 +290,19 @@ impl Planner<'_> {
             self.plan.verdicts().iter().filter(|verdict| test(**verdict)).count()
         };
         let ready = of(&Verdict::is_ready);
-        let cooling = of(&is_away);
-        let failing = of(&|verdict| verdict == Verdict::Cooling);
+        let away = of(&Verdict::is_away);
+        let failing = of(&Verdict::is_failing);
         let is_panic = match ready {
             0 => ask.panic.last_resort,
             ready => failing * 100 > (failing + ready) * usize::from(ask.panic.above),
         };
-        if is_panic {
-            for (target, look) in self.looks.iter_mut().enumerate() {
-                if look.verdict == Verdict::Cooling {
-                    look.verdict = Verdict::Ready;
-                    self.plan.out |= bit(target);
-                }
+        for (target, look) in self.looks.iter_mut().enumerate() {
+            if asks_anyway(look.verdict, is_panic, ready) {
+                look.verdict = Verdict::Ready;
+                self.plan.out |= bit(target);
             }
         }
-        if ready + cooling == 0 && ask.passes_unfit {
+        if ready + away == 0 && ask.passes_unfit {
             for look in &mut self.looks {
                 if look.verdict.is_belief() {
                     look.verdict = Verdict::Ready;

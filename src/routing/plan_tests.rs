@@ -245,3 +245,36 @@ fn the_short_way_of_one_target_is_the_long_way() {
         }
     }
 }
+
+#[test]
+fn a_target_dead_to_probes_is_left_alone_and_asked_where_nobody_is_left() {
+    let dead = || Look { until: until(9), ..Look::of(Verdict::Unhealthy) };
+    let never = Panic { above: 100, last_resort: false };
+    let ask = |panic| Ask { panic, ..at(3) };
+    let tree = Tree::flat(Balance::Weighted, [(1, 1); 3]);
+    let one = judged(&tree, &[dead(), ready(), ready()], ask(never));
+    assert!(!order_of(&one).contains(&0) && !one.is_panic());
+    assert_eq!(one.soonest_recovery(), Some(until(9)));
+    // Too many are dead: behind the well one.
+    let two = judged(&tree, &[dead(), ready(), dead()], ask(Panic::default()));
+    assert_eq!((order_of(&two)[0], two.len(), two.is_panic()), (1, 3, true));
+    // Those that calls have failed at are left alone even then, unless it is said otherwise.
+    let none = judged(&tree, &[dead(), failing(5), dead()], ask(never));
+    let mut order = order_of(&none);
+    order.sort_unstable();
+    assert_eq!((order, none.is_out(0), none.is_out(1)), (vec![0, 2], true, false));
+    let alone = judged(&Tree::flat(Balance::Weighted, [(1, 1)]), &[dead()], ask(never));
+    assert_eq!((order_of(&alone), alone.is_out(0)), (vec![0], true));
+}
+
+#[test]
+fn a_target_with_too_long_a_queue_is_no_candidate_until_it_says_so() {
+    let queued = Look { until: until(7), ..Look::of(Verdict::Queued) };
+    let tree = Tree::flat(Balance::Weighted, [(1, 1), (1, 2)]);
+    let spilled = judged(&tree, &[queued, ready()], at(1));
+    assert_eq!(order_of(&spilled), [1]);
+    let full =
+        judged(&tree, &[queued, queued], Ask { panic: Panic { above: 1, last_resort: true }, ..at(1) });
+    assert!(full.is_empty() && !full.is_panic());
+    assert_eq!(full.soonest_recovery(), Some(until(7)));
+}

@@ -5,7 +5,8 @@
 //! credential; a session is a hash.
 
 use super::live::Measured;
-use super::look::Verdict;
+use super::look::{Look, Verdict};
+use super::vital::Load;
 use crate::types::Claim;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -63,7 +64,7 @@ pub struct Recorded {
 pub struct Seen {
     /// `provider/model`.
     pub name: String,
-    /// Of its health alone: `ready`, `cooling`, `limited` or `drained`.
+    /// Of its health alone: `ready`, `cooling`, `limited`, `unhealthy`, `queued` or `drained`.
     pub state: String,
     pub busy: u32,
     /// Seconds.
@@ -79,6 +80,12 @@ pub struct Seen {
     pub mix: Option<(f32, f32)>,
     pub headroom: f32,
     pub warmth: f32,
+    /// The part of the prompt it was taken to have in its cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached: Option<f32>,
+    /// What its server said of its load: calls of others, calls that wait, the used part of the KV cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load: Option<(u32, u32, Option<f32>)>,
 }
 
 impl Default for Seen {
@@ -100,6 +107,16 @@ impl Seen {
             mix: measured.mix,
             headroom: measured.headroom,
             warmth,
+            cached: None,
+            load: None,
+        }
+    }
+
+    /// Gives a look what is known besides the measured.
+    pub fn add_to(&self, look: &mut Look) {
+        look.cached = self.cached.unwrap_or_default();
+        if let Some((elsewhere, waiting, kv)) = self.load {
+            look.take_in(&Load { running: 0, waiting, elsewhere, kv });
         }
     }
 
@@ -120,6 +137,8 @@ impl Seen {
         match self.state.as_str() {
             "cooling" => Verdict::Cooling,
             "limited" => Verdict::Limited,
+            "unhealthy" => Verdict::Unhealthy,
+            "queued" => Verdict::Queued,
             "drained" => Verdict::Drained,
             _ => Verdict::Ready,
         }

@@ -19,6 +19,8 @@ pub struct Told {
     pub is_panic: bool,
     /// Targets believed unfit are asked, as there is no other.
     pub is_loosened: bool,
+    /// Percent of the prompt that the first target is taken to have in its cache, where that decided.
+    pub cached: Option<u8>,
     /// A session decided.
     pub has_session: bool,
     /// A second attempt was sent elsewhere because the first was late.
@@ -40,6 +42,9 @@ impl fmt::Display for Told {
         write!(f, "{}; candidates={}/{}", self.balance.as_str(), self.ready, self.all)?;
         for (word, count) in WORDS.iter().zip(self.counts).skip(1).filter(|(_, count)| *count > 0) {
             write!(f, "; {word}={count}")?;
+        }
+        if let Some(cached) = self.cached {
+            write!(f, "; cached={cached}")?;
         }
         let marks = [
             (self.has_session, "session"),
@@ -63,6 +68,8 @@ mod tests {
             .into_iter()
             .for_each(|verdict| told.count(verdict));
         assert_eq!(told.to_string(), "fastest; candidates=2/5; cooling=1; context=2");
+        let cached = Told { balance: Balance::Prefix, ready: 1, all: 1, cached: Some(87), ..Told::default() };
+        assert_eq!(cached.to_string(), "prefix; candidates=1/1; cached=87");
         let told = Told { has_session: true, is_panic: true, is_hedged: true, ..Told::default() };
         assert_eq!(told.to_string(), "weighted; candidates=0/0; session; panic; hedged");
     }

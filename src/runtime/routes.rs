@@ -2,8 +2,8 @@
 
 use crate::dialect::wants::Wants;
 use crate::routing::{
-    Abilities, Condition, DataRules, Look, Measured, Needs, Panic, Percentiles, PriceTag, RetryBudget,
-    RetryRules, SessionKey, Tree, price,
+    Abilities, Condition, DataRules, Look, Measured, Needs, Panic, Percentiles, PrefixIndex, PriceTag,
+    RetryBudget, RetryRules, SessionKey, Tree, price,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +22,8 @@ pub struct Route {
     pub passes_unfit: bool,
     /// By target.
     pub facts: Vec<TargetFacts>,
+    /// By target: its place in what is known of prompts; empty where no balance goes by that.
+    pub slots: Vec<u8>,
     /// By the index that places of the tree name.
     pub conditions: Vec<Condition>,
     /// What its balances look at.
@@ -60,6 +62,10 @@ pub struct Uses {
     pub prices: bool,
     pub headroom: bool,
     pub session: bool,
+    /// What targets have in their caches.
+    pub prefix: bool,
+    /// Whether a provider has several credentials, each with a cache of its own.
+    pub credentials: bool,
     /// What targets lack that others have.
     pub wants: Wants,
     /// Whether the length of the prompt matters.
@@ -74,6 +80,8 @@ pub struct Learned {
     pub hedges: RetryBudget,
     /// To the first content of its streams.
     pub first: Percentiles,
+    /// What its targets were asked with.
+    pub prefix: PrefixIndex,
 }
 
 /// What an answer is taken to have, in tokens, where nobody knows better.

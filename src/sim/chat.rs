@@ -75,7 +75,9 @@ fn put_usage(job: &Job, out: &mut String) {
     put!(out, r#","total_tokens":"#, job.total_tokens());
     put!(
         out,
-        r#","prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":"#
+        r#","prompt_tokens_details":{"cached_tokens":"#,
+        job.cached_tokens.min(job.prompt_tokens),
+        r#","audio_tokens":0},"completion_tokens_details":"#
     );
     put!(out, r#"{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"#);
     put!(out, r#""rejected_prediction_tokens":0}}"#);

@@ -24,6 +24,11 @@ impl SimClock {
     }
 
     /// `CLOCK_MONOTONIC` in nanoseconds, as every other process of the machine reads it (Linux).
+    /// Seconds since 1970, with a fraction that tells two starts apart.
+    pub fn started(&self) -> f64 {
+        self.unix_secs() as f64 + (self.monotonic_ns() % 1_000_000_000) as f64 / 1e9
+    }
+
     pub fn monotonic_ns(&self) -> u64 {
         let passed = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.monotonic_ns.saturating_add(passed)

@@ -128,11 +128,18 @@ async fn answer(
     if answer.directives.faults.has(Fault::BlackHole) {
         return Err(wire.hold().await);
     }
+    let _seat = match answer.engine.clone() {
+        None => None,
+        Some(engine) => tokio::select! {
+            seat = engine.enter() => Some(seat),
+            left = wire.hold() => return Err(left),
+        },
+    };
     play(wire, head, shared, answer).await
 }
 
 async fn play(wire: &mut Wire, head: &Head, shared: &Shared, answer: Answer) -> Result<After, Broken> {
-    let Answer { reply, dialect, directives } = answer;
+    let Answer { reply, dialect, directives, .. } = answer;
     match reply {
         Reply::Whole(mut whole) => {
             if !head.is_keep_alive {

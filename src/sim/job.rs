@@ -36,6 +36,8 @@ pub struct Job {
     /// Instead of words: the JSON that was asked for, in pieces as they stand between quotes.
     pub document: Option<Vec<String>>,
     pub prompt_tokens: u64,
+    /// Of these, what an engine had in its cache.
+    pub cached_tokens: u64,
     /// Whether usage is reported at all.
     pub has_usage: bool,
     /// The service tier that the answer says it had: the one asked for, where OpenAI knows it.
@@ -75,6 +77,7 @@ impl Job {
             is_cut: is_cut && call.is_none(),
             choices: if call.is_some() { 1 } else { asked.unwrap_or(1).clamp(1, CHOICES_MAX) as usize },
             prompt_tokens: shared.tokens.prompt(body),
+            cached_tokens: wishes.cached_tokens,
             call,
             document,
             has_usage: wishes.has_usage,
@@ -120,6 +123,7 @@ pub struct Wishes {
     pub seed: Option<u64>,
     pub tokens: Option<usize>,
     pub has_usage: bool,
+    pub cached_tokens: u64,
 }
 
 /// The model's name in JSON.

@@ -37,6 +37,7 @@ mod converse;
 mod directives;
 mod document;
 mod embeddings;
+mod engine;
 mod errors;
 mod event;
 mod faults;
@@ -81,6 +82,7 @@ use std::net::SocketAddr;
 
 pub use capture::Captured;
 pub use clock::SimClock;
+pub use engine::EngineOptions;
 pub use faults::{Fault, Faults};
 pub use identity::TokenBehaviour;
 pub use scenario::{Behaviour, Scenario};
@@ -169,6 +171,10 @@ Scenario file (TOML; PUT /sim/scenario takes the same as JSON):
   stamp = true
   strict = true
   auth = true
+  [engine]                     # an inference server as vLLM: /metrics, cached_tokens in usage
+  blocks = 4096                # of 16 tokens, in its prefix cache; a new scenario starts with an empty one
+  prefill_us = 100             # before the first token, for each token of the prompt that is not cached
+  slots = 64                   # calls at once, others wait in line
   [tokens]                     # the token endpoints below
   lifetime_s = 3600
   status = 503                 # they refuse
@@ -190,6 +196,8 @@ Strict, by endpoint:
 Credentials: signatures (SigV4) of AKIDSIMULATOR with sim/secret+access/key or of keys given out, bearer
 sim-bedrock-key; api-key sim-azure-key; tokens given out by POST /token, /v1/token (Google),
 /TENANT/oauth2/v2.0/token (Entra), /sts/ (AWS), GET /computeMetadata/… and /latest/meta-data/….
+
+GET /health is 200; a behaviour of a model /health, /metrics or /models is that path's alone.
 
 On the simulator's own listener:
   GET  /sim/stats              what it saw            POST /sim/reset              forget it

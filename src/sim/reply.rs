@@ -2,7 +2,10 @@
 
 use crate::types::Dialect;
 
+use std::sync::Arc;
+
 use super::directives::Directives;
+use super::engine::Engine;
 use super::event::EventSource;
 
 /// A decided answer, and how it is to be played.
@@ -10,6 +13,8 @@ pub struct Answer {
     pub reply: Reply,
     pub dialect: Dialect,
     pub directives: Directives,
+    /// Where the answer needs a place among those that run.
+    pub engine: Option<Arc<Engine>>,
 }
 
 pub enum Reply {
@@ -64,6 +69,11 @@ pub enum After {
 impl Whole {
     pub fn json(body: String) -> Self {
         Self::json_with(200, body)
+    }
+
+    pub fn text(body: String) -> Self {
+        let content_type = "text/plain; version=0.0.4; charset=utf-8";
+        Self { content_type, ..Self::json(body) }
     }
 
     pub fn json_with(status: u16, body: String) -> Self {

@@ -21,6 +21,9 @@ pub enum Route<'a> {
     Files(&'a str),
     Models,
     ModelById(&'a str),
+    /// Of an inference server.
+    Health,
+    Metrics,
     Realtime,
     Messages,
     CountTokens,
@@ -124,6 +127,8 @@ fn named(rest: &str) -> Route<'_> {
         "audio/transcriptions" | "audio/translations" => Route::Transcriptions,
         "models" => Route::Models,
         "realtime" => Route::Realtime,
+        "health" => Route::Health,
+        "metrics" => Route::Metrics,
         "messages" => Route::Messages,
         "messages/count_tokens" => Route::CountTokens,
         "chat" => Route::CohereChat,
@@ -170,7 +175,22 @@ impl Route<'_> {
 
     /// Whether its bodies are read as JSON (multipart ones apart).
     pub fn takes_json(self) -> bool {
-        !matches!(self, Route::Files(_) | Route::Unknown | Route::Realtime)
+        !matches!(self, Route::Files(_) | Route::Unknown | Route::Realtime | Route::Health | Route::Metrics)
+    }
+
+    /// Whether words are made, which an engine works on.
+    pub fn generates(self) -> bool {
+        matches!(self, Route::Chat | Route::Completions | Route::Responses | Route::Messages)
+    }
+
+    /// What behaviours of a path that asks for no model are named by.
+    pub fn own_name(self) -> &'static str {
+        match self {
+            Route::Health => "/health",
+            Route::Metrics => "/metrics",
+            Route::Models => "/models",
+            _ => "",
+        }
     }
 
     /// Whether a request that names no model is wrong.
@@ -195,7 +215,9 @@ impl Route<'_> {
     pub fn method(self) -> Option<&'static str> {
         match self {
             Route::ResponseById(..) | Route::Files(_) | Route::Unknown => None,
-            Route::Models | Route::ModelById(_) | Route::Realtime => Some("GET"),
+            Route::Models | Route::ModelById(_) | Route::Realtime | Route::Health | Route::Metrics => {
+                Some("GET")
+            }
             _ => Some("POST"),
         }
     }

@@ -51,7 +51,7 @@ pub fn answer(shared: &Shared, head: &Head, body: &[u8]) -> Answer {
     if let Some(whole) = identity::answer(shared, head, body) {
         let delay_first = shared.scenario().tokens.delay_ms.map(millis);
         let directives = Directives { delay_first, ..Directives::default() };
-        return Answer { reply: Reply::Whole(whole), dialect: Dialect::OpenAi, directives };
+        return Answer { reply: Reply::Whole(whole), dialect: Dialect::OpenAi, directives, engine: None };
     }
     let routed = route(head.path());
     let is_cohere = routed.route == Route::Rerank && head.path().starts_with("/v2/");
@@ -65,16 +65,21 @@ pub fn answer(shared: &Shared, head: &Head, body: &[u8]) -> Answer {
         Err(wrong) => (Ask::default(), Some(wrong)),
     };
     let model = model_name(&call, &ask);
-    let directives = wishes(&call, &scenario, &model);
-    if !model.is_empty() {
+    let mut directives = wishes(&call, &scenario, &model);
+    if !model.is_empty() && !model.starts_with('/') {
         shared.stats.count_model(&model);
     }
     let failed = refusal(&call, &ask, &model, unreadable, &directives);
+    let engine = scenario.engine.clone().filter(|_| failed.is_none() && call.routed.route.generates());
+    let prefill = engine.as_ref().map(|engine| engine.prefill(&ask)).unwrap_or_default();
     let reply = match failed {
         Some(whole) => Reply::Whole(whole),
-        None => call.dispatch(&ask, &model, &directives, &scenario),
+        None => call.dispatch(&ask, &model, &directives, (&scenario, prefill.cached_tokens)),
     };
-    Answer { reply, dialect: call.dialect, directives }
+    if !prefill.delay.is_zero() {
+        directives.delay_first = Some(directives.delay_first.unwrap_or_default() + prefill.delay);
+    }
+    Answer { reply, dialect: call.dialect, directives, engine }
 }
 
 fn model_name(call: &Call<'_>, ask: &Ask<'_>) -> String {
@@ -87,7 +92,7 @@ fn model_name(call: &Call<'_>, ask: &Ask<'_>) -> String {
     if call.body.starts_with(b"--") {
         audio::form_field(call.body, "model").unwrap_or("").to_owned()
     } else {
-        String::new()
+        call.routed.route.own_name().to_owned()
     }
 }
 
@@ -178,9 +183,15 @@ impl Call<'_> {
         errors::whole(self.dialect, status, message, self.shared.ids.next(), retry_after)
     }
 
-    fn dispatch(&self, ask: &Ask<'_>, model: &str, directives: &Directives, scenario: &Live) -> Reply {
+    fn dispatch(
+        &self,
+        ask: &Ask<'_>,
+        model: &str,
+        directives: &Directives,
+        (scenario, cached_tokens): (&Live, u64),
+    ) -> Reply {
         let has_usage = !directives.faults.has(Fault::NoUsage);
-        let wishes = Wishes { seed: scenario.seed, tokens: directives.tokens, has_usage };
+        let wishes = Wishes { seed: scenario.seed, tokens: directives.tokens, has_usage, cached_tokens };
         let job = || {
             let job = Job::new(self.shared, ask, self.body, model, wishes);
             Stats::add(&self.shared.stats.prompt_tokens, job.prompt_tokens);
@@ -211,6 +222,11 @@ impl Call<'_> {
             }
             Route::OllamaChat => Reply::Whole(ollama::whole(&job())),
             Route::Realtime => websocket::offered(self.head),
+            Route::Health => Reply::Whole(Whole::text(String::new())),
+            Route::Metrics => Reply::Whole(match &scenario.engine {
+                Some(engine) => Whole::text(engine.exposition()),
+                None => self.error(404, "no engine: the scenario has none", None),
+            }),
             Route::Gemini(_, "countTokens") => Reply::Whole(gemini::count(job().prompt_tokens)),
             _ => {
                 let job = job();

@@ -2,11 +2,13 @@
 //! [`Scenario`]; what has been counted so far is in [`Live`].
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Deserialize;
 
 use super::directives::{Directives, millis};
+use super::engine::{Engine, EngineOptions};
 use super::faults::{Fault, Faults};
 use super::identity::TokenBehaviour;
 use super::text::mix;
@@ -26,6 +28,8 @@ pub struct Scenario {
     pub keys: BTreeMap<String, Behaviour>,
     /// How token endpoints behave.
     pub tokens: TokenBehaviour,
+    /// An inference server's cache and line of calls; none by default.
+    pub engine: Option<EngineOptions>,
 }
 
 /// How one model or credential behaves.
@@ -54,6 +58,7 @@ pub struct Behaviour {
 pub struct Live {
     pub seed: Option<u64>,
     pub tokens: TokenBehaviour,
+    pub engine: Option<Arc<Engine>>,
     models: HashMap<String, Counted>,
     keys: HashMap<String, Counted>,
 }
@@ -94,7 +99,8 @@ impl Scenario {
 }
 
 impl Live {
-    pub fn new(scenario: Scenario) -> Self {
+    /// `started`: seconds since 1970.
+    pub fn new(scenario: Scenario, started: f64) -> Self {
         let counted = |entries: BTreeMap<String, Behaviour>| {
             entries
                 .into_iter()
@@ -105,6 +111,7 @@ impl Live {
         Self {
             seed: scenario.seed,
             tokens: scenario.tokens,
+            engine: scenario.engine.map(|options| Arc::new(Engine::new(options, started))),
             models: counted(scenario.models),
             keys: counted(scenario.keys),
         }
@@ -180,7 +187,7 @@ mod tests {
              [keys.\"sk-dead\"]\nfault = \"status:401\"\n",
         )
         .unwrap();
-        let live = Live::new(scenario);
+        let live = Live::new(scenario, 0.0);
         assert_eq!(live.directives(None, "other").tokens, Some(3));
         assert_eq!(live.directives(Some("sk-dead"), "gpt-4o").faults.status(), Some(401));
         assert_eq!(faulty(&live, "gpt-4o", 5), 2);
@@ -193,7 +200,7 @@ mod tests {
             fault_share: Some(0.1),
             ..Behaviour::default()
         });
-        let (one, two) = (Live::new(scenario.clone()), Live::new(scenario));
+        let (one, two) = (Live::new(scenario.clone(), 0.0), Live::new(scenario, 0.0));
         let failed = faulty(&one, "m", 2000);
         assert!((120..280).contains(&failed), "{failed}");
         assert_eq!(faulty(&two, "m", 2000), failed);

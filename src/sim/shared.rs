@@ -30,6 +30,7 @@ impl Shared {
     /// `port` keeps the ids of two simulators apart.
     pub fn new(options: SimOptions, port: u16) -> Self {
         let clock = SimClock::new();
+        let live = Live::new(options.scenario, clock.started());
         Self {
             stats: Stats::default(),
             ids: Ids::new(clock.monotonic_ns() ^ (u64::from(port) << 48)),
@@ -39,7 +40,7 @@ impl Shared {
             responses: ResponseStore::default(),
             tokens: Tokens::new(options.counter),
             identity: Identity::default(),
-            scenario: RwLock::new(Arc::new(Live::new(options.scenario))),
+            scenario: RwLock::new(Arc::new(live)),
         }
     }
 
@@ -49,7 +50,8 @@ impl Shared {
 
     /// Puts a scenario in force, its counters at nothing.
     pub fn set_scenario(&self, scenario: Scenario) {
-        *self.scenario.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Live::new(scenario));
+        *self.scenario.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(Live::new(scenario, self.clock.started()));
     }
 
     /// Forgets what was seen and what was scripted; the scenario stays.

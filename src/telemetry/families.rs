@@ -83,6 +83,12 @@ impl Registrar<'_> {
         Ok(family)
     }
 
+    pub fn gauge_vec(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+        let family = IntGaugeVec::new(Opts::new(name, help).namespace(PREFIX), labels)?;
+        self.0.register(Box::new(family.clone()))?;
+        Ok(family)
+    }
+
     pub fn gauge_row<L: Label>(&self, name: &str, help: &str) -> prometheus::Result<GaugeRow<L>> {
         let family = IntGaugeVec::new(Opts::new(name, help).namespace(PREFIX), &[L::NAME])?;
         self.0.register(Box::new(family.clone()))?;
@@ -157,6 +163,15 @@ impl<L: Label> CounterRow<L> {
     pub fn inc(&self, label: L) {
         if let Some(cell) = self.cells.get(label.index()) {
             cell.inc();
+        }
+    }
+
+    /// Adds `count`; zero costs nothing.
+    pub fn add(&self, label: L, count: u64) {
+        if count > 0
+            && let Some(cell) = self.cells.get(label.index())
+        {
+            cell.inc_by(count);
         }
     }
 

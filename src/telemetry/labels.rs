@@ -107,11 +107,57 @@ pub enum TargetHealth {
     Cooling,
     /// Left alone for as long as its provider has said.
     Limited,
+    /// It does not answer probes.
+    Unhealthy,
+    /// Too many calls wait there, by its own count.
+    Queued,
     /// Out of service by hand.
     Drained,
 }
 
+/// What came of asking a provider how it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskedOutcome {
+    Ok,
+    Failed,
+}
+
+/// Whether a part of a prompt was taken to be in the cache of the target that was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheLookup {
+    Hit,
+    Miss,
+}
+
 // === impl Label ===
+
+impl Label for AskedOutcome {
+    const NAME: &'static str = "outcome";
+    const ALL: &'static [Self] = &[Self::Ok, Self::Failed];
+    fn index(self) -> usize {
+        self as usize
+    }
+    fn text(self) -> &'static str {
+        match self {
+            AskedOutcome::Ok => "ok",
+            AskedOutcome::Failed => "failed",
+        }
+    }
+}
+
+impl Label for CacheLookup {
+    const NAME: &'static str = "lookup";
+    const ALL: &'static [Self] = &[Self::Hit, Self::Miss];
+    fn index(self) -> usize {
+        self as usize
+    }
+    fn text(self) -> &'static str {
+        match self {
+            CacheLookup::Hit => "hit",
+            CacheLookup::Miss => "miss",
+        }
+    }
+}
 
 impl Label for HedgeOutcome {
     const NAME: &'static str = "outcome";
@@ -130,7 +176,15 @@ impl Label for HedgeOutcome {
 
 impl Label for TargetHealth {
     const NAME: &'static str = "state";
-    const ALL: &'static [Self] = &[Self::Ready, Self::Warming, Self::Cooling, Self::Limited, Self::Drained];
+    const ALL: &'static [Self] = &[
+        Self::Ready,
+        Self::Warming,
+        Self::Cooling,
+        Self::Limited,
+        Self::Unhealthy,
+        Self::Queued,
+        Self::Drained,
+    ];
     fn index(self) -> usize {
         self as usize
     }
@@ -140,6 +194,8 @@ impl Label for TargetHealth {
             TargetHealth::Warming => "warming",
             TargetHealth::Cooling => "cooling",
             TargetHealth::Limited => "limited",
+            TargetHealth::Unhealthy => "unhealthy",
+            TargetHealth::Queued => "queued",
             TargetHealth::Drained => "drained",
         }
     }

@@ -7,7 +7,8 @@ use prometheus::proto::MetricType;
 
 use super::histogram::LocalHistogram;
 use super::labels::{
-    AttemptOutcome, CountKind, CredentialRefresh, Label, ReloadResult, StatusClass, TokenClass,
+    AskedOutcome, AttemptOutcome, CacheLookup, CountKind, CredentialRefresh, Label, ReloadResult,
+    StatusClass, TokenClass,
 };
 use super::metrics::{GaugeGuard, Metrics};
 use super::provider::PROVIDERS_MAX;
@@ -81,6 +82,7 @@ fn the_document_lists_exactly_the_values_of_each_closed_label() {
         texts::<CountKind>(),
         texts::<ReloadResult>(),
         texts::<CredentialRefresh>(),
+        texts::<CacheLookup>(),
     ]);
     for (label, values) in closed {
         let row = rows(&format!("{label}`")).pop().unwrap_or_else(|| panic!("{label} is not documented"));
@@ -105,6 +107,8 @@ fn every_label_value_has_its_own_place() {
     check::<CountKind>();
     check::<ReloadResult>();
     check::<CredentialRefresh>();
+    check::<AskedOutcome>();
+    check::<CacheLookup>();
 }
 
 #[test]

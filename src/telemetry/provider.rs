@@ -8,11 +8,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use prometheus::{IntCounter, IntCounterVec};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::families::{CounterRow, HistogramFamily, Registrar};
 use super::histogram::{AtomicHistogram, WAIT};
-use super::labels::{AttemptOutcome, CredentialRefresh, Label};
+use super::labels::{AskedOutcome, AttemptOutcome, CredentialRefresh, Label};
+use crate::routing::Load;
 use crate::types::FailureClass;
 
 /// Names that get series of their own.
@@ -29,6 +30,10 @@ pub struct ProviderMetrics {
     opened: IntCounter,
     cooldowns: CounterRow<FailureClass>,
     credentials: CounterRow<CredentialRefresh>,
+    probes: CounterRow<AskedOutcome>,
+    scrapes: CounterRow<AskedOutcome>,
+    /// Running, waiting, percent of the KV cache.
+    load: [IntGauge; 3],
 }
 
 /// The families with a `provider` label, and who has been resolved in them.
@@ -38,6 +43,9 @@ pub(super) struct Providers {
     connections: IntCounterVec,
     cooldowns: IntCounterVec,
     credentials: IntCounterVec,
+    probes: IntCounterVec,
+    scrapes: IntCounterVec,
+    load: [IntGaugeVec; 3],
     head: HistogramFamily,
     known: Mutex<HashMap<String, Arc<ProviderMetrics>>>,
 }
@@ -68,6 +76,24 @@ impl ProviderMetrics {
     /// A fetch of one of its credentials ended.
     pub fn credential(&self, refresh: CredentialRefresh) {
         self.credentials.inc(refresh);
+    }
+
+    /// A probe of it ended.
+    pub fn probe(&self, outcome: AskedOutcome) {
+        self.probes.inc(outcome);
+    }
+
+    /// It was asked for its load.
+    pub fn scrape(&self, outcome: AskedOutcome) {
+        self.scrapes.inc(outcome);
+    }
+
+    /// Shows its load; none where nobody knows it.
+    pub fn load(&self, load: Option<&Load>) {
+        let load = load.copied().unwrap_or_default();
+        let kv = (load.kv.unwrap_or_default() * 100.0) as i64;
+        let values = [i64::from(load.running), i64::from(load.waiting), kv];
+        self.load.iter().zip(values).for_each(|(gauge, value)| gauge.set(value));
     }
 
     /// Attempts that ended so.
@@ -101,6 +127,33 @@ impl Providers {
                 "Fetches of a provider's credential, by whether they gave one.",
                 &["provider", CredentialRefresh::NAME],
             )?,
+            probes: registrar.counter_vec(
+                "probes_total",
+                "Probes of a provider, by whether it was well.",
+                &["provider", AskedOutcome::NAME],
+            )?,
+            scrapes: registrar.counter_vec(
+                "scrapes_total",
+                "Questions for a provider's load, by whether it said it.",
+                &["provider", AskedOutcome::NAME],
+            )?,
+            load: [
+                registrar.gauge_vec(
+                    "server_running",
+                    "Calls a provider's server works on.",
+                    &["provider"],
+                )?,
+                registrar.gauge_vec(
+                    "server_waiting",
+                    "Calls that wait at a provider's server.",
+                    &["provider"],
+                )?,
+                registrar.gauge_vec(
+                    "server_kv_percent",
+                    "Used part of the KV cache of a provider's server.",
+                    &["provider"],
+                )?,
+            ],
             head: registrar.histogram_family(
                 "upstream_head_seconds",
                 "Time from the request sent upstream to the head of its answer.",
@@ -124,6 +177,9 @@ impl Providers {
     }
 
     fn make(&self, name: &str) -> prometheus::Result<ProviderMetrics> {
+        let [running, waiting, kv] =
+            self.load.each_ref().map(|family| family.get_metric_with_label_values(&[name]));
+        let [running, waiting, kv] = [running?, waiting?, kv?];
         Ok(ProviderMetrics {
             attempts: row(&self.attempts, name)?,
             head: self.head.series(name),
@@ -131,6 +187,9 @@ impl Providers {
             opened: self.connections.get_metric_with_label_values(&[name, "false"])?,
             cooldowns: row(&self.cooldowns, name)?,
             credentials: row(&self.credentials, name)?,
+            probes: row(&self.probes, name)?,
+            scrapes: row(&self.scrapes, name)?,
+            load: [running, waiting, kv],
         })
     }
 }

@@ -1,8 +1,8 @@
 //! What routing did beyond the calls themselves: retries, second attempts, targets as they are.
 
 use super::families::{CounterRow, GaugeRow, Registrar};
-use super::labels::{HedgeOutcome, RetryOutcome, TargetHealth};
-use prometheus::IntCounter;
+use super::labels::{CacheLookup, HedgeOutcome, RetryOutcome, TargetHealth};
+use prometheus::{IntCounter, IntGauge};
 
 #[derive(Debug)]
 pub struct RouteMetrics {
@@ -15,6 +15,12 @@ pub struct RouteMetrics {
     pub targets: GaugeRow<TargetHealth>,
     /// Conditions that could not be evaluated, which is a no.
     pub condition_errors: IntCounter,
+    /// Blocks of prompts, by whether the target asked had them by what is remembered.
+    pub prefix_blocks: CounterRow<CacheLookup>,
+    /// Tokens of the same calls, by whether the target's usage says that they were in its cache.
+    pub prefix_tokens: CounterRow<CacheLookup>,
+    /// Blocks remembered.
+    pub prefix_held: IntGauge,
 }
 
 impl RouteMetrics {
@@ -31,6 +37,15 @@ impl RouteMetrics {
                 "route_condition_errors_total",
                 "Conditions of routes that could not be evaluated.",
             )?,
+            prefix_blocks: r.row(
+                "prefix_blocks_total",
+                "Blocks of prompts balanced by prefix, by whether their target was taken to have them.",
+            )?,
+            prefix_tokens: r.row(
+                "prefix_tokens_total",
+                "Prompt tokens balanced by prefix, by whether their target says it had them in its cache.",
+            )?,
+            prefix_held: r.gauge("prefix_held", "Blocks of prompts that are remembered.")?,
         })
     }
 }

@@ -5,6 +5,7 @@
 //! target or knows a dialect: an error says what broke and whether the request can have been
 //! processed, and the caller decides.
 
+pub mod ask;
 pub mod call;
 pub mod credentials;
 pub mod dial;
@@ -24,6 +25,7 @@ pub mod scratch;
 pub mod several;
 pub mod transport;
 
+pub use ask::{ask, connect};
 pub use call::{Call, Head};
 pub use egress::{Direct, Egress, Proxy, ProxyAddress};
 pub use error::UpstreamError;

@@ -37,6 +37,7 @@ mod t_client_head;
 mod t_codec;
 mod t_config;
 mod t_embed_catalog;
+mod t_exposition;
 mod t_frames;
 mod t_gemini_array;
 mod t_http1_body;

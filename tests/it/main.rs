@@ -99,4 +99,6 @@ mod t52_routing;
 mod t53_examples;
 mod t54_hedging;
 mod t55_explain;
+mod t56_affinity;
+mod t57_probes;
 mod vectors;

@@ -1,7 +1,7 @@
 //! The set-ups of `conf/examples`, each started as it is but for the addresses of its providers, and
 //! made to do what it is for.
 
-use crate::harness::{Answer, Config, Gateway, Request, Sim, Wire};
+use crate::harness::{Answer, Config, Gateway, PATIENCE, Request, Sim, Wire, until};
 use serde_json::json;
 use tidegate::sim::Behaviour;
 
@@ -57,14 +57,20 @@ fn t53_azure_regions_share_by_price_and_what_is_left() {
 }
 
 #[test]
-fn t53_a_pool_keeps_its_sessions_and_spills_over_to_a_vendor() {
+fn t53_a_pool_has_its_prompts_where_they_are_cached_and_spills_over_to_a_vendor() {
     let (one, two, openai) = (Sim::start(), Sim::start(), Sim::start());
     let at = [("gpu1", Wire::Chat, &one), ("gpu2", Wire::Chat, &two), ("openai", Wire::Chat, &openai)];
     let gateway = start("self-hosted.toml", &at);
-    let ask = |session: &str| gateway.send(&chat("chat", &json!({})).header("x-session-id", session));
+    let ask = |word: &str| {
+        let turns = json!([{ "role": "user", "content": word.repeat(500) }]);
+        gateway.send(&chat("chat", &json!({ "messages": turns })))
+    };
     let home = provider(&ask("a")).to_owned();
     assert!(home.starts_with("gpu"));
     (0..5).for_each(|_| assert_eq!(provider(&ask("a")), home));
+    until("the hosts are asked how they are", PATIENCE, || {
+        [&one, &two].into_iter().all(|sim| sim.stats().by_path.contains_key("/health"))
+    });
     let picture = json!([{ "type": "image_url", "image_url": { "url": "data:image/png;base64,aGk=" } }]);
     let seeing = json!({ "messages": [{ "role": "user", "content": picture }] });
     assert_eq!(provider(&gateway.send(&chat("chat", &seeing))), "openai");

@@ -23,7 +23,9 @@ use std::process::ExitCode;
     tidegate route explain request.json --claim plan=gold --claim 'groups=[\"batch\"]'\n  \
     tidegate route explain request.json --state state.json --json\n\n\
     A state is a JSON list of what is known of targets:\n  \
-    [{\"name\": \"openai/gpt-5.2\", \"state\": \"cooling\", \"busy\": 4, \"first\": 0.8}]")]
+    [{\"name\": \"openai/gpt-5.2\", \"state\": \"cooling\", \"busy\": 4, \"first\": 0.8},\n     \
+    {\"name\": \"gpu1/qwen3-32b\", \"cached\": 0.9, \"load\": [3, 1, 0.5]}]\n  \
+    `cached` is the part of the prompt it has, `load` calls of others, calls waiting, KV cache in use.")]
 pub struct Explain {
     /// The body of a request.
     #[arg(value_name = "FILE")]
@@ -212,7 +214,11 @@ fn as_text(policy: &ModelPolicy, recorded: &Recorded, decided: &Decided, told: &
     let mut targets: Vec<usize> = (0..policy.route.facts.len()).collect();
     targets.sort_by_key(|target| (place(*target).unwrap_or(usize::MAX), *target));
     let rows: Vec<Vec<String>> = targets.iter().map(|target| row(policy, decided, *target, place)).collect();
-    text += &table(&["#", "TARGET", "IS", "SCORE", "SECONDS", "$ EXPECTED"], &[3, 4, 5], &rows);
+    let mut heads = vec!["#", "TARGET", "IS", "SCORE", "SECONDS", "$ EXPECTED"];
+    if has_cached(decided) {
+        heads.push("CACHED");
+    }
+    text += &table(&heads, &[3, 4, 5, 6], &rows);
     text + &format!("\n{told}\n")
 }
 
@@ -228,14 +234,23 @@ fn row(
     let is_in = place(target).is_some();
     let score = plan.score(target);
     let known = |value: Option<f32>, digits: usize| value.map_or("-".into(), |v| format!("{v:.digits$}"));
-    vec![
+    let mut cells = vec![
         place(target).map_or("-".to_owned(), |place| (place + 1).to_string()),
         policy.route.facts.get(target).map(|facts| facts.name.to_string()).unwrap_or_default(),
         verdict.as_str().to_owned(),
         if is_in && score != 0.0 && score < f32::MAX { format!("{score:.4}") } else { "-".to_owned() },
         known(look.seconds, 3),
         known(look.price.map(|price| price / 1e12), 6),
-    ]
+    ];
+    if has_cached(decided) {
+        cells.push(format!("{:.0} %", look.cached * 100.0));
+    }
+    cells
+}
+
+/// Whether anything is known of what is cached.
+fn has_cached(decided: &Decided) -> bool {
+    decided.looks.iter().any(|look| look.cached > 0.0)
 }
 
 fn as_json(policy: &ModelPolicy, recorded: &Recorded, decided: &Decided, told: &str) -> Value {
@@ -249,6 +264,7 @@ fn as_json(policy: &ModelPolicy, recorded: &Recorded, decided: &Decided, told: &
             "is": verdict.as_str(),
             "score": plan.score(index),
             "busy": look.busy,
+            "cached": look.cached,
             "seconds": look.seconds,
             "expected_usd": look.price.map(|price| f64::from(price) / 1e12),
             "headroom": look.headroom,

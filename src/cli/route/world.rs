@@ -64,6 +64,7 @@ pub fn decide(routes: &Routes, policy: &ModelPolicy, recorded: &Recorded) -> Dec
         let identity = facts.map_or(0, |facts| facts.identity);
         let mut look = Look { verdict, identity, warmth: seen.warmth, ..Look::default() };
         route.weigh(target, &seen.measured(), (&needs, recorded.stream), &mut look);
+        seen.add_to(&mut look);
         look
     };
     let ask = Ask {

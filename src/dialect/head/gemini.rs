@@ -6,7 +6,7 @@
 use super::error::{HeadError, HeadErrorKind};
 use super::fields::{Fields, names};
 use super::value::Value;
-use super::{BodyForm, RequestHead, model};
+use super::{BodyForm, PromptSpans, RequestHead, model};
 use crate::types::Endpoint;
 
 /// Requests in one batch.
@@ -43,6 +43,8 @@ pub(super) fn parse(endpoint: Endpoint, text: &str) -> Result<RequestHead, HeadE
     head.is_empty_object = fields.is_empty;
     head.model = fields.get(Known::Model).map(|value| model(value, "model")).transpose()?;
     read_request(&fields, &mut head)?;
+    let system = fields.either(Known::System, Known::SystemSnake)?;
+    head.prompt = PromptSpans::of([fields.get(Known::Tools), system, fields.get(Known::Contents)]);
     if let Some(value) = fields.either(Known::Inner, Known::InnerSnake)? {
         read_inner(value, "generateContentRequest", &mut head)?;
     }

@@ -1,6 +1,7 @@
 //! The exchange lane: every LLM endpoint, inside one phase. Body, model, count, plan, race, relay,
 //! answer: each step is a file.
 
+mod affine;
 mod alarm;
 mod aside;
 mod attempt;

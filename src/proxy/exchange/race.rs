@@ -1,6 +1,7 @@
 //! The attempt loop: targets in their order until one is good, the deadlines and the client
 //! permitting. The same loop for every endpoint.
 
+use super::affine;
 use super::attempt::{self, Aim, Answer, Attempted, Failure, Live, Long};
 use super::downstream::Fields;
 use super::health;
@@ -53,7 +54,7 @@ pub async fn run(
     let Track { policy, total, .. } = *track;
     // Read again after each wait; between waits next to no time passes.
     let mut now = edge.now();
-    let Going { plan, session } = route::plan(edge, ctx, prepared, track, now).await;
+    let Going { plan, turn, prompt } = route::plan(edge, ctx, prepared, track, now).await;
     let mut order = AttemptOrder::new(plan, policy.attempts);
     policy.route.learned.retries.note_request(now);
     let mut last: Option<Box<Failure>> = None;
@@ -69,9 +70,10 @@ pub async fn run(
             return if talk.down.is_gone() { Raced::Left } else { Raced::Cut };
         }
         previous = Some(target);
-        let turn = session.unwrap_or_else(|| edge.dice.roll());
+        let turn = turn.unwrap_or_else(|| edge.dice.roll());
         let Some(aim) = aim(prepared, track, target, turn, now) else { continue };
         enter(ctx, &aim);
+        affine::ask(edge, policy, (prompt.as_deref(), &plan), target, last.is_none());
         let began = now;
         let delay = if last.is_none() { hedge::delay(policy, &plan, prepared, now) } else { None };
         let Hedged { aim, begun, attempted } = match delay {

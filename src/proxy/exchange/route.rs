@@ -2,6 +2,7 @@
 //!
 //! Not here: the choice itself. What a model's balances do not look at is not found out.
 
+use super::affine::{self, Known as KnownPrompt};
 use super::count;
 use super::health;
 use super::prepare::Prepared;
@@ -14,15 +15,17 @@ use crate::routing::record::cut;
 use crate::routing::{
     Ask, DataRules, Facts, Look, Needs, Plan, Recorded, Seen, TargetState, Verdict, plan as order,
 };
-use crate::runtime::{Edge, TargetFacts};
+use crate::runtime::{Edge, ProviderHealth, TargetFacts};
 use crate::types::{Reason, Reject, Ticks};
 use std::time::Duration;
 
 /// What the plan of one call goes by.
 pub struct Going {
     pub plan: Plan,
-    /// Known by what the model's balances know sessions by.
-    pub session: Option<u64>,
+    /// Which of a provider's credentials: always the same for what is cached with one of them.
+    pub turn: Option<u64>,
+    /// The prompt, where it matters who has it in a cache.
+    pub prompt: Option<Box<KnownPrompt>>,
 }
 
 /// Plans a call, and notes why it goes where it goes.
@@ -35,7 +38,7 @@ pub async fn plan(
 ) -> Going {
     let route = &track.policy.route;
     if let Some((only, _)) = track.pinned {
-        return Going { plan: Plan::only(only), session: None };
+        return Going { plan: Plan::only(only), turn: None, prompt: None };
     }
     let needs = needs(ctx, prepared, track).await;
     let session = if route.uses.session { session_of(ctx, prepared, track) } else { None };
@@ -47,17 +50,24 @@ pub async fn plan(
         passes_unfit: route.passes_unfit,
     };
     let held = held(edge, ctx, prepared, track, needs);
-    let seeing = Seeing { prepared, track, needs, rules: rules(prepared, track), now };
+    let prompt = if route.uses.prefix { affine::look_up(prepared, route) } else { None };
+    let rules = rules(prepared, track);
+    let seeing = Seeing { prepared, track, needs, rules, prompt: prompt.as_deref(), now };
     let plan = order(&route.tree, &ask, |target| seeing.look(target), |condition| held & bit(condition) != 0);
     if route.has_choice() {
         let mut told = plan.told();
         told.has_session = session.is_some() && plan.balance().is_by_session();
+        told.cached = affine::cached_percent(prompt.as_deref(), route, &plan);
         ctx.record.route = Some(told);
         if ctx.runtime.edge.records_routes {
             ctx.record.decision = recorded(edge, ctx, &seeing, &ask, &plan).line();
         }
     }
-    Going { plan, session }
+    let turn = match (session, route.uses.credentials) {
+        (None, true) => affine::credential_turn(prepared, route, caller_of(ctx)),
+        (session, _) => session,
+    };
+    Going { plan, turn, prompt }
 }
 
 /// The refusal of a call that no target can be asked for. Where all have only said that they had enough,
@@ -115,12 +125,16 @@ fn session_of(ctx: &Ctx, prepared: &Prepared<'_>, track: &Track<'_>) -> Option<u
     let known = Known {
         header: |name: &str| field(prepared, name),
         prompt_cache_key: prepared.head.as_ref().and_then(|head| head.prompt_cache_key.as_deref()),
-        caller: ctx.caller.as_ref().map(|caller| &*caller.principal.key_id),
+        caller: caller_of(ctx),
     };
     session(&track.policy.route.session_by, &known)
 }
 
-fn field<'p>(prepared: &'p Prepared<'_>, name: &str) -> Option<&'p [u8]> {
+fn caller_of(ctx: &Ctx) -> Option<&str> {
+    ctx.caller.as_ref().map(|caller| &*caller.principal.key_id)
+}
+
+pub fn field<'p>(prepared: &'p Prepared<'_>, name: &str) -> Option<&'p [u8]> {
     prepared.client_fields.iter().find(|(held, _)| held == name).map(|(_, value)| value.as_bytes())
 }
 
@@ -224,6 +238,7 @@ struct Seeing<'a, 'p> {
     track: &'a Track<'a>,
     needs: Needs,
     rules: [DataRules; 2],
+    prompt: Option<&'a KnownPrompt>,
     now: Ticks,
 }
 
@@ -232,6 +247,12 @@ impl Seeing<'_, '_> {
         let policy = self.track.policy;
         let Some(facts) = policy.route.facts.get(target) else { return Look::of(Verdict::Unserved) };
         let (verdict, until) = self.verdict(target, facts);
+        if verdict.is_failing()
+            && let Some(slot) = policy.route.slots.get(target)
+        {
+            // It may come back with nothing in its cache.
+            policy.route.learned.prefix.forget(*slot);
+        }
         let mut look = Look { verdict, until, identity: facts.identity, ..Look::default() };
         // A single target, and one that is not asked, needs no more.
         if policy.route.has_choice() {
@@ -255,12 +276,23 @@ impl Seeing<'_, '_> {
             return of(verdict);
         }
         match state {
-            TargetState::Ready => of(Verdict::Ready),
+            TargetState::Ready => {
+                let told = self.health(target).and_then(|health| health.verdict(self.now));
+                told.unwrap_or(of(Verdict::Ready))
+            }
             TargetState::Cooling { until } if runtime.target_cooldowns.is_failing(cell) => {
                 (Verdict::Cooling, until)
             }
             TargetState::Cooling { until } => (Verdict::Limited, until),
         }
+    }
+
+    /// How a target's provider is asked beside its calls.
+    fn health(&self, target: usize) -> Option<&ProviderHealth> {
+        let Track { runtime, policy, .. } = *self.track;
+        let provider =
+            policy.targets.get(target).and_then(|target| runtime.providers.get(target.provider))?;
+        provider.health.as_ref()
     }
 
     /// A target as it is, whatever this request needs.
@@ -275,12 +307,20 @@ impl Seeing<'_, '_> {
                 Verdict::Cooling
             }
             Some(TargetState::Cooling { .. }) => Verdict::Limited,
-            _ => Verdict::Ready,
+            _ => {
+                let told = self.health(target).and_then(|health| health.verdict(self.now));
+                told.map_or(Verdict::Ready, |(verdict, _)| verdict)
+            }
         };
         let measured = live.map(|live| live.measured(self.now)).unwrap_or_default();
         let name = policy.route.facts.get(target).map(|facts| cut(&facts.name)).unwrap_or_default();
         let warmth = runtime.target_cooldowns.warmth(cell, self.now);
-        Seen::of(name, state.as_str(), &measured, warmth)
+        let load = self.health(target).and_then(|health| health.load(self.now));
+        Seen {
+            cached: self.prompt.map(|prompt| prompt.share(&policy.route, target)),
+            load: load.map(|load| (load.elsewhere, load.waiting, load.kv)),
+            ..Seen::of(name, state.as_str(), &measured, warmth)
+        }
     }
 
     fn measure(&self, target: usize, look: &mut Look) {
@@ -289,14 +329,20 @@ impl Seeing<'_, '_> {
         let Some(live) = runtime.target_live.get(cell) else { return };
         let uses = &policy.route.uses;
         look.warmth = runtime.target_cooldowns.warmth(cell, self.now);
-        if !uses.times && !uses.prices {
+        if uses.times || uses.prices {
+            let call = (&self.needs, self.prepared.is_stream);
+            policy.route.weigh(target, &live.measured(self.now), call, look);
+        } else {
             look.busy = live.busy();
             if uses.headroom {
                 look.headroom = live.headroom(self.now);
             }
-            return;
         }
-        let call = (&self.needs, self.prepared.is_stream);
-        policy.route.weigh(target, &live.measured(self.now), call, look);
+        if let Some(load) = self.health(target).and_then(|health| health.load(self.now)) {
+            look.take_in(&load);
+        }
+        if let Some(prompt) = self.prompt {
+            look.cached = prompt.share(&policy.route, target);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::CredentialError;
 use super::fetch::{Answer, Ask, Fetch};
 use crate::upstream::dns::Addresses;
-use crate::upstream::{Call, Link, Origin, Transport, UpstreamError, UpstreamRequest};
+use crate::upstream::{self, Link, Origin, Transport, UpstreamRequest};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
@@ -71,9 +71,11 @@ impl Fetch for LinkFetch {
             body: Bytes::from(ask.body),
         };
         // Boxed: rare, and its future is large.
-        let call = Box::pin(exchange(&link, &request));
+        let call = Box::pin(upstream::ask(&link, &request, BODY_BYTES_MAX));
         match pingora_timeout::timeout(ask.timeout, call).await {
-            Ok(Ok(answer)) => Ok(answer),
+            Ok(Ok((status, body))) => {
+                Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned() })
+            }
             Ok(Err(error)) => Err(CredentialError::passing(format!("{host}: {error}"))),
             Err(_) => Err(CredentialError::passing(format!("{host} did not answer in time"))),
         }
@@ -100,22 +102,6 @@ fn fields(
         Some((name?, value))
     };
     known.chain(named).map(field).collect()
-}
-
-async fn exchange(link: &Arc<Link>, request: &UpstreamRequest) -> Result<Answer, UpstreamError> {
-    let (mut call, _) = Call::open(link).await?;
-    call.send(request).await?;
-    let head = call.head().await?;
-    let mut body = Vec::new();
-    while let Some(piece) = call.chunk().await? {
-        let room = BODY_BYTES_MAX.saturating_sub(body.len());
-        body.extend_from_slice(piece.get(..room.min(piece.len())).unwrap_or_default());
-        if room == 0 {
-            break;
-        }
-    }
-    call.finish();
-    Ok(Answer { status: head.status, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
 #[cfg(test)]

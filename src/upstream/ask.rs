@@ -1,0 +1,44 @@
+//! A call of the gateway's own: one request, its answer read to a bound, nobody waiting for it.
+//!
+//! For probes, token calls and the like; calls of clients go through [`Call`] step by step. The caller
+//! bounds the time.
+
+use super::{Call, Link, UpstreamError, UpstreamRequest};
+use crate::types::FailureClass;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+
+/// Sends `request`, and gives the status and the body, cut at `bytes_max`. The connection is kept where
+/// the answer was read to its end.
+///
+/// # Errors
+/// What broke on the way.
+pub async fn ask(
+    link: &Arc<Link>,
+    request: &UpstreamRequest,
+    bytes_max: usize,
+) -> Result<(u16, Vec<u8>), UpstreamError> {
+    let (mut call, _) = Call::open(link).await?;
+    call.send(request).await?;
+    let head = call.head().await?;
+    let mut body = Vec::new();
+    while let Some(piece) = call.chunk().await? {
+        let room = bytes_max.saturating_sub(body.len());
+        body.extend_from_slice(piece.get(..room.min(piece.len())).unwrap_or_default());
+        if room < piece.len() {
+            return Ok((head.status, body));
+        }
+    }
+    call.finish();
+    Ok((head.status, body))
+}
+
+/// Makes a connection, never a pooled one, and leaves it.
+///
+/// # Errors
+/// `Dns` or `Connect`.
+pub async fn connect(link: &Link) -> Result<(), UpstreamError> {
+    let address = link.addresses.pick().await?;
+    let connected = TcpStream::connect(address).await;
+    connected.map(drop).map_err(|error| UpstreamError::before_sent(FailureClass::Connect, error))
+}
