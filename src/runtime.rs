@@ -11,10 +11,10 @@ use crate::chat;
 use crate::cluster::RedisBank;
 use crate::dialect::codec::embed::rerank;
 use crate::dialect::front::Front;
-use crate::limits::{FloodGate, Limits, Price};
+use crate::limits::{FloodGate, Limits, Price, ShedRules};
 use crate::meter::{Counter, Family};
 use crate::routing::{
-    CooldownSet, FailoverPolicy, LiveSet, ModelTable, Pins, Target, TargetLive, TargetState,
+    Concurrency, CooldownSet, FailoverPolicy, LiveSet, ModelTable, Pins, Target, TargetLive, TargetState,
 };
 use crate::store::{Bank, KeptBounds, Store, ledger::Ledger};
 use crate::telemetry::{
@@ -26,6 +26,7 @@ use crate::upstream::credentials::Credential;
 use crate::upstream::{Link, Remote, Transports};
 use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -34,6 +35,7 @@ mod configure;
 mod control;
 mod governed;
 mod keepsakes;
+mod overload;
 mod routes;
 mod targets;
 mod unguessable;
@@ -41,7 +43,8 @@ mod unguessable;
 pub use configure::{CONFIGURATIONS_MAX, ConfigFault, ConfigState, Configurations, Configure};
 pub use control::{AdminPolicy, Hook, IdentitySource};
 pub use keepsakes::Keepsakes;
-pub use routes::{Hedge, Learned, Route, TargetFacts, Uses};
+pub use overload::Overload;
+pub use routes::{Hedge, Learned, Queue, Route, TargetFacts, Uses};
 pub use targets::Targets;
 pub use unguessable::Unguessable;
 
@@ -71,6 +74,8 @@ pub struct Runtime {
     pub target_cooldowns: CooldownSet,
     /// What is known of targets by calling them, by the same cells.
     pub target_live: LiveSet,
+    /// Calls at once that targets take, by the names of their cells.
+    pub concurrency: HashMap<String, Concurrency>,
     /// One cell per credential of each provider, by [`Provider::first_cell`].
     pub credential_cooldowns: CooldownSet,
 }
@@ -88,6 +93,8 @@ pub struct EdgePolicy {
     pub trusted_proxies: Vec<crate::types::cidr::Cidr>,
     /// Whether the access log holds decisions of routing whole.
     pub records_routes: bool,
+    /// None: the gateway's own load is not looked at.
+    pub shed: Option<ShedRules>,
 }
 
 /// A model clients may ask for.
@@ -227,6 +234,7 @@ pub struct Edge {
     /// What limits and budgets are shared through; None: this node is alone.
     pub shared: Option<Shared>,
     pub drain: Drain,
+    pub overload: Overload,
     /// For what nobody may guess.
     random: Unguessable,
 }
@@ -349,6 +357,13 @@ impl Provider {
 // === impl Runtime ===
 
 impl Runtime {
+    /// Sets how many calls its targets take at once. Calls of configurations before it count too.
+    fn apply_concurrency(&self, now: Ticks) {
+        for (name, live) in self.target_live.all() {
+            live.set_concurrency(self.concurrency.get(name).copied(), now);
+        }
+    }
+
     /// How a target is, by the name of its cell.
     pub fn target_health(&self, name: &str, live: &TargetLive, now: Ticks) -> TargetHealth {
         let known = self.target_cooldowns.by_key(name, now);
@@ -357,6 +372,7 @@ impl Runtime {
             _ if live.is_drained() => TargetHealth::Drained,
             TargetState::Cooling { .. } if is_failing => TargetHealth::Cooling,
             TargetState::Cooling { .. } => TargetHealth::Limited,
+            TargetState::Ready if live.is_full() => TargetHealth::Full,
             TargetState::Ready if warmth < 1.0 => TargetHealth::Warming,
             TargetState::Ready => TargetHealth::Ready,
         }
@@ -368,6 +384,7 @@ impl Runtime {
 impl Edge {
     pub fn new(runtime: Runtime, parts: EdgeParts) -> Self {
         let archive = Archive::default();
+        runtime.apply_concurrency(parts.clock.now());
         if let Some(keeping) = &parts.keeping {
             archive.tell(keeping.keepsakes.clone());
         }
@@ -395,6 +412,7 @@ impl Edge {
             transports: parts.transports,
             keeping: parts.keeping,
             shared: parts.shared,
+            overload: Overload::default(),
             drain: Drain { phase: tokio::sync::watch::Sender::new(DrainPhase::Serving) },
         }
     }
@@ -406,6 +424,7 @@ impl Edge {
 
     /// Puts the next configuration in force. Requests under way keep theirs.
     pub fn swap(&self, next: Runtime) {
+        next.apply_concurrency(self.now());
         self.runtime.store(Arc::new(next));
     }
 

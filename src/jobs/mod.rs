@@ -1,11 +1,12 @@
 //! Background work of the process: reloads, certificate renewal, fresh addresses and credentials,
-//! shared limits and budgets, second signals.
+//! shared limits and budgets, the gateway's own load, second signals.
 
 mod alerts;
 mod history;
 mod identities;
 mod issuers;
 mod keepsakes;
+mod pressure;
 mod sealed_file;
 mod webhooks;
 
@@ -98,6 +99,7 @@ impl BackgroundService for Jobs {
             issuers::keep(edge.clone(), fetch, shutdown.clone()),
             webhooks::tell(edge.clone(), webhooks::Ways::new(edge), shutdown.clone()),
             keepsakes::keep(edge.clone(), shutdown.clone()),
+            pressure::watch(edge, shutdown.clone()),
             purses::run(&self.edge, shutdown),
             self.hear_signals()
         );

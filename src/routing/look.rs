@@ -11,6 +11,8 @@ pub enum Verdict {
     Cooling,
     /// Left alone for as long as its provider has said.
     Limited,
+    /// It has as many calls as it takes at once.
+    Full,
     /// Its provider has no answer to the endpoint.
     Unserved,
     /// Out of service by hand, or of weight zero.
@@ -28,9 +30,9 @@ pub enum Verdict {
 }
 
 /// Verdicts by their words, in the order they are told.
-pub const WORDS: [&str; 13] = [
-    "ready", "cooling", "limited", "unserved", "drained", "pinned", "denied", "region", "zdr", "context",
-    "modality", "tools", "json",
+pub const WORDS: [&str; 14] = [
+    "ready", "cooling", "limited", "full", "unserved", "drained", "pinned", "denied", "region", "zdr",
+    "context", "modality", "tools", "json",
 ];
 
 impl Verdict {
@@ -126,6 +128,7 @@ mod tests {
             Verdict::Ready,
             Verdict::Cooling,
             Verdict::Limited,
+            Verdict::Full,
             Verdict::Unserved,
             Verdict::Drained,
             Verdict::Pinned,

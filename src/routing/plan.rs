@@ -134,6 +134,11 @@ impl Plan {
         self.scores.get(target).copied().unwrap_or_default()
     }
 
+    /// Whether a target is left out only because it has no room now.
+    pub fn has_full(&self) -> bool {
+        self.verdicts().contains(&Verdict::Full)
+    }
+
     /// Whether the target is asked although it cools.
     pub fn is_out(&self, target: usize) -> bool {
         bit(target) & self.out != 0
@@ -291,9 +296,11 @@ impl Planner<'_> {
         let ready = of(&Verdict::is_ready);
         let cooling = of(&is_away);
         let failing = of(&|verdict| verdict == Verdict::Cooling);
-        let is_panic = match ready {
+        // They are well: they only have no room.
+        let full = of(&|verdict| verdict == Verdict::Full);
+        let is_panic = match ready + full {
             0 => ask.panic.last_resort,
-            ready => failing * 100 > (failing + ready) * usize::from(ask.panic.above),
+            well => failing * 100 > (failing + well) * usize::from(ask.panic.above),
         };
         if is_panic {
             for (target, look) in self.looks.iter_mut().enumerate() {
@@ -303,7 +310,7 @@ impl Planner<'_> {
                 }
             }
         }
-        if ready + cooling == 0 && ask.passes_unfit {
+        if ready + full + cooling == 0 && ask.passes_unfit {
             for look in &mut self.looks {
                 if look.verdict.is_belief() {
                     look.verdict = Verdict::Ready;

@@ -59,7 +59,7 @@ pub struct Recorded {
 pub struct Seen {
     /// `provider/model`.
     pub name: String,
-    /// Of its health alone: `ready`, `cooling`, `limited` or `drained`.
+    /// Whatever the request: `ready`, `cooling`, `limited`, `full` or `drained`.
     pub state: String,
     pub busy: u32,
     /// Seconds.
@@ -116,6 +116,7 @@ impl Seen {
         match self.state.as_str() {
             "cooling" => Verdict::Cooling,
             "limited" => Verdict::Limited,
+            "full" => Verdict::Full,
             "drained" => Verdict::Drained,
             _ => Verdict::Ready,
         }

@@ -2,6 +2,7 @@
 
 use crate::types::Dialect;
 
+use super::capacity::Inside;
 use super::directives::Directives;
 use super::event::EventSource;
 
@@ -10,6 +11,8 @@ pub struct Answer {
     pub reply: Reply,
     pub dialect: Dialect,
     pub directives: Directives,
+    /// The part it has of what its model can do at once.
+    pub inside: Option<Inside>,
 }
 
 pub enum Reply {

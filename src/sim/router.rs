@@ -51,7 +51,7 @@ pub fn answer(shared: &Shared, head: &Head, body: &[u8]) -> Answer {
     if let Some(whole) = identity::answer(shared, head, body) {
         let delay_first = shared.scenario().tokens.delay_ms.map(millis);
         let directives = Directives { delay_first, ..Directives::default() };
-        return Answer { reply: Reply::Whole(whole), dialect: Dialect::OpenAi, directives };
+        return Answer { reply: Reply::Whole(whole), dialect: Dialect::OpenAi, directives, inside: None };
     }
     let routed = route(head.path());
     let is_cohere = routed.route == Route::Rerank && head.path().starts_with("/v2/");
@@ -69,12 +69,16 @@ pub fn answer(shared: &Shared, head: &Head, body: &[u8]) -> Answer {
     if !model.is_empty() {
         shared.stats.count_model(&model);
     }
+    let inside = match directives.capacity.as_ref().map(|capacity| (capacity, capacity.enter())) {
+        Some((capacity, None)) => return call.beyond(capacity.status),
+        inside => inside.and_then(|(_, inside)| inside),
+    };
     let failed = refusal(&call, &ask, &model, unreadable, &directives);
     let reply = match failed {
         Some(whole) => Reply::Whole(whole),
         None => call.dispatch(&ask, &model, &directives, &scenario),
     };
-    Answer { reply, dialect: call.dialect, directives }
+    Answer { reply, dialect: call.dialect, directives, inside }
 }
 
 fn model_name(call: &Call<'_>, ask: &Ask<'_>) -> String {
@@ -176,6 +180,14 @@ fn retry_after(shared: &Shared, value: &str) -> (&'static str, String) {
 impl Call<'_> {
     fn error(&self, status: u16, message: &str, retry_after: Option<&str>) -> Whole {
         errors::whole(self.dialect, status, message, self.shared.ids.next(), retry_after)
+    }
+
+    /// The answer to a call beyond what can be done at once: without any delay.
+    fn beyond(&self, status: u16) -> Answer {
+        let mut whole = self.error(status, "The server has too much to do.", None);
+        whole.headers.push(("retry-after", "1".to_owned()));
+        let directives = Directives::default();
+        Answer { reply: Reply::Whole(whole), dialect: self.dialect, directives, inside: None }
     }
 
     fn dispatch(&self, ask: &Ask<'_>, model: &str, directives: &Directives, scenario: &Live) -> Reply {

@@ -107,6 +107,8 @@ pub enum TargetHealth {
     Cooling,
     /// Left alone for as long as its provider has said.
     Limited,
+    /// With as many calls as it takes at once.
+    Full,
     /// Out of service by hand.
     Drained,
 }
@@ -130,7 +132,8 @@ impl Label for HedgeOutcome {
 
 impl Label for TargetHealth {
     const NAME: &'static str = "state";
-    const ALL: &'static [Self] = &[Self::Ready, Self::Warming, Self::Cooling, Self::Limited, Self::Drained];
+    const ALL: &'static [Self] =
+        &[Self::Ready, Self::Warming, Self::Cooling, Self::Limited, Self::Full, Self::Drained];
     fn index(self) -> usize {
         self as usize
     }
@@ -140,6 +143,7 @@ impl Label for TargetHealth {
             TargetHealth::Warming => "warming",
             TargetHealth::Cooling => "cooling",
             TargetHealth::Limited => "limited",
+            TargetHealth::Full => "full",
             TargetHealth::Drained => "drained",
         }
     }

@@ -2,6 +2,7 @@
 
 use super::families::{CounterRow, GaugeRow, Registrar};
 use super::labels::{HedgeOutcome, RetryOutcome, TargetHealth};
+use super::overload::OverloadMetrics;
 use prometheus::IntCounter;
 
 #[derive(Debug)]
@@ -15,6 +16,7 @@ pub struct RouteMetrics {
     pub targets: GaugeRow<TargetHealth>,
     /// Conditions that could not be evaluated, which is a no.
     pub condition_errors: IntCounter,
+    pub overload: OverloadMetrics,
 }
 
 impl RouteMetrics {
@@ -31,6 +33,7 @@ impl RouteMetrics {
                 "route_condition_errors_total",
                 "Conditions of routes that could not be evaluated.",
             )?,
+            overload: OverloadMetrics::register(r)?,
         })
     }
 }

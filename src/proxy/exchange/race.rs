@@ -3,14 +3,16 @@
 
 use super::attempt::{self, Aim, Answer, Attempted, Failure, Live, Long};
 use super::downstream::Fields;
+use super::gate::may_call;
 use super::health;
 use super::hedge::{self, Hedged};
 use super::pins::Pinned;
 use super::prepare::Prepared;
+use super::queue;
 use super::route::{self, Going};
 use super::talk::{Talk, Wake, Watch};
 use crate::proxy::context::Ctx;
-use crate::routing::{AttemptOrder, Decision, Plan, Slot, decide};
+use crate::routing::{AttemptOrder, Decision, Grant, Plan, Slot, decide};
 use crate::runtime::{Edge, ModelPolicy, Runtime};
 use crate::telemetry::{AttemptOutcome, RetryOutcome};
 use crate::types::{Reject, Ticks};
@@ -53,7 +55,13 @@ pub async fn run(
     let Track { policy, total, .. } = *track;
     // Read again after each wait; between waits next to no time passes.
     let mut now = edge.now();
-    let Going { plan, session } = route::plan(edge, ctx, prepared, track, now).await;
+    let (Going { plan, session }, mut granted) = match policy.route.is_gated {
+        false => (route::plan(edge, ctx, prepared, track, None, now).await, None),
+        true => match Box::pin(queue::place(talk, edge, ctx, prepared, track, &mut now)).await {
+            Ok(placed) => placed,
+            Err(raced) => return raced,
+        },
+    };
     let mut order = AttemptOrder::new(plan, policy.attempts);
     policy.route.learned.retries.note_request(now);
     let mut last: Option<Box<Failure>> = None;
@@ -63,16 +71,21 @@ pub async fn run(
         if last.is_some() && order.attempts_left() > 0 && !has_retry(edge, ctx, policy, now) {
             break;
         }
-        let Some(target) = order.next(|target| may_call(track, &plan, target, now)) else { break };
+        let (held, mut slot) = granted.take().map(|Grant { target, slot }| (target, slot)).unzip();
+        let next = order.next(|target| match held {
+            Some(held) => target == held,
+            None => may_call(track, &plan, target, &mut slot, now),
+        });
+        let Some(target) = next else { break };
         if previous == Some(target) && !Box::pin(pause(talk, edge, ctx, &mut now, total)).await {
             return if talk.down.is_gone() { Raced::Left } else { Raced::Cut };
         }
         previous = Some(target);
         let turn = session.unwrap_or_else(|| edge.dice.roll());
         let Some(aim) = aim(prepared, track, target, turn, now) else { continue };
-        enter(ctx, &aim);
+        enter(ctx, &aim, slot);
         let began = now;
-        let delay = if last.is_none() { hedge::delay(policy, &plan, prepared, now) } else { None };
+        let delay = if last.is_none() { hedge::delay(edge, policy, &plan, prepared, now) } else { None };
         let Hedged { aim, begun, attempted } = match delay {
             None => {
                 let watch = &mut Watch::Client(talk);
@@ -81,8 +94,10 @@ pub async fn run(
             }
             Some(delay) => {
                 let second = |now| {
-                    let target = order.next(|target| may_call(track, &plan, target, now))?;
-                    self::aim(prepared, track, target, turn, now).filter(|other| other.target != aim.target)
+                    let mut slot = None;
+                    let target = order.next(|target| may_call(track, &plan, target, &mut slot, now))?;
+                    let other = self::aim(prepared, track, target, turn, now);
+                    other.filter(|other| other.target != aim.target).map(|other| (other, slot))
                 };
                 let first = (aim, now, total);
                 Box::pin(hedge::run(talk, edge, ctx, prepared, first, delay, second)).await
@@ -125,11 +140,6 @@ fn unanswered(
         (None, Some(reject)) => Raced::NoTarget(reject),
         (None, None) => Raced::NoTarget(route::nobody(plan, track, now)),
     }
-}
-
-/// Whether a target may be asked now; a target coming back lets one call through.
-fn may_call(track: &Track<'_>, plan: &Plan, target: usize, now: Ticks) -> bool {
-    health::may_call(track.runtime, track.policy, target, (track.pinned, plan.is_out(target)), now)
 }
 
 /// What an attempt leads to.
@@ -185,11 +195,12 @@ fn has_retry(edge: &Edge, ctx: &mut Ctx, policy: &ModelPolicy, now: Ticks) -> bo
     has_one
 }
 
-/// Notes who is asked now, and takes a place there.
-pub fn enter(ctx: &mut Ctx, aim: &Aim<'_>) {
+/// Notes who is asked now, and keeps the place there; takes one where none was asked for.
+pub fn enter(ctx: &mut Ctx, aim: &Aim<'_>, slot: Option<Slot>) {
     ctx.record.attempts += 1;
     let live = aim.runtime.target_live.get(aim.policy.first_cell + aim.target);
-    let slot = live.filter(|_| aim.policy.route.has_choice()).map(|live| live.enter());
+    let is_counted = slot.is_none() && aim.policy.route.has_choice();
+    let slot = slot.or_else(|| live.filter(|_| is_counted).map(|live| live.enter()));
     settle_on(ctx, aim, slot);
 }
 
@@ -200,8 +211,9 @@ pub fn settle_on(ctx: &mut Ctx, aim: &Aim<'_>, slot: Option<Slot>) {
     ctx.record.account = Some(aim.account);
     if aim.policy.route.has_choice() {
         ctx.record.cell = Some(aim.policy.first_cell + aim.target);
-        ctx.slot = slot;
     }
+    // Before the new one is kept, the old one is given up.
+    ctx.slot = slot;
 }
 
 /// `turn` decides which account it is, where there are several.

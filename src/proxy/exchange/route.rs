@@ -3,8 +3,10 @@
 //! Not here: the choice itself. What a model's balances do not look at is not found out.
 
 use super::count;
+use super::gate;
 use super::health;
 use super::prepare::Prepared;
+use super::queue;
 use super::race::Track;
 use crate::dialect::wants::{Wants, wants};
 use crate::proxy::context::Ctx;
@@ -25,12 +27,13 @@ pub struct Going {
     pub session: Option<u64>,
 }
 
-/// Plans a call, and notes why it goes where it goes.
+/// Plans a call, and notes why it goes where it goes. `held`: the target at which it has a place.
 pub async fn plan(
     edge: &Edge,
     ctx: &mut Ctx,
     prepared: &Prepared<'_>,
     track: &Track<'_>,
+    held: Option<usize>,
     now: Ticks,
 ) -> Going {
     let route = &track.policy.route;
@@ -46,9 +49,10 @@ pub async fn plan(
         panic: route.panic,
         passes_unfit: route.passes_unfit,
     };
-    let held = held(edge, ctx, prepared, track, needs);
-    let seeing = Seeing { prepared, track, needs, rules: rules(prepared, track), now };
-    let plan = order(&route.tree, &ask, |target| seeing.look(target), |condition| held & bit(condition) != 0);
+    let holds = holding(edge, ctx, prepared, track, needs);
+    let seeing = Seeing { prepared, track, needs, rules: rules(prepared, track), held, now };
+    let plan =
+        order(&route.tree, &ask, |target| seeing.look(target), |condition| holds & bit(condition) != 0);
     if route.has_choice() {
         let mut told = plan.told();
         told.has_session = session.is_some() && plan.balance().is_by_session();
@@ -63,6 +67,9 @@ pub async fn plan(
 /// The refusal of a call that no target can be asked for. Where all have only said that they had enough,
 /// it says so too: 429, as they did.
 pub fn nobody(plan: &Plan, track: &Track<'_>, now: Ticks) -> Reject {
+    if plan.has_full() {
+        return queue::all_full(plan, now);
+    }
     if let Some(at) = plan.soonest_recovery() {
         let has_enough = |(target, verdict): (usize, &Verdict)| match verdict {
             Verdict::Limited => !health::has_dead_credentials(track.runtime, track.policy, target),
@@ -138,7 +145,7 @@ fn rules(prepared: &Prepared<'_>, track: &Track<'_>) -> [DataRules; 2] {
 }
 
 /// Which conditions hold, as bits. One that cannot be evaluated does not.
-fn held(edge: &Edge, ctx: &Ctx, prepared: &Prepared<'_>, track: &Track<'_>, needs: Needs) -> u64 {
+fn holding(edge: &Edge, ctx: &Ctx, prepared: &Prepared<'_>, track: &Track<'_>, needs: Needs) -> u64 {
     let conditions = &track.policy.route.conditions;
     if conditions.is_empty() {
         return 0;
@@ -218,6 +225,8 @@ struct Seeing<'a, 'p> {
     track: &'a Track<'a>,
     needs: Needs,
     rules: [DataRules; 2],
+    /// The target at which there is a place for this call.
+    held: Option<usize>,
     now: Ticks,
 }
 
@@ -249,12 +258,20 @@ impl Seeing<'_, '_> {
             return of(verdict);
         }
         match state {
+            TargetState::Ready if self.is_full(target) => of(Verdict::Full),
             TargetState::Ready => of(Verdict::Ready),
             TargetState::Cooling { until } if runtime.target_cooldowns.is_failing(cell) => {
                 (Verdict::Cooling, until)
             }
             TargetState::Cooling { until } => (Verdict::Limited, until),
         }
+    }
+
+    fn is_full(&self, target: usize) -> bool {
+        let policy = self.track.policy;
+        policy.route.is_gated
+            && self.held != Some(target)
+            && gate::live(self.track, target).is_some_and(|live| live.is_full())
     }
 
     /// A target as it is, whatever this request needs.
@@ -269,6 +286,7 @@ impl Seeing<'_, '_> {
                 Verdict::Cooling
             }
             Some(TargetState::Cooling { .. }) => Verdict::Limited,
+            _ if self.is_full(target) => Verdict::Full,
             _ => Verdict::Ready,
         };
         let measured = live.map(|live| live.measured(self.now)).unwrap_or_default();
