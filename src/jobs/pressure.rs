@@ -19,7 +19,6 @@ pub async fn watch(edge: &Arc<Edge>, mut shutdown: ShutdownWatch) {
         let is_on = edge.runtime().edge.shed.is_some();
         tokio::select! {
             () = tokio::time::sleep(if is_on { EVERY } else { IDLE }) => look(edge, &mut shedder),
-            // Calls under way go on while it drains, and so does this.
             _ = shutdown.changed() => return,
         }
     }

@@ -6,7 +6,7 @@
 
 use super::wire::{Broken, Wire};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -25,7 +25,6 @@ pub struct Capacity {
     stretch: f64,
     /// What those are told who come beyond.
     pub status: u16,
-    pub refused: AtomicU64,
 }
 
 /// A call inside, perhaps in line.
@@ -45,18 +44,14 @@ impl Capacity {
             inside: AtomicUsize::new(0),
             stretch,
             status,
-            refused: AtomicU64::new(0),
         }
     }
 
     /// Lets a call in, unless there are too many.
     pub fn enter(self: &Arc<Self>) -> Option<Inside> {
         let next = |inside: usize| (inside < self.most).then(|| inside + 1);
-        if self.inside.fetch_update(Ordering::AcqRel, Ordering::Acquire, next).is_err() {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-            return None;
-        }
-        Some(Inside { capacity: self.clone(), slot: None })
+        let entered = self.inside.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
+        entered.ok().map(|_| Inside { capacity: self.clone(), slot: None })
     }
 
     fn in_use(&self) -> usize {
@@ -99,7 +94,6 @@ mod tests {
         let capacity = Arc::new(Capacity::new(2, 1, 503, 0.0));
         let mut inside: Vec<Inside> = (0..3).map(|_| capacity.enter().unwrap()).collect();
         assert!(capacity.enter().is_none());
-        assert_eq!(capacity.refused.load(Ordering::Relaxed), 1);
         inside.pop();
         assert!(capacity.enter().is_some());
         drop(inside);

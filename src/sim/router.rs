@@ -184,6 +184,7 @@ impl Call<'_> {
 
     /// The answer to a call beyond what can be done at once: without any delay.
     fn beyond(&self, status: u16) -> Answer {
+        Stats::add(&self.shared.stats.refused, 1);
         let mut whole = self.error(status, "The server has too much to do.", None);
         whole.headers.push(("retry-after", "1".to_owned()));
         let directives = Directives::default();

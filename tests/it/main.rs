@@ -34,6 +34,8 @@ mod client_certificates;
 mod corpus_replay;
 mod fetch_media;
 mod forward_lane;
+mod overload_queue;
+mod overload_shed;
 mod quickstart;
 mod raw_http;
 mod service_tier;

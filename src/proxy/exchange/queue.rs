@@ -51,18 +51,37 @@ enum Stood {
     Cut,
 }
 
-/// The plan of a call, and a place at one of its targets; none where nobody is only full. `moment`: when.
+/// A plan, and the place that is held where its targets take only so many calls.
+pub type Placed = (Going, Option<Grant>);
+
+/// The plan of a call, with a place at a target where it needs one. `moment`: when, after a wait.
 ///
 /// # Errors
 /// The end of a call that gets none.
-pub async fn place(
+pub async fn going(
     talk: &mut Talk<'_>,
     edge: &Edge,
     ctx: &mut Ctx,
     prepared: &Prepared<'_>,
     track: &Track<'_>,
     moment: &mut Ticks,
-) -> Result<(Going, Option<Grant>), Raced> {
+) -> Result<Placed, Raced> {
+    if track.policy.route.is_gated {
+        // Boxed: few models have such targets, and each call would pay for the room.
+        return Box::pin(place(talk, edge, ctx, prepared, track, moment)).await;
+    }
+    Ok((route::plan(edge, ctx, prepared, track, None, *moment).await, None))
+}
+
+/// The plan, and a place at one of its targets; none where nobody is only full.
+async fn place(
+    talk: &mut Talk<'_>,
+    edge: &Edge,
+    ctx: &mut Ctx,
+    prepared: &Prepared<'_>,
+    track: &Track<'_>,
+    moment: &mut Ticks,
+) -> Result<Placed, Raced> {
     let mut wait: Option<Wait<'_>> = None;
     let mut granted: Option<Grant> = None;
     loop {
@@ -134,10 +153,12 @@ fn refused(edge: &Edge, ctx: &mut Ctx, wait: &Wait<'_>, outcome: QueueOutcome) -
 fn note(edge: &Edge, ctx: &mut Ctx, wait: Option<&Wait<'_>>, outcome: QueueOutcome) {
     let Some(wait) = wait else { return };
     let metrics = &edge.metrics.routes.overload;
-    if wait.standing.is_none() && outcome != QueueOutcome::Full {
+    if wait.standing.is_some() || outcome == QueueOutcome::Full {
+        metrics.waits.inc(outcome);
+    }
+    if wait.standing.is_none() {
         return;
     }
-    metrics.waits.inc(outcome);
     let span = edge.now().since(wait.began);
     ctx.record.queued = Some(span);
     ctx.record.waited += span;

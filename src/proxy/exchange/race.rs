@@ -8,7 +8,7 @@ use super::health;
 use super::hedge::{self, Hedged};
 use super::pins::Pinned;
 use super::prepare::Prepared;
-use super::queue;
+use super::queue::{self, Placed};
 use super::route::{self, Going};
 use super::talk::{Talk, Wake, Watch};
 use crate::proxy::context::Ctx;
@@ -52,16 +52,24 @@ pub async fn run(
     prepared: &Prepared<'_>,
     track: &Track<'_>,
 ) -> Raced {
-    let Track { policy, total, .. } = *track;
-    // Read again after each wait; between waits next to no time passes.
     let mut now = edge.now();
-    let (Going { plan, session }, mut granted) = match policy.route.is_gated {
-        false => (route::plan(edge, ctx, prepared, track, None, now).await, None),
-        true => match Box::pin(queue::place(talk, edge, ctx, prepared, track, &mut now)).await {
-            Ok(placed) => placed,
-            Err(raced) => return raced,
-        },
-    };
+    match queue::going(talk, edge, ctx, prepared, track, &mut now).await {
+        Ok(placed) => rounds(talk, edge, ctx, prepared, track, (placed, now)).await,
+        Err(raced) => raced,
+    }
+}
+
+/// Target after target, beginning with the one at which a place is held. The clock is read again after
+/// each wait; between waits next to no time passes.
+async fn rounds(
+    talk: &mut Talk<'_>,
+    edge: &Edge,
+    ctx: &mut Ctx,
+    prepared: &Prepared<'_>,
+    track: &Track<'_>,
+    ((Going { plan, session }, mut granted), mut now): (Placed, Ticks),
+) -> Raced {
+    let Track { policy, total, .. } = *track;
     let mut order = AttemptOrder::new(plan, policy.attempts);
     policy.route.learned.retries.note_request(now);
     let mut last: Option<Box<Failure>> = None;
@@ -71,12 +79,7 @@ pub async fn run(
         if last.is_some() && order.attempts_left() > 0 && !has_retry(edge, ctx, policy, now) {
             break;
         }
-        let (held, mut slot) = granted.take().map(|Grant { target, slot }| (target, slot)).unzip();
-        let next = order.next(|target| match held {
-            Some(held) => target == held,
-            None => may_call(track, &plan, target, &mut slot, now),
-        });
-        let Some(target) = next else { break };
+        let Some((target, slot)) = next(&mut order, &mut granted, track, &plan, now) else { break };
         if previous == Some(target) && !Box::pin(pause(talk, edge, ctx, &mut now, total)).await {
             return if talk.down.is_gone() { Raced::Left } else { Raced::Cut };
         }
@@ -94,8 +97,7 @@ pub async fn run(
             }
             Some(delay) => {
                 let second = |now| {
-                    let mut slot = None;
-                    let target = order.next(|target| may_call(track, &plan, target, &mut slot, now))?;
+                    let (target, slot) = next(&mut order, &mut None, track, &plan, now)?;
                     let other = self::aim(prepared, track, target, turn, now);
                     other.filter(|other| other.target != aim.target).map(|other| (other, slot))
                 };
@@ -116,6 +118,8 @@ pub async fn run(
             }
         };
         note_failure(edge, ctx, &aim, &failure, prepared.is_stream, (begun, now));
+        // The same target may be asked again: not for want of the place it had.
+        ctx.slot = None;
         let left = order.attempts_left();
         match decide(failure.class, &policy.failover, left, false, failure.may_have_been_processed) {
             Decision::GiveUp => return Raced::Failed(failure),
@@ -126,6 +130,23 @@ pub async fn run(
         last = Some(failure);
     }
     unanswered((last, unfit), &plan, track, now)
+}
+
+/// The target to ask next, and the place there where it takes only so many calls: the one that is held,
+/// before any other.
+fn next(
+    order: &mut AttemptOrder,
+    granted: &mut Option<Grant>,
+    track: &Track<'_>,
+    plan: &Plan,
+    now: Ticks,
+) -> Option<(usize, Option<Slot>)> {
+    let (held, mut slot) = granted.take().map(|Grant { target, slot }| (target, slot)).unzip();
+    let target = order.next(|target| match held {
+        Some(held) => target == held,
+        None => may_call(track, plan, target, &mut slot, now),
+    })?;
+    Some((target, slot))
 }
 
 /// What is told where no target was the answer.

@@ -67,7 +67,8 @@ pub async fn plan(
 /// The refusal of a call that no target can be asked for. Where all have only said that they had enough,
 /// it says so too: 429, as they did.
 pub fn nobody(plan: &Plan, track: &Track<'_>, now: Ticks) -> Reject {
-    if plan.has_full() {
+    // Where it is not empty, others took what room there was a moment ago.
+    if plan.has_full() || (track.policy.route.is_gated && !plan.is_empty()) {
         return queue::all_full(plan, now);
     }
     if let Some(at) = plan.soonest_recovery() {
