@@ -1,6 +1,7 @@
 //! P6, P8: a gateway with too much to do refuses at the door, in its order, and what runs goes on.
 
 use crate::harness::{Answer, Config, Gateway, PATIENCE, Request, Sim, Wire, until};
+use tidegate::sim::Behaviour;
 
 const WIRE: Wire = Wire::Chat;
 
@@ -60,6 +61,32 @@ fn p6_calls_of_low_priority_are_refused_before_others() {
     drop(streams);
     until("it is calm", PATIENCE, || gateway.metric("tidegate_shed_stage", &[]) == 0.0);
     assert_eq!(gateway.send(&low).status, 200);
+}
+
+#[test]
+fn p6_what_calls_can_do_without_is_left_out_first() {
+    let (a, b) = (Sim::start(), Sim::start());
+    let config = Config::new().provider("a", WIRE, a.addr()).provider("b", WIRE, b.addr());
+    let config = config.model("m", &["a", "b"]).set("count = \"exact\"");
+    let config = config.set("hedge = { percentile = 95, after_min = \"50ms\", share = 50 }");
+    let gateway = Gateway::start(config.table("server.shed").set("calls_max = 20"));
+    for _ in 0..40 {
+        gateway.send(&WIRE.request("m", true)).events();
+    }
+    let exact = || gateway.metric("tidegate_counting_total", &[("kind", "exact")]);
+    assert_eq!(exact(), 40.0);
+    let streams: Vec<Answer> = (0..18).map(|_| held(&gateway)).collect();
+    gateway.metric_becomes("tidegate_shed_stage", &[], 2.0);
+    let before = exact();
+    a.behave(Behaviour { delay_first_ms: Some(500), ..Behaviour::default() });
+    let mut answer = gateway.send(&WIRE.request("m", true));
+    assert_eq!((answer.status, answer.header("x-tidegate-provider")), (200, Some("a")));
+    answer.events();
+    assert_eq!((b.calls(), exact()), (0, before), "no second call, and no count where a bound will do");
+    drop(streams);
+    until("it is calm", PATIENCE, || gateway.metric("tidegate_shed_stage", &[]) == 0.0);
+    gateway.send(&WIRE.request("m", true)).events();
+    assert_eq!((b.calls(), exact()), (1, before + 1.0));
 }
 
 #[test]
