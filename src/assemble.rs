@@ -2,6 +2,7 @@
 
 mod configurator;
 mod credentials;
+mod crowd;
 mod egress;
 mod factors;
 mod health;
@@ -224,7 +225,9 @@ impl Builder<'_> {
         let previous = self.previous;
         let keys = target_cells.iter().map(|(key, _)| key.as_str());
         let target_live = LiveSet::new(keys, previous.map(|p| &p.target_live));
+        let concurrency = crowd::concurrency(self.config);
         let runtime = Runtime {
+            concurrency,
             generation: previous.map_or(1, |previous| previous.generation + 1),
             edge: self.edge_policy(),
             kept: bounds(&self.config.responses),
@@ -268,6 +271,7 @@ impl Builder<'_> {
             stream_keepalive: server.stream_keepalive,
             trusted_proxies: server.client_ip.trusted_proxies.clone(),
             records_routes: self.config.log.routes,
+            shed: crowd::shed(self.config),
         }
     }
 
@@ -377,6 +381,7 @@ impl Builder<'_> {
         (providers, indexes): (&[Provider], &HashMap<String, usize>),
         catalog: &Catalog,
     ) -> Result<(Vec<ModelPolicy>, Vec<(String, CooldownRules)>), AssembleError> {
+        let limited = crowd::concurrency(self.config);
         let mut models = Vec::new();
         let mut cells = Vec::new();
         for (name, model) in &self.config.models {
@@ -387,12 +392,14 @@ impl Builder<'_> {
                 let Some(provider) = self.config.providers.get(&target.provider) else { continue };
                 let asked = target.model.as_deref().unwrap_or(name);
                 // Targets of two models that are the same upstream model share what is known of it.
-                cells.push((format!("{}/{asked}", target.provider), rules(provider)));
+                cells.push((crowd::cell_name(&target.provider, asked), rules(provider)));
                 targets.push(Target { provider: *index, model: target.model.clone() });
             }
             let known = self.previous.and_then(|p| p.models.iter().find(|model| model.name == *name));
             let learned = known.map(|model| model.route.learned.clone()).unwrap_or_default();
-            let parts = routing::Parts { name, targets: &targets, providers, catalog, learned };
+            let own = cells.get(first_cell..).unwrap_or_default();
+            let is_limited = own.iter().any(|(cell, _)| limited.contains_key(cell));
+            let parts = routing::Parts { name, targets: &targets, providers, catalog, learned, is_limited };
             let route = routing::route(model, &parts)?;
             models.push(routing::policy(name, model, (targets, route), first_cell));
         }

@@ -11,10 +11,11 @@ use crate::chat;
 use crate::cluster::RedisBank;
 use crate::dialect::codec::embed::rerank;
 use crate::dialect::front::Front;
-use crate::limits::{FloodGate, Limits, Price};
+use crate::limits::{FloodGate, Limits, Price, ShedRules};
 use crate::meter::{Counter, Family};
 use crate::routing::{
-    CooldownSet, FailoverPolicy, LiveSet, ModelTable, Pins, Target, TargetLive, TargetState, Verdict,
+    Concurrency, CooldownSet, FailoverPolicy, LiveSet, ModelTable, Pins, Target, TargetLive, TargetState,
+    Verdict,
 };
 use crate::store::{Bank, KeptBounds, Store, ledger::Ledger};
 use crate::telemetry::{
@@ -26,6 +27,7 @@ use crate::upstream::credentials::Credential;
 use crate::upstream::{Link, Remote, Transports};
 use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -35,6 +37,7 @@ mod control;
 mod governed;
 mod health;
 mod keepsakes;
+mod overload;
 mod routes;
 mod targets;
 mod unguessable;
@@ -43,7 +46,8 @@ pub use configure::{CONFIGURATIONS_MAX, ConfigFault, ConfigState, Configurations
 pub use control::{AdminPolicy, Hook, IdentitySource};
 pub use health::{Probe, ProviderHealth};
 pub use keepsakes::Keepsakes;
-pub use routes::{Hedge, Learned, Route, TargetFacts, Uses};
+pub use overload::Overload;
+pub use routes::{Hedge, Learned, Queue, Route, TargetFacts, Uses};
 pub use targets::Targets;
 pub use unguessable::Unguessable;
 
@@ -73,6 +77,8 @@ pub struct Runtime {
     pub target_cooldowns: CooldownSet,
     /// What is known of targets by calling them, by the same cells.
     pub target_live: LiveSet,
+    /// Calls at once that targets take, by the names of their cells.
+    pub concurrency: HashMap<String, Concurrency>,
     /// One cell per credential of each provider, by [`Provider::first_cell`].
     pub credential_cooldowns: CooldownSet,
 }
@@ -90,6 +96,8 @@ pub struct EdgePolicy {
     pub trusted_proxies: Vec<crate::types::cidr::Cidr>,
     /// Whether the access log holds decisions of routing whole.
     pub records_routes: bool,
+    /// None: the gateway's own load is not looked at.
+    pub shed: Option<ShedRules>,
 }
 
 /// A model clients may ask for.
@@ -231,6 +239,7 @@ pub struct Edge {
     /// What limits and budgets are shared through; None: this node is alone.
     pub shared: Option<Shared>,
     pub drain: Drain,
+    pub overload: Overload,
     /// For what nobody may guess.
     random: Unguessable,
 }
@@ -353,6 +362,13 @@ impl Provider {
 // === impl Runtime ===
 
 impl Runtime {
+    /// Sets how many calls its targets take at once. Calls of configurations before it count too.
+    fn apply_concurrency(&self, now: Ticks) {
+        for (name, live) in self.target_live.all() {
+            live.set_concurrency(self.concurrency.get(name).copied(), now);
+        }
+    }
+
     /// How a target is, by the name of its cell.
     pub fn target_health(&self, name: &str, live: &TargetLive, now: Ticks) -> TargetHealth {
         let known = self.target_cooldowns.by_key(name, now);
@@ -364,7 +380,8 @@ impl Runtime {
             _ if told == Some(Verdict::Unhealthy) => TargetHealth::Unhealthy,
             TargetState::Cooling { .. } if is_failing => TargetHealth::Cooling,
             TargetState::Cooling { .. } => TargetHealth::Limited,
-            TargetState::Ready if told == Some(Verdict::Queued) => TargetHealth::Queued,
+            TargetState::Ready if told == Some(Verdict::Crowded) => TargetHealth::Crowded,
+            TargetState::Ready if live.is_full() => TargetHealth::Full,
             TargetState::Ready if warmth < 1.0 => TargetHealth::Warming,
             TargetState::Ready => TargetHealth::Ready,
         }
@@ -376,6 +393,7 @@ impl Runtime {
 impl Edge {
     pub fn new(runtime: Runtime, parts: EdgeParts) -> Self {
         let archive = Archive::default();
+        runtime.apply_concurrency(parts.clock.now());
         if let Some(keeping) = &parts.keeping {
             archive.tell(keeping.keepsakes.clone());
         }
@@ -403,6 +421,7 @@ impl Edge {
             transports: parts.transports,
             keeping: parts.keeping,
             shared: parts.shared,
+            overload: Overload::default(),
             drain: Drain { phase: tokio::sync::watch::Sender::new(DrainPhase::Serving) },
         }
     }
@@ -414,6 +433,7 @@ impl Edge {
 
     /// Puts the next configuration in force. Requests under way keep theirs.
     pub fn swap(&self, next: Runtime) {
+        next.apply_concurrency(self.now());
         self.runtime.store(Arc::new(next));
     }
 

@@ -20,6 +20,7 @@ mod targets;
 mod usage;
 mod view;
 
+use crate::limits::Stage;
 use crate::runtime::{DrainPhase, Edge, IdentitySource};
 pub use api::router;
 use api::{BODY_BYTES_MAX, Peer};
@@ -87,6 +88,11 @@ impl AdminPlane {
                 // It serves on, by the rule of `cluster.on_loss`.
                 if self.edge.runtime().limits.till().is_lost() {
                     body.push_str("sharing: lost\n");
+                }
+                // It comes and goes within seconds: no reason to send everything to the others.
+                match self.edge.overload.stage() {
+                    Stage::Calm => {}
+                    stage => body.push_str(&format!("shedding: {}\n", stage.as_str())),
                 }
                 (StatusCode::OK, TEXT, body.into_bytes())
             }

@@ -74,6 +74,8 @@ fn shown(runtime: &Runtime, name: &str, now: Ticks) -> Option<Value> {
         "state": runtime.target_health(name, live, now).text(),
         "ready_in_ms": until,
         "busy": seen.busy,
+        "limit": live.limit(),
+        "waiting": live.waiting(),
         "first_seconds": seen.first,
         "whole_seconds": seen.whole,
         "errors": seen.errors,

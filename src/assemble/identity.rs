@@ -14,6 +14,7 @@ impl Builder<'_> {
             id: id.clone(),
             digest: key.secret_sha256,
             models: globs(&key.models),
+            priority: key.priority,
         });
         let ring = KeyRing::new(specs.collect()).map_err(|error| AssembleError::Keys(error.to_string()))?;
         let auth = &self.config.auth;

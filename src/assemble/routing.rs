@@ -1,6 +1,6 @@
 //! From a model's section to its route: groups, facts of targets, conditions.
 
-use super::AssembleError;
+use super::{AssembleError, crowd};
 use crate::catalog::{Catalog, Class, Modality, Model, Rates, Service};
 use crate::config;
 use crate::dialect::wants::Wants;
@@ -24,6 +24,8 @@ pub(super) struct Parts<'a> {
     pub providers: &'a [Provider],
     pub catalog: &'a Catalog,
     pub learned: Arc<Learned>,
+    /// Whether one of its targets takes only so many calls at once.
+    pub is_limited: bool,
 }
 
 /// The route of one model.
@@ -93,6 +95,8 @@ pub(super) fn route(model: &config::Model, parts: &Parts<'_>) -> Result<Route, A
             // One in ten seconds always: a share of little traffic is nothing.
             share: RetryRules { percent: hedge.share, min: 1 },
         }),
+        is_gated: parts.is_limited || model.queue.is_some(),
+        queue: crowd::queue(model),
         learned: parts.learned.clone(),
     })
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::govern::{Identity, KeyId, Kind, Object};
-use crate::types::{Endpoint, Reason, Secret};
+use crate::types::{Endpoint, Priority, Reason, Secret};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -76,6 +76,25 @@ fn a_key_of_the_store_is_let_in_with_all_above_it() {
     world.set_key(json!({"policy": {"limits": [{"unit": "concurrent", "amount": 1}]}}));
     let principal = world.ask(0).unwrap();
     assert_eq!(principal.scopes.last().unwrap().id.as_ref(), format!("key_{}", world.public));
+}
+
+#[test]
+fn no_level_gives_a_priority_above_one_around_it() {
+    let mut world = world();
+    let policy = |priority: &str| json!({ "policy": { "priority": priority } });
+    let asked = |world: &mut World| {
+        let principal = world.ask(0).unwrap();
+        assert_eq!(principal.share(), "ten_1");
+        principal.priority()
+    };
+    assert_eq!(asked(&mut world), Priority::Normal);
+    world.set_key(policy("high"));
+    assert_eq!(asked(&mut world), Priority::High);
+    world.set(Kind::Tenant, "ten_1", None, policy("low"));
+    assert_eq!(asked(&mut world), Priority::Low);
+    world.set(Kind::Tenant, "ten_1", None, policy("high"));
+    world.set_key(policy("normal"));
+    assert_eq!(asked(&mut world), Priority::Normal);
 }
 
 #[test]

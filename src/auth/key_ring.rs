@@ -13,7 +13,7 @@ use super::principal::Rules;
 use super::token::{self, TokenKind};
 use super::{AuthError, ModelGlobs, Principal};
 use crate::govern::Actor;
-use crate::types::Claims;
+use crate::types::{Claims, Priority};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,6 +30,7 @@ pub struct KeySpec {
     /// SHA-256 of the secret, see [`digest`].
     pub digest: [u8; 32],
     pub models: ModelGlobs,
+    pub priority: Priority,
 }
 
 /// Two keys have one secret, so a request could not be told to be one or the other.
@@ -71,7 +72,7 @@ impl KeyRing {
                 app: None,
                 scopes: Arc::from([]),
                 claims: Claims::default(),
-                rules: Rules::Static(key.models),
+                rules: Rules::Static(key.models, key.priority),
             };
             by_digest.insert(key.digest, Arc::new(principal));
         }
@@ -238,7 +239,8 @@ mod tests {
     use super::*;
 
     fn key(id: &str, secret: &str) -> KeySpec {
-        KeySpec { id: id.into(), digest: digest(secret), models: ModelGlobs::new(["gpt-5", "text-*"]) }
+        let models = ModelGlobs::new(["gpt-5", "text-*"]);
+        KeySpec { id: id.into(), digest: digest(secret), models, priority: Priority::Normal }
     }
 
     fn ask(ring: &KeyRing, presented: &str) -> Result<Arc<Principal>, AuthError> {

@@ -4,7 +4,7 @@ use super::ModelGlobs;
 use super::access::{self, Access};
 use super::shop::{Shop, Subscribed};
 use crate::govern::Scope;
-use crate::types::{Claims, Endpoint, Reason, Reject};
+use crate::types::{Claims, Endpoint, Priority, Reason, Reject};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -53,8 +53,8 @@ pub struct Names {
 /// What the credential itself allows.
 #[derive(Debug)]
 pub(super) enum Rules {
-    /// A static key's list of models.
-    Static(ModelGlobs),
+    /// A static key's list of models, and its priority.
+    Static(ModelGlobs, Priority),
     /// A virtual key's own lists, beside the last of `scopes`; None where it has none.
     Governed(Option<Box<Access>>),
 }
@@ -72,13 +72,27 @@ impl Principal {
     pub fn admit_model(&self, model: &str) -> Result<Option<&Subscribed>, Reject> {
         self.each(|access| access.allows_model(model), |scope| access::model_refused(scope, model))?;
         match (&self.rules, &self.app) {
-            (Rules::Static(globs), _) if !globs.contains(model) => {
+            (Rules::Static(globs, _), _) if !globs.contains(model) => {
                 let message = format!("this key may not use the model `{model}`");
                 Err(Reject::new(Reason::ModelNotAllowed, message).with_param("model"))
             }
             (_, Some(app)) => app.shop.admit(model),
             (_, None) => Ok(None),
         }
+    }
+
+    /// The highest priority its calls may have. No level gives more than one around it says.
+    pub fn priority(&self) -> Priority {
+        let stated = self.scopes.iter().filter_map(|scope| scope.policy.priority);
+        match &self.rules {
+            Rules::Static(_, priority) => *priority,
+            Rules::Governed(_) => stated.max().unwrap_or_default(),
+        }
+    }
+
+    /// Whose share of a line its calls stand in: its tenant's, or its own.
+    pub fn share(&self) -> &str {
+        self.app.as_ref().map_or(&self.key_id, |app| &*app.tenant)
     }
 
     /// # Errors
@@ -97,7 +111,7 @@ impl Principal {
     fn names_opaque(&self) -> bool {
         let own = match &self.rules {
             Rules::Governed(own) => own.as_deref(),
-            Rules::Static(_) => None,
+            Rules::Static(..) => None,
         };
         let above = self.app.iter().flat_map(|app| &app.access).filter_map(Option::as_ref);
         above.chain(own).any(|access| access.lists_endpoint(Endpoint::Opaque))

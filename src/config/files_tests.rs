@@ -130,7 +130,7 @@ fn full_toml_states_the_true_defaults() {
     let text = full();
     let mut collector = Collector::new(SecretPolicy::Syntax, &no_env);
     let config = file::read("full.toml", &text, &mut collector).unwrap();
-    assert_eq!(Server { tls: Vec::new(), ..config.server }, Server::default());
+    assert_eq!(Server { tls: Vec::new(), shed: None, ..config.server }, Server::default());
     assert_eq!(config.counting, super::Counting::default());
     assert_eq!(config.responses, super::Responses::default());
     assert_eq!(config.log, super::Log::default());

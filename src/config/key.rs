@@ -2,6 +2,7 @@
 
 use super::budget::budgets;
 use super::collector::Collector;
+use super::crowd::priority;
 use super::limits::limits;
 use super::name::{check_name, model_name_fault};
 use super::near::{self, quoted};
@@ -10,6 +11,7 @@ use super::reader::Reader;
 use super::secret::{self, Found};
 use super::value::Value;
 use crate::govern::{Budget, Limit};
+use crate::types::Priority;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -22,6 +24,8 @@ pub struct Key {
     /// Without any: without limit.
     pub limits: Vec<Limit>,
     pub budgets: Vec<Budget>,
+    /// The highest its calls may have, and that of those that say nothing.
+    pub priority: Priority,
 }
 
 /// What a key is told apart by: its digest, or where it would come from when nothing is resolved.
@@ -71,6 +75,7 @@ impl Key {
         let is_model =
             |name: &str| models.is_none_or(|models| models.iter().any(|model| model.matches(name)));
         let budgets = reader.or("budget", Vec::new(), |v, c| budgets(v, c, &is_model));
+        let priority = reader.or("priority", Priority::Normal, priority);
         let is_resolved = reader.collector.looks_outside();
         reader.done();
         let (secret_sha256, identity) = match (digest, secret) {
@@ -81,7 +86,7 @@ impl Key {
             }
             (None, None) => return None,
         };
-        Some((Self { secret_sha256, models: allowed, limits, budgets }, identity))
+        Some((Self { secret_sha256, models: allowed, limits, budgets, priority }, identity))
     }
 }
 

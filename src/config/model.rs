@@ -3,6 +3,7 @@
 use super::choice::choice;
 use super::collector::Collector;
 use super::counting::{CountMode, count_mode};
+use super::crowd::{Concurrency, Queue};
 use super::duration::duration;
 use super::failover::Failover;
 use super::name::model_name_fault;
@@ -39,6 +40,10 @@ pub struct Model {
     pub data: Data,
     /// None: no call is asked of two targets at once.
     pub hedge: Option<Hedge>,
+    /// Calls at once that each of its targets takes which says nothing of its own; None: any number.
+    pub concurrency: Option<Concurrency>,
+    /// None: no call waits until a target has room.
+    pub queue: Option<Queue>,
     pub on_unfit: OnUnfit,
     pub failover: Failover,
     pub timeouts: Timeouts,
@@ -127,6 +132,8 @@ impl Model {
             panic: reader.or("panic", 50, integer(1..=100)),
             last_resort: reader.or("last_resort", false, |v, c| v.boolean(c)),
             hedge: reader.take("hedge", Hedge::read),
+            concurrency: reader.take("concurrency", Concurrency::read),
+            queue: reader.take("queue", Queue::read),
             data: reader.or("data", Data::default(), Data::read),
             on_unfit: reader.or("on_unfit", OnUnfit::Pass, choice(ON_UNFIT, &[])),
             failover: reader.or("failover", Failover::default(), Failover::read),

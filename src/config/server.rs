@@ -9,6 +9,7 @@ use super::near::quoted;
 use super::number::integer;
 use super::reader::Reader;
 use super::server_limits::ServerLimits;
+use super::shed::Shed;
 use super::value::Value;
 use crate::types::cidr::Cidr;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -35,6 +36,8 @@ pub struct Server {
     pub drain: Drain,
     pub upgrade: Upgrade,
     pub client_ip: ClientIp,
+    /// None: the gateway's own load is not looked at.
+    pub shed: Option<Shed>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +73,7 @@ impl Default for Server {
             drain: Drain::default(),
             upgrade: Upgrade::default(),
             client_ip: ClientIp::default(),
+            shed: None,
         }
     }
 }
@@ -116,6 +120,7 @@ impl Server {
             drain: reader.or("drain", d.drain, Drain::read),
             upgrade: reader.or("upgrade", d.upgrade, Upgrade::read),
             client_ip: reader.or("client_ip", d.client_ip, ClientIp::read),
+            shed: reader.take("shed", Shed::read),
         };
         reader.done();
         Some(server)

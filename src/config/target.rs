@@ -1,6 +1,7 @@
 //! Where a model's calls go: a provider, the model's name there, and what is known of it.
 
 use super::collector::Collector;
+use super::crowd::Concurrency;
 use super::name::model_name_fault;
 use super::near::{self, quoted};
 use super::number::integer;
@@ -22,6 +23,8 @@ pub struct Target {
     pub region: Option<String>,
     /// It keeps nothing of what it is sent: by contract, no catalogue knows it.
     pub zero_retention: bool,
+    /// Calls at once; by default its model's.
+    pub concurrency: Option<Concurrency>,
 }
 
 /// Providers of the file by name; None where the section itself could not be read.
@@ -40,6 +43,7 @@ impl Target {
             context: reader.take("context", integer(1..=100_000_000)),
             region: reader.take("region", region).map(String::from).or(of_provider),
             zero_retention: reader.or("zdr", false, |v, c| v.boolean(c)),
+            concurrency: reader.take("concurrency", Concurrency::read),
             provider,
         }
     }

@@ -1,6 +1,6 @@
 //! What a tenant, team, app, key or plan may do and use.
 
-use crate::types::Money;
+use crate::types::{Money, Priority};
 use serde::{Deserialize, Serialize};
 
 /// Rules of one level. Every level's rules hold: a call passes all of them or none. An absent list
@@ -17,6 +17,11 @@ pub struct Policy {
     /// Addresses of clients, `10.0.0.0/8` or a single one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ips: Option<Vec<String>>,
+    /// The highest that calls may have, and that of those that ask for none; `normal` where no level
+    /// says. Inner levels may say a lower one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, pattern = "^(high|normal|low)$")]
+    pub priority: Option<Priority>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<Limit>,
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -9,6 +9,7 @@ impl Policy {
         list_within(self.models.as_deref(), outer.models.as_deref(), glob_within)
             && list_within(self.endpoints.as_deref(), outer.endpoints.as_deref(), |a, b| a == b)
             && list_within(self.ips.as_deref(), outer.ips.as_deref(), |a, b| a == b)
+            && self.priority.unwrap_or_default() >= outer.priority.unwrap_or_default()
             && outer.limits.iter().all(|held| self.limits.iter().any(|own| limit_within(own, held)))
             && outer.budgets.iter().all(|held| self.budgets.iter().any(|own| budget_within(own, held)))
     }
@@ -87,6 +88,9 @@ mod tests {
         ] {
             assert!(!within(outside.clone(), budget.clone()), "{outside}");
         }
+        assert!(!within(json!({"priority": "high"}), json!({})), "nobody gives more than the usual");
+        assert!(!within(json!({}), json!({"priority": "low"})));
+        assert!(within(json!({"priority": "low"}), json!({"priority": "normal"})));
         assert!(!within(json!({"models": ["gpt-*"]}), json!({"models": ["gpt-5*"]})));
         assert!(!within(json!({"models": ["gpt-5"]}), json!({"models": ["*-mini"]})));
         assert!(within(json!({"models": ["gpt-5-mini", "gpt-5*"]}), json!({"models": ["gpt-*"]})));

@@ -1,5 +1,5 @@
 //! Background work of the process: reloads, certificate renewal, fresh addresses and credentials,
-//! shared limits and budgets, probes of providers, second signals.
+//! shared limits and budgets, probes of providers, the gateway's own load, second signals.
 
 mod addresses;
 mod alerts;
@@ -7,6 +7,7 @@ mod history;
 mod identities;
 mod issuers;
 mod keepsakes;
+mod pressure;
 mod probes;
 mod sealed_file;
 mod webhooks;
@@ -98,6 +99,7 @@ impl BackgroundService for Jobs {
             webhooks::tell(edge.clone(), webhooks::Ways::new(edge), shutdown.clone()),
             keepsakes::keep(edge.clone(), shutdown.clone()),
             probes::keep(edge.clone(), shutdown.clone()),
+            pressure::watch(edge, shutdown.clone()),
             purses::run(&self.edge, shutdown),
             self.hear_signals()
         );

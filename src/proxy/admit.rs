@@ -6,6 +6,7 @@ use super::connection::{certificate_of, edge_stream, peer_of};
 use super::context::{Caller, Ctx, Requested};
 use super::local::LocalAnswer;
 use super::patience::patiently;
+use super::shed;
 use crate::auth::{self, Principal};
 use crate::dialect::paths::{self, Hit, PathError};
 use crate::framing::ClientHead;
@@ -55,7 +56,9 @@ pub async fn admit<'u>(
         ctx.dialect = hit.dialect;
     }
     ctx.record.endpoint = Some(hit.endpoint);
+    shed::any(edge, ctx, hit.endpoint)?;
     authenticate(edge, head, ctx, hit.endpoint).await?;
+    shed::low(edge, ctx, head)?;
     Ok(match hit.endpoint {
         Endpoint::Models | Endpoint::ModelById => Lane::Local(LocalAnswer::models(head, hit)),
         Endpoint::Opaque => Lane::Forward(hit),

@@ -130,6 +130,7 @@ impl ServerApp for Gated {
             log::debug!("connection refused: too many are open");
             return None;
         };
+        self.front.watch_thread();
         let stream = EdgeStream::new(stream, self.gate.limits.head_timeout, place);
         if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
             return self.front.process_new(Box::new(stream), shutdown).await;

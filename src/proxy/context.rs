@@ -92,6 +92,8 @@ pub struct Record {
     /// Prompt tokens counted before the call.
     pub counted_input: Option<u64>,
     pub first_token: Option<Duration>,
+    /// Waited until a target had room.
+    pub queued: Option<Duration>,
     /// Time spent waiting for upstreams before the answer began; not the gateway's own.
     pub waited: Duration,
     /// The gateway's own time, once the answer began.

@@ -137,6 +137,7 @@ fn log(edge: &Edge, ctx: &Ctx, now: Ticks) {
         dropped: &record.dropped,
         counted_input: record.counted_input,
         first_token: record.first_token,
+        queued: record.queued,
         duration: now.since(ctx.started),
         overhead: record.overhead,
         client: record.client,

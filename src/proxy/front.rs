@@ -13,7 +13,7 @@ use super::exchange::downstream::{Downstream, Waiting};
 use super::exchange::vigil::Vigil;
 use super::exchange::{self, respond};
 use super::wire::Wire;
-use super::{Gateway, finish};
+use super::{Gateway, finish, lag};
 use crate::framing::ClientHead;
 use crate::framing::client_head::Arrived;
 use crate::framing::strict_head::HeadFault;
@@ -59,6 +59,11 @@ impl Front {
     /// `forward` is Pingora's proxy over the same edge.
     pub fn new(edge: Arc<Edge>, forward: HttpProxy<Gateway>) -> Self {
         Self { edge, forward: Arc::new(forward), is_closing: AtomicBool::new(false), closing: Notify::new() }
+    }
+
+    /// Called on each thread that serves connections, for each of them.
+    pub fn watch_thread(&self) {
+        lag::watch(&self.edge);
     }
 
     /// Serves an HTTP/1 connection to its end.

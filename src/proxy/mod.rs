@@ -9,10 +9,12 @@ mod exchange;
 mod finish;
 mod forward;
 mod front;
+mod lag;
 mod local;
 mod patience;
 mod phases;
 mod row;
+mod shed;
 mod wire;
 
 pub use cost::price_bound;

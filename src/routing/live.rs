@@ -3,9 +3,10 @@
 //!
 //! Not here: whether a target cools (`cooldown`). One cell for each upstream model of a provider,
 //! lock-free, told where calls end; it goes on over reloads by a stable key. Invariant: what is busy is
-//! what holds a [`Slot`], whatever way the holder ends.
+//! what holds a [`Slot`], whatever way the holder ends. How many may be at once: `gate`.
 
 use super::decayed::{Averages, Pair, PeakTime, Share, stamp};
+use super::gate::{Gate, Slot};
 use crate::types::{Ticks, Usage};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use std::time::Duration;
 /// The state of one target.
 #[derive(Debug, Default)]
 pub struct TargetLive {
-    busy: AtomicU32,
+    pub(super) busy: AtomicU32,
+    pub(super) gate: Gate,
     /// To the first content of a stream.
     first: PeakTime,
     /// To the end of an answer that does not stream.
@@ -29,10 +31,6 @@ pub struct TargetLive {
     headroom: Pair,
     is_drained: AtomicBool,
 }
-
-/// A call under way at a target.
-#[derive(Debug)]
-pub struct Slot(Arc<TargetLive>);
 
 /// A moment's view of a target's numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -58,10 +56,10 @@ pub struct LiveSet {
 }
 
 impl TargetLive {
-    /// Takes a place for a call.
+    /// Takes a place for a call, whatever the limit.
     pub fn enter(self: &Arc<Self>) -> Slot {
-        self.busy.fetch_add(1, Ordering::Relaxed);
-        Slot(Arc::clone(self))
+        self.busy.fetch_add(1, Ordering::SeqCst);
+        Slot::of(Arc::clone(self))
     }
 
     pub fn busy(&self) -> u32 {
@@ -137,12 +135,6 @@ impl TargetLive {
             (left, until) if until.wrapping_sub(stamp(now)) < u32::MAX / 2 => f32::from_bits(left),
             _ => 1.0,
         }
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.busy.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -15,7 +15,9 @@ pub enum Verdict {
     /// It does not answer probes.
     Unhealthy,
     /// Too many calls wait there already, by its own count.
-    Queued,
+    Crowded,
+    /// It has as many calls as it takes at once.
+    Full,
     /// Its provider has no answer to the endpoint.
     Unserved,
     /// Out of service by hand, or of weight zero.
@@ -33,12 +35,13 @@ pub enum Verdict {
 }
 
 /// Verdicts by their words, in the order they are told.
-pub const WORDS: [&str; 15] = [
+pub const WORDS: [&str; 16] = [
     "ready",
     "cooling",
     "limited",
     "unhealthy",
-    "queued",
+    "crowded",
+    "full",
     "unserved",
     "drained",
     "pinned",
@@ -71,7 +74,7 @@ impl Verdict {
 
     /// Whether it will be a candidate again.
     pub fn is_away(self) -> bool {
-        matches!(self, Verdict::Cooling | Verdict::Limited | Verdict::Unhealthy | Verdict::Queued)
+        matches!(self, Verdict::Cooling | Verdict::Limited | Verdict::Unhealthy | Verdict::Crowded)
     }
 
     /// Whether it is left alone because something failed.
@@ -173,7 +176,8 @@ mod tests {
             Verdict::Cooling,
             Verdict::Limited,
             Verdict::Unhealthy,
-            Verdict::Queued,
+            Verdict::Crowded,
+            Verdict::Full,
             Verdict::Unserved,
             Verdict::Drained,
             Verdict::Pinned,

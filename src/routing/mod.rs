@@ -4,6 +4,7 @@
 //! Pure decisions: no call is made here, time and random numbers come from the caller. Invariant:
 //! one request makes at most its number of attempts, over all targets together.
 
+mod adaptive;
 pub mod affinity;
 pub mod attempts;
 mod balance;
@@ -14,9 +15,12 @@ pub mod credentials;
 mod decayed;
 pub mod decision;
 mod failure_window;
+mod fair;
+pub mod gate;
 pub mod group;
 pub mod headroom;
 pub mod live;
+pub mod lobby;
 pub mod look;
 pub mod needs;
 mod numbers;
@@ -39,9 +43,15 @@ pub mod told;
 pub mod vital;
 
 #[cfg(test)]
+mod adaptive_tests;
+#[cfg(test)]
 mod balance_tests;
 #[cfg(test)]
 mod cooldown_tests;
+#[cfg(test)]
+mod fair_tests;
+#[cfg(test)]
+mod lobby_tests;
 #[cfg(test)]
 mod plan_tests;
 
@@ -52,9 +62,12 @@ pub use condition::{Condition, ConditionError, Facts};
 pub use cooldown::{Blame, CooldownSet, blame};
 pub use credentials::{CredentialPick, pick_credential};
 pub use decision::{Decision, decide};
+pub use fair::Place as Standing;
+pub use gate::{Concurrency, PACE, Slot};
 pub use group::{Balance, Group, Member, Place, Tree};
 pub use headroom::headroom;
-pub use live::{LiveSet, Measured, Slot, TargetLive};
+pub use live::{LiveSet, Measured, TargetLive};
+pub use lobby::{Crowded, Grant, Lobby, Ticket, Wanted};
 pub use look::{Look, Verdict};
 pub use needs::{Abilities, DataRules, Needs};
 pub use percentile::Percentiles;

@@ -134,6 +134,11 @@ impl Plan {
         self.scores.get(target).copied().unwrap_or_default()
     }
 
+    /// Whether a target is left out only because it has no room now.
+    pub fn has_full(&self) -> bool {
+        self.verdicts().contains(&Verdict::Full)
+    }
+
     /// Whether the target is asked although it cools.
     pub fn is_out(&self, target: usize) -> bool {
         bit(target) & self.out != 0
@@ -292,17 +297,19 @@ impl Planner<'_> {
         let ready = of(&Verdict::is_ready);
         let away = of(&Verdict::is_away);
         let failing = of(&Verdict::is_failing);
-        let is_panic = match ready {
+        // They are well: they only have no room.
+        let full = of(&|verdict| verdict == Verdict::Full);
+        let is_panic = match ready + full {
             0 => ask.panic.last_resort,
-            ready => failing * 100 > (failing + ready) * usize::from(ask.panic.above),
+            well => failing * 100 > (failing + well) * usize::from(ask.panic.above),
         };
         for (target, look) in self.looks.iter_mut().enumerate() {
-            if asks_anyway(look.verdict, is_panic, ready) {
+            if asks_anyway(look.verdict, is_panic, ready + full) {
                 look.verdict = Verdict::Ready;
                 self.plan.out |= bit(target);
             }
         }
-        if ready + away == 0 && ask.passes_unfit {
+        if ready + full + away == 0 && ask.passes_unfit {
             for look in &mut self.looks {
                 if look.verdict.is_belief() {
                     look.verdict = Verdict::Ready;

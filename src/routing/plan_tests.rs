@@ -269,7 +269,7 @@ fn a_target_dead_to_probes_is_left_alone_and_asked_where_nobody_is_left() {
 
 #[test]
 fn a_target_with_too_long_a_queue_is_no_candidate_until_it_says_so() {
-    let queued = Look { until: until(7), ..Look::of(Verdict::Queued) };
+    let queued = Look { until: until(7), ..Look::of(Verdict::Crowded) };
     let tree = Tree::flat(Balance::Weighted, [(1, 1), (1, 2)]);
     let spilled = judged(&tree, &[queued, ready()], at(1));
     assert_eq!(order_of(&spilled), [1]);

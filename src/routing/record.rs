@@ -64,7 +64,7 @@ pub struct Recorded {
 pub struct Seen {
     /// `provider/model`.
     pub name: String,
-    /// Of its health alone: `ready`, `cooling`, `limited`, `unhealthy`, `queued` or `drained`.
+    /// Whatever the request: `ready`, `cooling`, `limited`, `unhealthy`, `crowded`, `full` or `drained`.
     pub state: String,
     pub busy: u32,
     /// Seconds.
@@ -138,7 +138,8 @@ impl Seen {
             "cooling" => Verdict::Cooling,
             "limited" => Verdict::Limited,
             "unhealthy" => Verdict::Unhealthy,
-            "queued" => Verdict::Queued,
+            "crowded" => Verdict::Crowded,
+            "full" => Verdict::Full,
             "drained" => Verdict::Drained,
             _ => Verdict::Ready,
         }

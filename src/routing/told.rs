@@ -25,6 +25,8 @@ pub struct Told {
     pub has_session: bool,
     /// A second attempt was sent elsewhere because the first was late.
     pub is_hedged: bool,
+    /// It waited until one of its targets had room.
+    pub is_queued: bool,
     /// A failure was the client's answer because too many calls were tried again already.
     pub is_out_of_retries: bool,
 }
@@ -50,6 +52,7 @@ impl fmt::Display for Told {
             (self.has_session, "session"),
             (self.is_panic, "panic"),
             (self.is_loosened, "unfit-passed"),
+            (self.is_queued, "queued"),
             (self.is_hedged, "hedged"),
             (self.is_out_of_retries, "no-retry-left"),
         ];

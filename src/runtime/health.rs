@@ -63,7 +63,7 @@ impl ProviderHealth {
             return Some((Verdict::Unhealthy, next));
         }
         let most = self.queue_max?;
-        self.load(now).filter(|load| load.waiting > most).map(|_| (Verdict::Queued, next))
+        self.load(now).filter(|load| load.waiting > most).map(|_| (Verdict::Crowded, next))
     }
 }
 
@@ -133,7 +133,7 @@ mod tests {
         for health in [&bounded, &open] {
             health.vital.note_load(&Gauges { waiting: 5, ..Gauges::default() }, 0, at(100));
         }
-        assert_eq!(bounded.verdict(at(115)), Some((Verdict::Queued, at(120))));
+        assert_eq!(bounded.verdict(at(115)), Some((Verdict::Crowded, at(120))));
         assert_eq!(bounded.verdict(at(116)), None, "too old to be believed");
         assert_eq!(open.verdict(at(101)), None);
         bounded.vital.note_load(&Gauges { waiting: 4, ..Gauges::default() }, 0, at(117));

@@ -2,7 +2,7 @@
 
 use crate::dialect::wants::Wants;
 use crate::routing::{
-    Abilities, Condition, DataRules, Look, Measured, Needs, Panic, Percentiles, PrefixIndex, PriceTag,
+    Abilities, Condition, DataRules, Lobby, Look, Measured, Needs, Panic, Percentiles, PrefixIndex, PriceTag,
     RetryBudget, RetryRules, SessionKey, Tree, price,
 };
 use std::sync::Arc;
@@ -30,6 +30,11 @@ pub struct Route {
     pub uses: Uses,
     /// None: nothing is asked twice.
     pub hedge: Option<Hedge>,
+    /// Whether a target may be full: it, or another model's use of it, has a limit of calls at once, or
+    /// calls may wait for it.
+    pub is_gated: bool,
+    /// None: no call waits.
+    pub queue: Option<Queue>,
     pub learned: Arc<Learned>,
 }
 
@@ -42,6 +47,15 @@ pub struct Hedge {
     pub after_min: Duration,
     /// Calls that may be asked twice, of all in ten seconds.
     pub share: RetryRules,
+}
+
+/// Where calls wait until a target has room.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    pub lobby: Arc<Lobby>,
+    /// How long a call waits that says nothing about it; and one that asks for more, at most.
+    pub wait: Duration,
+    pub wait_max: Duration,
 }
 
 /// What is known of a target before it is called.

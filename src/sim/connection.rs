@@ -139,7 +139,12 @@ async fn answer(
 }
 
 async fn play(wire: &mut Wire, head: &Head, shared: &Shared, answer: Answer) -> Result<After, Broken> {
-    let Answer { reply, dialect, directives, .. } = answer;
+    let Answer { reply, dialect, mut directives, mut inside, .. } = answer;
+    if let Some(inside) = &mut inside {
+        inside.work(wire).await?;
+        directives.delay_first = directives.delay_first.map(|span| inside.stretched(span));
+        directives.delay_token = directives.delay_token.map(|span| inside.stretched(span));
+    }
     match reply {
         Reply::Whole(mut whole) => {
             if !head.is_keep_alive {

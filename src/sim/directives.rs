@@ -1,7 +1,9 @@
 //! How one request is to be answered: from its `x-sim-*` headers, over the scenario's behaviour.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::capacity::Capacity;
 use super::faults::Faults;
 
 /// Longest wait a request can ask for.
@@ -21,6 +23,8 @@ pub struct Directives {
     pub is_strict: bool,
     /// Whether credentials of clouds are checked (`auth`).
     pub checks_auth: bool,
+    /// What it has to get a part of first.
+    pub capacity: Option<Arc<Capacity>>,
 }
 
 impl Directives {
@@ -53,6 +57,7 @@ impl Directives {
             is_stamped: self.is_stamped || scenario.is_stamped,
             is_strict: self.is_strict || scenario.is_strict,
             checks_auth: self.checks_auth || scenario.checks_auth,
+            capacity: scenario.capacity,
         }
     }
 }

@@ -26,6 +26,7 @@ mod anthropic;
 mod ask;
 mod audio;
 mod base64;
+mod capacity;
 mod capture;
 mod chat;
 mod clock;
@@ -171,6 +172,10 @@ Scenario file (TOML; PUT /sim/scenario takes the same as JSON):
   stamp = true
   strict = true
   auth = true
+  slots = 8                    # calls worked on at once,
+  line = 4                     # more that wait for a slot; whoever comes beyond gets
+  over = 429                   # this status at once (503), with retry-after 1
+  stretch = 0.5                # with all slots in use everything takes so much longer, as a share
   [engine]                     # an inference server as vLLM: /metrics, cached_tokens in usage
   blocks = 4096                # of 16 tokens, in its prefix cache; a new scenario starts with an empty one
   prefill_us = 100             # before the first token, for each token of the prompt that is not cached

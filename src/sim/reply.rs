@@ -2,11 +2,11 @@
 
 use crate::types::Dialect;
 
-use std::sync::Arc;
-
+use super::capacity::Inside;
 use super::directives::Directives;
 use super::engine::Engine;
 use super::event::EventSource;
+use std::sync::Arc;
 
 /// A decided answer, and how it is to be played.
 pub struct Answer {
@@ -15,6 +15,8 @@ pub struct Answer {
     pub directives: Directives,
     /// Where the answer needs a place among those that run.
     pub engine: Option<Arc<Engine>>,
+    /// The part it has of what its model can do at once.
+    pub inside: Option<Inside>,
 }
 
 pub enum Reply {

@@ -51,7 +51,8 @@ pub fn answer(shared: &Shared, head: &Head, body: &[u8]) -> Answer {
     if let Some(whole) = identity::answer(shared, head, body) {
         let delay_first = shared.scenario().tokens.delay_ms.map(millis);
         let directives = Directives { delay_first, ..Directives::default() };
-        return Answer { reply: Reply::Whole(whole), dialect: Dialect::OpenAi, directives, engine: None };
+        let whole = Reply::Whole(whole);
+        return Answer { reply: whole, dialect: Dialect::OpenAi, directives, engine: None, inside: None };
     }
     let routed = route(head.path());
     let is_cohere = routed.route == Route::Rerank && head.path().starts_with("/v2/");
@@ -69,6 +70,10 @@ pub fn answer(shared: &Shared, head: &Head, body: &[u8]) -> Answer {
     if !model.is_empty() && !model.starts_with('/') {
         shared.stats.count_model(&model);
     }
+    let inside = match directives.capacity.as_ref().map(|capacity| (capacity, capacity.enter())) {
+        Some((capacity, None)) => return call.beyond(capacity.status),
+        inside => inside.and_then(|(_, inside)| inside),
+    };
     let failed = refusal(&call, &ask, &model, unreadable, &directives);
     let engine = scenario.engine.clone().filter(|_| failed.is_none() && call.routed.route.generates());
     let prefill = engine.as_ref().map(|engine| engine.prefill(&ask)).unwrap_or_default();
@@ -79,7 +84,7 @@ pub fn answer(shared: &Shared, head: &Head, body: &[u8]) -> Answer {
     if !prefill.delay.is_zero() {
         directives.delay_first = Some(directives.delay_first.unwrap_or_default() + prefill.delay);
     }
-    Answer { reply, dialect: call.dialect, directives, engine }
+    Answer { reply, dialect: call.dialect, directives, engine, inside }
 }
 
 fn model_name(call: &Call<'_>, ask: &Ask<'_>) -> String {
@@ -181,6 +186,15 @@ fn retry_after(shared: &Shared, value: &str) -> (&'static str, String) {
 impl Call<'_> {
     fn error(&self, status: u16, message: &str, retry_after: Option<&str>) -> Whole {
         errors::whole(self.dialect, status, message, self.shared.ids.next(), retry_after)
+    }
+
+    /// The answer to a call beyond what can be done at once: without any delay.
+    fn beyond(&self, status: u16) -> Answer {
+        Stats::add(&self.shared.stats.refused, 1);
+        let mut whole = self.error(status, "The server has too much to do.", None);
+        whole.headers.push(("retry-after", "1".to_owned()));
+        let directives = Directives::default();
+        Answer { reply: Reply::Whole(whole), dialect: self.dialect, directives, engine: None, inside: None }
     }
 
     fn dispatch(

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Deserialize;
 
+use super::capacity::{CALLS_MAX, Capacity};
 use super::directives::{Directives, millis};
 use super::engine::{Engine, EngineOptions};
 use super::faults::{Fault, Faults};
@@ -51,6 +52,14 @@ pub struct Behaviour {
     pub strict: bool,
     /// Checks credentials of clouds: signatures and tokens.
     pub auth: bool,
+    /// Calls worked on at once; any number where it is absent.
+    pub slots: Option<usize>,
+    /// More that wait for a slot.
+    pub line: usize,
+    /// The status of those beyond; 503.
+    pub over: Option<u16>,
+    /// How much longer everything takes with all slots in use, as a share.
+    pub stretch: f64,
 }
 
 /// A scenario in force, with its counters.
@@ -66,6 +75,7 @@ pub struct Live {
 #[derive(Debug)]
 struct Counted {
     behaviour: Behaviour,
+    capacity: Option<Arc<Capacity>>,
     requests: AtomicU64,
 }
 
@@ -93,6 +103,11 @@ impl Scenario {
             if behaviour.fault_share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
                 return Err(format!("fault_share of `{name}` is not between 0 and 1"));
             }
+            let is_status = behaviour.over.is_none_or(|status| (400..=599).contains(&status));
+            let is_bounded = behaviour.slots.is_none_or(|slots| (1..=CALLS_MAX).contains(&slots));
+            if !is_status || !is_bounded || !(0.0..=100.0).contains(&behaviour.stretch) {
+                return Err(format!("slots, over or stretch of `{name}` is out of range"));
+            }
         }
         Ok(self)
     }
@@ -105,7 +120,7 @@ impl Live {
             entries
                 .into_iter()
                 .take(ENTRIES_MAX)
-                .map(|(name, behaviour)| (name, Counted { behaviour, requests: AtomicU64::new(0) }))
+                .map(|(name, behaviour)| (name, Counted::new(behaviour)))
                 .collect()
         };
         Self {
@@ -145,6 +160,12 @@ impl Live {
 }
 
 impl Counted {
+    fn new(behaviour: Behaviour) -> Self {
+        let status = behaviour.over.unwrap_or(503);
+        let of = |slots| Arc::new(Capacity::new(slots, behaviour.line, status, behaviour.stretch));
+        Self { capacity: behaviour.slots.map(of), requests: AtomicU64::new(0), behaviour }
+    }
+
     fn next(&self, seed: Option<u64>) -> Directives {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         let behaviour = &self.behaviour;
@@ -163,6 +184,7 @@ impl Counted {
             is_stamped: behaviour.stamp,
             is_strict: behaviour.strict,
             checks_auth: behaviour.auth,
+            capacity: self.capacity.clone(),
         }
     }
 }
@@ -212,6 +234,9 @@ mod tests {
             Scenario::from_toml("[models.\"*\"]\nfault = \"explode\"\n").unwrap_err().contains("explode")
         );
         assert!(Scenario::from_toml("[models.\"*\"]\nfault_share = 2.0\n").is_err());
+        for wrong in ["slots = 0", "over = 200", "stretch = -1.0"] {
+            assert!(Scenario::from_toml(&format!("[models.x]\n{wrong}\n")).is_err(), "{wrong}");
+        }
         assert!(Scenario::from_json(br#"{"colour":"red"}"#).is_err());
         assert!(Scenario::from_json(br#"{"models":{"*":{"fault":"hold"}}}"#).is_ok());
     }

@@ -24,6 +24,8 @@ pub struct StatsSnapshot {
     pub bytes_out: u64,
     /// Requests whose client left before the answer was complete.
     pub aborted: u64,
+    /// Calls beyond what their model can do at once.
+    pub refused: u64,
     /// Content events that were written, over all streams.
     pub content_events: u64,
     /// Prompt tokens of the generations that were begun, as their usage has them.
@@ -45,6 +47,7 @@ pub struct Stats {
     pub bytes_in: AtomicU64,
     pub bytes_out: AtomicU64,
     pub aborted: AtomicU64,
+    pub refused: AtomicU64,
     pub content_events: AtomicU64,
     pub prompt_tokens: AtomicU64,
     pub output_tokens: AtomicU64,
@@ -94,6 +97,7 @@ impl Stats {
             bytes_in: read(&self.bytes_in),
             bytes_out: read(&self.bytes_out),
             aborted: read(&self.aborted),
+            refused: read(&self.refused),
             content_events: read(&self.content_events),
             prompt_tokens: read(&self.prompt_tokens),
             output_tokens: read(&self.output_tokens),
@@ -110,6 +114,7 @@ impl Stats {
             &self.bytes_in,
             &self.bytes_out,
             &self.aborted,
+            &self.refused,
             &self.content_events,
             &self.prompt_tokens,
             &self.output_tokens,

@@ -68,6 +68,8 @@ pub struct Entry<'a> {
     /// Input tokens as counted here before the call.
     pub counted_input: Option<u64>,
     pub first_token: Option<Duration>,
+    /// Waited for a target to have room.
+    pub queued: Option<Duration>,
     pub duration: Duration,
     /// The gateway's own time.
     pub overhead: Option<Duration>,
@@ -108,6 +110,7 @@ impl<'a> Entry<'a> {
             dropped: &[],
             counted_input: None,
             first_token: None,
+            queued: None,
             duration: Duration::ZERO,
             overhead: None,
             client: None,
@@ -209,6 +212,9 @@ impl<'a> Entry<'a> {
     fn write_times(&self, out: &mut Vec<u8>) {
         if let Some(span) = self.first_token {
             millis(out, b",\"first_token_ms\":", span);
+        }
+        if let Some(span) = self.queued {
+            millis(out, b",\"queue_ms\":", span);
         }
         millis(out, b",\"duration_ms\":", self.duration);
         if let Some(span) = self.overhead {

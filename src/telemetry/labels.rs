@@ -110,7 +110,9 @@ pub enum TargetHealth {
     /// It does not answer probes.
     Unhealthy,
     /// Too many calls wait there, by its own count.
-    Queued,
+    Crowded,
+    /// With as many calls as it takes at once.
+    Full,
     /// Out of service by hand.
     Drained,
 }
@@ -182,7 +184,8 @@ impl Label for TargetHealth {
         Self::Cooling,
         Self::Limited,
         Self::Unhealthy,
-        Self::Queued,
+        Self::Crowded,
+        Self::Full,
         Self::Drained,
     ];
     fn index(self) -> usize {
@@ -195,7 +198,8 @@ impl Label for TargetHealth {
             TargetHealth::Cooling => "cooling",
             TargetHealth::Limited => "limited",
             TargetHealth::Unhealthy => "unhealthy",
-            TargetHealth::Queued => "queued",
+            TargetHealth::Crowded => "crowded",
+            TargetHealth::Full => "full",
             TargetHealth::Drained => "drained",
         }
     }

@@ -13,6 +13,7 @@ pub mod histogram;
 pub mod labels;
 pub mod ledger;
 pub mod metrics;
+mod overload;
 pub mod process;
 pub mod provider;
 mod routes;
@@ -41,6 +42,8 @@ pub use labels::{
 };
 pub use ledger::LedgerMetrics;
 pub use metrics::{CONTENT_TYPE as METRICS_CONTENT_TYPE, GaugeGuard, Metrics};
+pub use overload::{OverloadMetrics, PressureOf, QueueOutcome};
+pub use process::resident_bytes_now;
 pub use provider::ProviderMetrics;
 pub use routes::RouteMetrics;
 pub use sink::LogSink;

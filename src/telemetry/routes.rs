@@ -2,6 +2,7 @@
 
 use super::families::{CounterRow, GaugeRow, Registrar};
 use super::labels::{CacheLookup, HedgeOutcome, RetryOutcome, TargetHealth};
+use super::overload::OverloadMetrics;
 use prometheus::{IntCounter, IntGauge};
 
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub struct RouteMetrics {
     pub prefix_tokens: CounterRow<CacheLookup>,
     /// Blocks remembered.
     pub prefix_held: IntGauge,
+    pub overload: OverloadMetrics,
 }
 
 impl RouteMetrics {
@@ -46,6 +48,7 @@ impl RouteMetrics {
                 "Prompt tokens balanced by prefix, by whether their target says it had them in its cache.",
             )?,
             prefix_held: r.gauge("prefix_held", "Blocks of prompts that are remembered.")?,
+            overload: OverloadMetrics::register(r)?,
         })
     }
 }

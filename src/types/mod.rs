@@ -12,6 +12,7 @@ pub mod hex;
 pub mod ids;
 pub mod money;
 pub mod percent;
+pub mod priority;
 pub mod protocol;
 pub mod public_ip;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use glob::Glob;
 pub use hex::hex;
 pub use ids::RequestId;
 pub use money::{Money, MoneyError};
+pub use priority::Priority;
 pub use protocol::Protocol;
 pub use reject::{Origin, Reason, Reject};
 pub use secret::Secret;

@@ -57,6 +57,12 @@ pub enum Reason {
     // The way up.
     NoTarget,
     AllCooling,
+    /// All targets have as many calls as they take at once.
+    AllFull,
+    /// So they have, and as many wait for them as may.
+    QueueFull,
+    /// So they had, for as long as the call could wait.
+    QueueTimeout,
     UpstreamConnect,
     UpstreamCredential,
     UpstreamTimeout,
@@ -65,6 +71,8 @@ pub enum Reason {
     UpstreamTruncated,
     StreamFailed,
     // Us.
+    /// The gateway has more to do than it can do well.
+    Overloaded,
     Draining,
     StoreUnavailable,
     Internal,
@@ -72,7 +80,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for tests and for documentation.
-    pub const ALL: [Reason; 36] = [
+    pub const ALL: [Reason; 40] = [
         Reason::InvalidRequest,
         Reason::InvalidJson,
         Reason::DuplicateField,
@@ -99,6 +107,9 @@ impl Reason {
         Reason::SharingUnavailable,
         Reason::NoTarget,
         Reason::AllCooling,
+        Reason::AllFull,
+        Reason::QueueFull,
+        Reason::QueueTimeout,
         Reason::UpstreamConnect,
         Reason::UpstreamCredential,
         Reason::UpstreamTimeout,
@@ -106,6 +117,7 @@ impl Reason {
         Reason::UpstreamError,
         Reason::UpstreamTruncated,
         Reason::StreamFailed,
+        Reason::Overloaded,
         Reason::Draining,
         Reason::StoreUnavailable,
         Reason::Internal,
@@ -140,6 +152,9 @@ impl Reason {
             Reason::SharingUnavailable => "sharing_unavailable",
             Reason::NoTarget => "no_target",
             Reason::AllCooling => "all_targets_cooling",
+            Reason::AllFull => "all_targets_full",
+            Reason::QueueFull => "queue_full",
+            Reason::QueueTimeout => "queue_timeout",
             Reason::UpstreamConnect => "upstream_connect",
             Reason::UpstreamCredential => "upstream_credential",
             Reason::UpstreamTimeout => "upstream_timeout",
@@ -147,6 +162,7 @@ impl Reason {
             Reason::UpstreamError => "upstream_error",
             Reason::UpstreamTruncated => "upstream_truncated",
             Reason::StreamFailed => "stream_failed",
+            Reason::Overloaded => "overloaded",
             Reason::Draining => "draining",
             Reason::StoreUnavailable => "store_unavailable",
             Reason::Internal => "internal_error",
@@ -185,7 +201,11 @@ impl Reason {
             | Reason::StreamFailed => 502,
             Reason::NoTarget
             | Reason::AllCooling
+            | Reason::AllFull
+            | Reason::QueueFull
+            | Reason::QueueTimeout
             | Reason::UpstreamCredential
+            | Reason::Overloaded
             | Reason::Draining
             | Reason::StoreUnavailable
             | Reason::SharingUnavailable => 503,

@@ -35,6 +35,8 @@ mod corpus_replay;
 mod egress;
 mod fetch_media;
 mod forward_lane;
+mod overload_queue;
+mod overload_shed;
 mod quickstart;
 mod raw_http;
 mod service_tier;

@@ -135,10 +135,10 @@ fn t57_calls_of_others_at_a_server_count_and_a_long_queue_spills_over() {
     (0..10).for_each(|_| assert_eq!(at(), "b", "the one that is less busy, by its own count"));
     let many = [theirs(&a, 3), theirs(&b, 4)];
     until("the queues are seen", PATIENCE, || load("a") == (2.0, 2.0) && load("b") == (2.0, 2.0));
-    targets_are(&gateway, "queued", 2.0);
+    targets_are(&gateway, "crowded", 2.0);
     let answer = gateway.send(&Wire::Chat.request("m", false));
     assert_eq!((answer.status, answer.header("x-tidegate-provider")), (200, Some("c")));
-    assert!(answer.header("x-tidegate-route").unwrap().contains("queued=2"));
+    assert!(answer.header("x-tidegate-route").unwrap().contains("crowded=2"));
     drop((one, many));
     targets_are(&gateway, "ready", 3.0);
     until("the pool is back", PATIENCE, || at() != "c");

@@ -5,7 +5,7 @@ use super::chat_form::chat_form;
 use super::prepare::Prepared;
 use crate::dialect::tap;
 use crate::govern::OnExhausted;
-use crate::limits::{self, Ask, Refusal};
+use crate::limits::{self, Ask, Refusal, Stage};
 use crate::meter::{Count, Family};
 use crate::proxy::context::Ctx;
 use crate::proxy::cost;
@@ -49,7 +49,8 @@ pub async fn reserve(
         return take(edge, ctx, policy, prepared, bound).await.map_err(|refusal| turned(edge, ctx, refusal));
     }
     let family = policy.family(0, &prepared.model);
-    if !policy.is_counted_exactly && !asks_exact(prepared) {
+    let wants_exact = policy.is_counted_exactly || asks_exact(prepared);
+    if !wants_exact || edge.overload.sheds(Stage::Counts) {
         let bound = bound(&ctx.runtime, family, prepared);
         ctx.record.counted_input = Some(bound);
         edge.metrics.counting.inc(CountKind::Bound);

@@ -2,6 +2,7 @@
 
 use super::attempt::{Aim, Failure};
 use super::downstream::Fields;
+use super::gate;
 use crate::routing::{Blame, CredentialPick, TargetState, blame, headroom, pick_credential};
 use crate::runtime::{Edge, ModelPolicy, Provider, Runtime};
 use crate::types::{Endpoint, FailureClass, Ticks};
@@ -90,9 +91,11 @@ pub fn note_success(
     if is_stream {
         route.learned.first.note(span);
     }
-    if route.has_choice()
-        && let Some(live) = aim.runtime.target_live.get(cell)
-    {
+    let Some(live) = aim.runtime.target_live.get(cell) else { return };
+    if is_stream {
+        gate::note_first(aim.policy, live, span, now);
+    }
+    if route.has_choice() {
         live.note_success(is_stream, span, now);
         note_headroom(aim, edge, fields, now);
     }
@@ -121,6 +124,9 @@ pub fn note_failure(
     now: Ticks,
 ) {
     let (failure, retry_after) = (failed.class, failed.retry_after);
+    if let Some(live) = aim.runtime.target_live.get(aim.policy.first_cell + aim.target) {
+        gate::note_failure(aim.policy, live, failed, now);
+    }
     if aim.policy.route.has_choice() {
         if let Some(live) = aim.runtime.target_live.get(aim.policy.first_cell + aim.target)
             && !matches!(failure, FailureClass::Status(400..=428 | 430..=499))

@@ -8,8 +8,9 @@ use super::attempt::{self, Aim, Attempted, Failure};
 use super::prepare::Prepared;
 use super::race::{enter, note_failure, settle_on};
 use super::talk::{Talk, Wake, Watch};
+use crate::limits::Stage;
 use crate::proxy::context::Ctx;
-use crate::routing::{Decision, Plan, decide};
+use crate::routing::{Decision, Plan, Slot, decide};
 use crate::runtime::{Edge, ModelPolicy};
 use crate::telemetry::{AttemptOutcome, HedgeOutcome};
 use crate::types::{FailureClass, Ticks};
@@ -30,10 +31,19 @@ pub struct Hedged<'r> {
 }
 
 /// How long the first content is waited for before another target is asked too; None where none is.
-pub fn delay(policy: &ModelPolicy, plan: &Plan, prepared: &Prepared<'_>, now: Ticks) -> Option<Duration> {
+pub fn delay(
+    edge: &Edge,
+    policy: &ModelPolicy,
+    plan: &Plan,
+    prepared: &Prepared<'_>,
+    now: Ticks,
+) -> Option<Duration> {
     let rules = policy.route.hedge?;
     // Targets that are left alone shed load already: no time to ask twice.
-    let is_calm = plan.len() > 1 && plan.soonest_recovery().is_none();
+    let is_calm = plan.len() > 1
+        && plan.soonest_recovery().is_none()
+        && !plan.has_full()
+        && !edge.overload.sheds(Stage::Extras);
     if !prepared.is_stream || !is_calm || !prepared.endpoint.generates() {
         return None;
     }
@@ -50,7 +60,7 @@ pub async fn run<'r>(
     prepared: &Prepared<'_>,
     (first, begun, total): (Aim<'r>, Ticks, Ticks),
     delay: Duration,
-    second: impl FnOnce(Ticks) -> Option<Aim<'r>>,
+    second: impl FnOnce(Ticks) -> Option<(Aim<'r>, Option<Slot>)>,
 ) -> Hedged<'r> {
     let mut watch = Watch::Alone(edge);
     let mut one = Box::pin(attempt::run(&mut watch, edge, prepared, &first, (begun, total)));
@@ -63,11 +73,11 @@ pub async fn run<'r>(
     let now = edge.now();
     let rules = route.hedge.map(|rules| rules.share).unwrap_or_default();
     let other = if route.learned.hedges.take(rules, now) { second(now) } else { None };
-    let Some(other) = other else {
+    let Some((other, other_slot)) = other else {
         return done(landed(talk.until(total.plus(GRACE), one.as_mut()).await));
     };
     let slot = ctx.slot.take();
-    enter(ctx, &other);
+    enter(ctx, &other, other_slot);
     if let Some(told) = &mut ctx.record.route {
         told.is_hedged = true;
     }

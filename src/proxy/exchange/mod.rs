@@ -14,6 +14,7 @@ mod cuts;
 pub mod downstream;
 mod dropped;
 mod entire;
+mod gate;
 mod heads;
 mod health;
 mod hearing;
@@ -24,6 +25,7 @@ mod listener;
 mod outgoing;
 mod pins;
 mod prepare;
+mod queue;
 mod race;
 mod recall;
 mod recast;
@@ -41,6 +43,7 @@ mod vectors;
 pub mod vigil;
 
 pub use health::account;
+pub use prepare::PRIORITY;
 
 use super::context::Ctx;
 use super::cost;

@@ -40,6 +40,7 @@ pub fn prepare<'u>(
         recalled: None,
         is_budgeted: false,
         wishes: Wishes::default(),
+        client: None,
     }
 }
 

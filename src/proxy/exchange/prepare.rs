@@ -9,10 +9,11 @@ use crate::dialect::paths::Hit;
 use crate::dialect::paths::query::wants_sse;
 use crate::dialect::splice::{self, Edit};
 use crate::framing::ClientHead;
-use crate::types::{Endpoint, Reason, Reject, bounds};
+use crate::types::{Endpoint, Priority, Reason, Reject, bounds};
 use bytes::Bytes;
 use http::Method;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A request ready to be attempted.
 pub struct Prepared<'u> {
@@ -39,6 +40,8 @@ pub struct Prepared<'u> {
     pub is_budgeted: bool,
     /// What the client says about where its call may go.
     pub wishes: Wishes,
+    /// For what hardly a call needs; none where there is no body.
+    pub client: Option<&'u ClientHead>,
 }
 
 /// A client's own words about routing. Stricter than the operator's rules, never laxer.
@@ -52,6 +55,8 @@ pub struct Wishes {
     pub zero_retention: bool,
 }
 
+/// A lower priority than its key has.
+pub const PRIORITY: &str = "x-tidegate-priority";
 /// Longest of these headers that is read.
 const WISH_BYTES_MAX: usize = 256;
 
@@ -114,6 +119,7 @@ impl<'u> Prepared<'u> {
             recalled: None,
             is_budgeted: false,
             wishes: Wishes::of(client),
+            client: Some(client),
         })
     }
 
@@ -148,6 +154,24 @@ impl<'u> Prepared<'u> {
             self.endpoint,
             Endpoint::Responses | Endpoint::ResponseTokens | Endpoint::ResponseById | Endpoint::Conversations
         )
+    }
+
+    /// How long the client waits for a place at most, in its own words: `prefer: wait=10` (RFC 7240 §4.3).
+    pub fn wait(&self) -> Option<Duration> {
+        let lists = self.client?.values("prefer").filter_map(|value| std::str::from_utf8(value).ok());
+        let mut preferences = lists.flat_map(|list| list.split(','));
+        let seconds = preferences.find_map(|preference| {
+            let (name, value) = preference.split(';').next()?.split_once('=')?;
+            let digits = value.trim().trim_matches('"');
+            let is_wait = name.trim().eq_ignore_ascii_case("wait");
+            digits.parse().ok().filter(|_| is_wait)
+        })?;
+        Some(Duration::from_secs(seconds))
+    }
+
+    /// The priority the client asks for.
+    pub fn priority(&self) -> Option<Priority> {
+        Priority::of(self.client?.text(PRIORITY)?)
     }
 
     /// The stored response this call continues.

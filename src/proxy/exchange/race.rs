@@ -4,14 +4,16 @@
 use super::affine;
 use super::attempt::{self, Aim, Answer, Attempted, Failure, Live, Long};
 use super::downstream::Fields;
+use super::gate::may_call;
 use super::health;
 use super::hedge::{self, Hedged};
 use super::pins::Pinned;
 use super::prepare::Prepared;
+use super::queue::{self, Placed};
 use super::route::{self, Going};
 use super::talk::{Talk, Wake, Watch};
 use crate::proxy::context::Ctx;
-use crate::routing::{AttemptOrder, Decision, Plan, Slot, decide};
+use crate::routing::{AttemptOrder, Decision, Grant, Plan, Slot, decide};
 use crate::runtime::{Edge, ModelPolicy, Runtime};
 use crate::telemetry::{AttemptOutcome, RetryOutcome};
 use crate::types::{Reject, Ticks};
@@ -51,10 +53,24 @@ pub async fn run(
     prepared: &Prepared<'_>,
     track: &Track<'_>,
 ) -> Raced {
-    let Track { policy, total, .. } = *track;
-    // Read again after each wait; between waits next to no time passes.
     let mut now = edge.now();
-    let Going { plan, turn, prompt } = route::plan(edge, ctx, prepared, track, now).await;
+    match queue::going(talk, edge, ctx, prepared, track, &mut now).await {
+        Ok(placed) => rounds(talk, edge, ctx, prepared, track, (placed, now)).await,
+        Err(raced) => raced,
+    }
+}
+
+/// Target after target, beginning with the one at which a place is held. The clock is read again after
+/// each wait; between waits next to no time passes.
+async fn rounds(
+    talk: &mut Talk<'_>,
+    edge: &Edge,
+    ctx: &mut Ctx,
+    prepared: &Prepared<'_>,
+    track: &Track<'_>,
+    ((Going { plan, turn, prompt }, mut granted), mut now): (Placed, Ticks),
+) -> Raced {
+    let Track { policy, total, .. } = *track;
     let mut order = AttemptOrder::new(plan, policy.attempts);
     policy.route.learned.retries.note_request(now);
     let mut last: Option<Box<Failure>> = None;
@@ -65,17 +81,17 @@ pub async fn run(
         if is_retry && order.attempts_left() > 0 && !has_retry(edge, ctx, policy, now) {
             break;
         }
-        let Some(target) = order.next(|target| may_call(track, &plan, target, now)) else { break };
+        let Some((target, slot)) = next(&mut order, &mut granted, track, &plan, now) else { break };
         if previous == Some(target) && !Box::pin(pause(talk, edge, ctx, &mut now, total)).await {
             return if talk.down.is_gone() { Raced::Left } else { Raced::Cut };
         }
         previous = Some(target);
         let turn = turn.unwrap_or_else(|| edge.dice.roll());
         let Some(aim) = aim(prepared, track, target, turn, now) else { continue };
-        enter(ctx, &aim);
+        enter(ctx, &aim, slot);
         affine::ask(edge, policy, (prompt.as_deref(), &plan), target, last.is_none());
         let began = now;
-        let delay = if last.is_none() { hedge::delay(policy, &plan, prepared, now) } else { None };
+        let delay = if last.is_none() { hedge::delay(edge, policy, &plan, prepared, now) } else { None };
         let Hedged { aim, begun, attempted } = match delay {
             None => {
                 let watch = &mut Watch::Client(talk);
@@ -84,8 +100,9 @@ pub async fn run(
             }
             Some(delay) => {
                 let second = |now| {
-                    let target = order.next(|target| may_call(track, &plan, target, now))?;
-                    self::aim(prepared, track, target, turn, now).filter(|other| other.target != aim.target)
+                    let (target, slot) = next(&mut order, &mut None, track, &plan, now)?;
+                    let other = self::aim(prepared, track, target, turn, now);
+                    other.filter(|other| other.target != aim.target).map(|other| (other, slot))
                 };
                 let first = (aim, now, total);
                 Box::pin(hedge::run(talk, edge, ctx, prepared, first, delay, second)).await
@@ -104,6 +121,8 @@ pub async fn run(
             }
         };
         note_failure(edge, ctx, &aim, &failure, prepared.is_stream, (begun, now));
+        // The same target may be asked again: not for want of the place it had.
+        ctx.slot = None;
         let left = order.attempts_left();
         match decide(failure.class, &policy.failover, left, false, failure.may_have_been_processed) {
             Decision::GiveUp => return Raced::Failed(failure),
@@ -114,6 +133,23 @@ pub async fn run(
         last = Some(failure);
     }
     unanswered((last, unfit), &plan, track, now)
+}
+
+/// The target to ask next, and the place there where it takes only so many calls: the one that is held,
+/// before any other.
+fn next(
+    order: &mut AttemptOrder,
+    granted: &mut Option<Grant>,
+    track: &Track<'_>,
+    plan: &Plan,
+    now: Ticks,
+) -> Option<(usize, Option<Slot>)> {
+    let (held, mut slot) = granted.take().map(|Grant { target, slot }| (target, slot)).unzip();
+    let target = order.next(|target| match held {
+        Some(held) => target == held,
+        None => may_call(track, plan, target, &mut slot, now),
+    })?;
+    Some((target, slot))
 }
 
 /// What is told where no target was the answer.
@@ -128,11 +164,6 @@ fn unanswered(
         (None, Some(reject)) => Raced::NoTarget(reject),
         (None, None) => Raced::NoTarget(route::nobody(plan, track, now)),
     }
-}
-
-/// Whether a target may be asked now; a target coming back lets one call through.
-fn may_call(track: &Track<'_>, plan: &Plan, target: usize, now: Ticks) -> bool {
-    health::may_call(track.runtime, track.policy, target, (track.pinned, plan.is_out(target)), now)
 }
 
 /// What an attempt leads to.
@@ -189,11 +220,12 @@ fn has_retry(edge: &Edge, ctx: &mut Ctx, policy: &ModelPolicy, now: Ticks) -> bo
     has_one
 }
 
-/// Notes who is asked now, and takes a place there.
-pub fn enter(ctx: &mut Ctx, aim: &Aim<'_>) {
+/// Notes who is asked now, and keeps the place there; takes one where none was asked for.
+pub fn enter(ctx: &mut Ctx, aim: &Aim<'_>, slot: Option<Slot>) {
     ctx.record.attempts += 1;
     let live = aim.runtime.target_live.get(aim.policy.first_cell + aim.target);
-    let slot = live.filter(|_| aim.policy.route.has_choice()).map(|live| live.enter());
+    let is_counted = slot.is_none() && aim.policy.route.has_choice();
+    let slot = slot.or_else(|| live.filter(|_| is_counted).map(|live| live.enter()));
     settle_on(ctx, aim, slot);
 }
 
@@ -204,8 +236,9 @@ pub fn settle_on(ctx: &mut Ctx, aim: &Aim<'_>, slot: Option<Slot>) {
     ctx.record.account = Some(aim.account);
     if aim.policy.route.has_choice() {
         ctx.record.cell = Some(aim.policy.first_cell + aim.target);
-        ctx.slot = slot;
     }
+    // Before the new one is kept, the old one is given up.
+    ctx.slot = slot;
 }
 
 /// `turn` decides which account it is, where there are several.

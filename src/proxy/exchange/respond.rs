@@ -230,6 +230,9 @@ pub fn push_own_fields(edge: &Edge, ctx: &mut Ctx, fields: &mut FieldLines) {
     if let Some(route) = &record.route {
         fields.push_shown("x-tidegate-route", route);
     }
+    if let Some(span) = record.queued {
+        fields.push_number("x-tidegate-queue-ms", u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
+    }
     if !record.failures.is_empty() {
         push(fields, "x-tidegate-failures", &failures(ctx));
     }

@@ -4,8 +4,10 @@
 
 use super::affine::{self, Known as KnownPrompt};
 use super::count;
+use super::gate;
 use super::health;
 use super::prepare::Prepared;
+use super::queue;
 use super::race::Track;
 use crate::dialect::wants::{Wants, wants};
 use crate::proxy::context::Ctx;
@@ -28,12 +30,13 @@ pub struct Going {
     pub prompt: Option<Box<KnownPrompt>>,
 }
 
-/// Plans a call, and notes why it goes where it goes.
+/// Plans a call, and notes why it goes where it goes. `held`: the target at which it has a place.
 pub async fn plan(
     edge: &Edge,
     ctx: &mut Ctx,
     prepared: &Prepared<'_>,
     track: &Track<'_>,
+    held: Option<usize>,
     now: Ticks,
 ) -> Going {
     let route = &track.policy.route;
@@ -49,11 +52,12 @@ pub async fn plan(
         panic: route.panic,
         passes_unfit: route.passes_unfit,
     };
-    let held = held(edge, ctx, prepared, track, needs);
+    let holds = holding(edge, ctx, prepared, track, needs);
     let prompt = if route.uses.prefix { affine::look_up(prepared, route) } else { None };
     let rules = rules(prepared, track);
-    let seeing = Seeing { prepared, track, needs, rules, prompt: prompt.as_deref(), now };
-    let plan = order(&route.tree, &ask, |target| seeing.look(target), |condition| held & bit(condition) != 0);
+    let seeing = Seeing { prepared, track, needs, rules, prompt: prompt.as_deref(), held, now };
+    let plan =
+        order(&route.tree, &ask, |target| seeing.look(target), |condition| holds & bit(condition) != 0);
     if route.has_choice() {
         let mut told = plan.told();
         told.has_session = session.is_some() && plan.balance().is_by_session();
@@ -73,6 +77,10 @@ pub async fn plan(
 /// The refusal of a call that no target can be asked for. Where all have only said that they had enough,
 /// it says so too: 429, as they did.
 pub fn nobody(plan: &Plan, track: &Track<'_>, now: Ticks) -> Reject {
+    // Where it is not empty, others took what room there was a moment ago.
+    if plan.has_full() || (track.policy.route.is_gated && !plan.is_empty()) {
+        return queue::all_full(plan, now);
+    }
     if let Some(at) = plan.soonest_recovery() {
         let has_enough = |(target, verdict): (usize, &Verdict)| match verdict {
             Verdict::Limited => !health::has_dead_credentials(track.runtime, track.policy, target),
@@ -152,7 +160,7 @@ fn rules(prepared: &Prepared<'_>, track: &Track<'_>) -> [DataRules; 2] {
 }
 
 /// Which conditions hold, as bits. One that cannot be evaluated does not.
-fn held(edge: &Edge, ctx: &Ctx, prepared: &Prepared<'_>, track: &Track<'_>, needs: Needs) -> u64 {
+fn holding(edge: &Edge, ctx: &Ctx, prepared: &Prepared<'_>, track: &Track<'_>, needs: Needs) -> u64 {
     let conditions = &track.policy.route.conditions;
     if conditions.is_empty() {
         return 0;
@@ -239,6 +247,8 @@ struct Seeing<'a, 'p> {
     needs: Needs,
     rules: [DataRules; 2],
     prompt: Option<&'a KnownPrompt>,
+    /// The target at which there is a place for this call.
+    held: Option<usize>,
     now: Ticks,
 }
 
@@ -278,7 +288,7 @@ impl Seeing<'_, '_> {
         match state {
             TargetState::Ready => {
                 let told = self.health(target).and_then(|health| health.verdict(self.now));
-                told.unwrap_or(of(Verdict::Ready))
+                told.unwrap_or(of(if self.is_full(target) { Verdict::Full } else { Verdict::Ready }))
             }
             TargetState::Cooling { until } if runtime.target_cooldowns.is_failing(cell) => {
                 (Verdict::Cooling, until)
@@ -295,6 +305,13 @@ impl Seeing<'_, '_> {
         provider.health.as_ref()
     }
 
+    fn is_full(&self, target: usize) -> bool {
+        let policy = self.track.policy;
+        policy.route.is_gated
+            && self.held != Some(target)
+            && gate::live(self.track, target).is_some_and(|live| live.is_full())
+    }
+
     /// A target as it is, whatever this request needs.
     fn seen(&self, target: usize) -> Seen {
         let Track { runtime, policy, .. } = *self.track;
@@ -309,7 +326,8 @@ impl Seeing<'_, '_> {
             Some(TargetState::Cooling { .. }) => Verdict::Limited,
             _ => {
                 let told = self.health(target).and_then(|health| health.verdict(self.now));
-                told.map_or(Verdict::Ready, |(verdict, _)| verdict)
+                let own = if self.is_full(target) { Verdict::Full } else { Verdict::Ready };
+                told.map_or(own, |(verdict, _)| verdict)
             }
         };
         let measured = live.map(|live| live.measured(self.now)).unwrap_or_default();
