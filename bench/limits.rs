@@ -62,8 +62,7 @@ fn governed() -> Limits {
             limit(LimitUnit::Concurrent, None, u64::MAX),
         ]
     };
-    let spec =
-        |level: Level, budgets| ScopeSpec { name: level.as_str().into(), level, limits: limits(), budgets };
+    let spec = |level: Level, budgets| ScopeSpec::new(level.as_str().into(), level, limits(), budgets);
     let specs = [
         spec(Level::Key, Vec::new()),
         spec(Level::Team, vec![budget("daily", Window::Day)]),
@@ -118,20 +117,24 @@ fn calls(limits: &Limits) -> f64 {
 
 /// Every key with limits of its own in a team, every team with a budget, and how long that took to build.
 fn many(previous: Option<&Limits>) -> (Limits, f64) {
-    let keys = (0..KEYS).map(|number| ScopeSpec {
-        name: format!("key/key_{number:012}").into(),
-        level: Level::Key,
-        limits: vec![
-            limit(LimitUnit::Requests, Some(Window::Minute), 600),
-            limit(LimitUnit::Tokens, Some(Window::Minute), 200_000),
-        ],
-        budgets: Vec::new(),
+    let keys = (0..KEYS).map(|number| {
+        ScopeSpec::new(
+            format!("key/key_{number:012}").into(),
+            Level::Key,
+            vec![
+                limit(LimitUnit::Requests, Some(Window::Minute), 600),
+                limit(LimitUnit::Tokens, Some(Window::Minute), 200_000),
+            ],
+            Vec::new(),
+        )
     });
-    let teams = (0..BUDGETS).map(|number| ScopeSpec {
-        name: format!("team/team_{number:012}").into(),
-        level: Level::Team,
-        limits: Vec::new(),
-        budgets: vec![budget("monthly", Window::Month)],
+    let teams = (0..BUDGETS).map(|number| {
+        ScopeSpec::new(
+            format!("team/team_{number:012}").into(),
+            Level::Team,
+            Vec::new(),
+            vec![budget("monthly", Window::Month)],
+        )
     });
     let specs: Vec<ScopeSpec> = keys.chain(teams).collect();
     let teams = specs.get(KEYS..).unwrap_or_default();

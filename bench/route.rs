@@ -141,6 +141,7 @@ fn conditions() -> f64 {
         tenant: "",
         team: "",
         app: "",
+        claim: &|_| None,
         tags: &["batch"],
         unix: 0,
         is_budget_spent: false,

@@ -282,11 +282,8 @@ impl Builder<'_> {
             Some(previous) => previous.till().clone(),
             None => Arc::new(Till::new(sharing::of(self.config))),
         };
-        let scope = |(id, key): (&String, &config::Key)| ScopeSpec {
-            name: scope_name(id),
-            level: Level::Key,
-            limits: key.limits.clone(),
-            budgets: key.budgets.clone(),
+        let scope = |(id, key): (&String, &config::Key)| {
+            ScopeSpec::new(scope_name(id), Level::Key, key.limits.clone(), key.budgets.clone())
         };
         let scopes: Vec<ScopeSpec> = self.config.keys.iter().map(scope).collect();
         let chains = scopes.iter().map(|scope| [&*scope.name]);

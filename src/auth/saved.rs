@@ -5,12 +5,14 @@
 //! and who changes it is found out. Invariant: what is not exactly what was written is not used.
 
 use super::directory::Directory;
+use super::identities::KeyEntry;
 use super::pepper::Peppers;
-use crate::govern::{App, Key, KeyId, Kind, Object, Policy, Subscription, Team, Tenant, User, UserId};
+use crate::govern::{App, Key, KeyId, Kind, Object, Policy, Team, Tenant, UserId};
 use crate::types::hex;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 use std::sync::Arc;
 
 /// Begins every file; the digit is the version of what follows.
@@ -31,10 +33,30 @@ pub enum SavedError {
     NoKey,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Saved {
     sequence: u64,
     objects: Vec<Row>,
+}
+
+/// A directory as [`Saved`], written row by row.
+struct Sealing<'d>(&'d Directory);
+
+impl Serialize for Sealing<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut saved = to.serialize_struct("Saved", 2)?;
+        saved.serialize_field("sequence", &self.0.sequence)?;
+        saved.serialize_field("objects", &Rows(self.0))?;
+        saved.end()
+    }
+}
+
+struct Rows<'d>(&'d Directory);
+
+impl Serialize for Rows<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.0.rows())
+    }
 }
 
 /// An object without what calls do not need.
@@ -57,14 +79,18 @@ impl Directory {
     /// # Errors
     /// [`SavedError::NoKey`].
     pub fn seal(&self, peppers: &Peppers) -> Result<Vec<u8>, SavedError> {
-        let saved = Saved { sequence: self.sequence, objects: self.rows() };
-        let mut bytes = serde_json::to_vec(&saved).map_err(|_| SavedError::Content)?;
         let key = key(peppers, 0).ok_or(SavedError::NoKey)?;
         let mut nonce = [0; NONCE_LEN];
         SystemRandom::new().fill(&mut nonce).map_err(|_| SavedError::NoKey)?;
-        let sealed = Nonce::assume_unique_for_key(nonce);
-        key.seal_in_place_append_tag(sealed, Aad::from(MAGIC), &mut bytes).map_err(|_| SavedError::NoKey)?;
-        Ok([MAGIC.as_slice(), nonce.as_slice(), bytes.as_slice()].concat())
+        // One buffer for all of it: of many keys it is large.
+        let mut bytes = [MAGIC.as_slice(), nonce.as_slice()].concat();
+        let head = bytes.len();
+        serde_json::to_writer(&mut bytes, &Sealing(self)).map_err(|_| SavedError::Content)?;
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let plain = bytes.get_mut(head..).unwrap_or_default();
+        let tag = key.seal_in_place_separate_tag(nonce, Aad::from(MAGIC), plain);
+        bytes.extend_from_slice(tag.map_err(|_| SavedError::NoKey)?.as_ref());
+        Ok(bytes)
     }
 
     /// What was sealed, under any of the peppers.
@@ -89,50 +115,60 @@ impl Directory {
         if faults.is_empty() { Ok(directory) } else { Err(SavedError::Content) }
     }
 
-    fn rows(&self) -> Vec<Row> {
-        let mut rows = Vec::new();
-        for (id, node) in &self.tenants {
+    fn rows(&self) -> impl Iterator<Item = Row> + '_ {
+        let tenants = self.tenants.iter().map(|(id, node)| {
             let body = Tenant { status: node.status, policy: policy(&node.policy), ..Tenant::default() };
-            rows.push(row(Kind::Tenant, id, None, None, &node.name, &body));
-        }
-        for (id, node) in &self.teams {
+            row(Kind::Tenant, id, None, None, &node.name, &body)
+        });
+        let teams = self.teams.iter().map(|(id, node)| {
             let body = Team { status: node.status, policy: policy(&node.policy), ..Team::default() };
-            rows.push(row(Kind::Team, id, None, node.parent.as_ref(), &node.name, &body));
-        }
-        for (id, node) in &self.apps {
+            row(Kind::Team, id, None, node.parent.as_ref(), &node.name, &body)
+        });
+        let apps = self.apps.iter().map(|(id, node)| {
             let body = App { status: node.status, policy: policy(&node.policy), ..App::default() };
-            rows.push(row(Kind::App, id, None, node.parent.as_ref(), &node.name, &body));
-        }
-        for (id, node) in &self.plans {
-            rows.push(row(Kind::Plan, id, node.tenant.as_ref(), None, &node.name, &node.plan));
-        }
-        for (id, node) in &self.subscriptions {
-            let body: &Subscription = &node.subscription;
-            rows.push(row(Kind::Subscription, id, None, Some(&node.app), "", body));
-        }
-        for ((kind, id), object) in &self.additions {
-            rows.push(row(*kind, id, None, None, &object.name, &object.body));
-        }
-        for (public, node) in &self.users {
-            let body: &User = &node.user;
+            row(Kind::App, id, None, node.parent.as_ref(), &node.name, &body)
+        });
+        let plans = self
+            .plans
+            .iter()
+            .map(|(id, node)| row(Kind::Plan, id, node.tenant.as_ref(), None, &node.name, &node.plan));
+        let subscriptions = self
+            .subscriptions
+            .iter()
+            .map(|(id, node)| row(Kind::Subscription, id, None, Some(&node.app), "", &node.subscription));
+        let additions = self
+            .additions
+            .iter()
+            .map(|((kind, id), object)| row(*kind, id, None, None, &object.name, &object.body));
+        let users = self.users.iter().map(|(public, node)| {
             let id = format!("{}{public}", UserId::PREFIX);
-            rows.push(row(Kind::User, &id, node.tenant.as_ref(), None, "", body));
-        }
-        rows.extend(self.shards.iter().flat_map(|shard| shard.iter()).map(|(public, entry)| {
-            let previous = entry.previous.as_deref();
-            let body = Key {
-                status: entry.status,
-                hash: entry.hash.map(|hash| hex(&hash)).unwrap_or_default(),
-                previous_hash: previous.map(|(hash, _)| hex(hash)),
-                previous_until_ms: previous.map(|(_, until)| *until),
-                expires_ms: (entry.expires_ms != u64::MAX).then_some(entry.expires_ms),
-                policy: entry.policy.as_deref().cloned().unwrap_or_default(),
-                ..Key::default()
-            };
-            row(Kind::Key, &format!("{}{public}", KeyId::PREFIX), None, Some(&entry.app), "", &body)
-        }));
-        rows
+            row(Kind::User, &id, node.tenant.as_ref(), None, "", &node.user)
+        });
+        let keys =
+            self.shards.iter().flat_map(|shard| shard.iter()).map(|(public, entry)| key_row(public, entry));
+        tenants
+            .chain(teams)
+            .chain(apps)
+            .chain(plans)
+            .chain(subscriptions)
+            .chain(additions)
+            .chain(users)
+            .chain(keys)
     }
+}
+
+fn key_row(public: &str, entry: &KeyEntry) -> Row {
+    let previous = entry.previous.as_deref();
+    let body = Key {
+        status: entry.status,
+        hash: entry.hash.map(|hash| hex(&hash)).unwrap_or_default(),
+        previous_hash: previous.map(|(hash, _)| hex(hash)),
+        previous_until_ms: previous.map(|(_, until)| *until),
+        expires_ms: (entry.expires_ms != u64::MAX).then_some(entry.expires_ms),
+        policy: entry.policy.as_deref().cloned().unwrap_or_default(),
+        ..Key::default()
+    };
+    row(Kind::Key, &format!("{}{public}", KeyId::PREFIX), None, Some(&entry.app), "", &body)
 }
 
 impl Row {

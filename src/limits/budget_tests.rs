@@ -32,7 +32,7 @@ fn usd(pico: u64) -> BudgetUnit {
 }
 
 fn scope(level: Level, budgets: Vec<Budget>) -> ScopeSpec {
-    ScopeSpec { name: level.as_str().into(), level, limits: Vec::new(), budgets }
+    ScopeSpec::new(level.as_str().into(), level, Vec::new(), budgets)
 }
 
 fn build(specs: &[ScopeSpec], previous: Option<&Limits>) -> Limits {

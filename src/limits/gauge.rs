@@ -18,10 +18,10 @@ pub(super) struct GaugeKey {
 #[derive(Debug)]
 pub(super) struct Gauge {
     pub(super) key: GaugeKey,
-    grain: Option<Grain>,
-    sliding: Sliding,
     in_flight: u64,
-    /// Only where limits are shared: most are not, and there are many.
+    /// Only once something was used: of a hundred thousand keys few call at one time.
+    sliding: Option<Box<Sliding>>,
+    /// Only where limits are shared: most are not.
     lease: Option<Box<Lease>>,
 }
 
@@ -58,18 +58,20 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Gauge {
     pub(super) fn new(key: GaugeKey) -> Self {
-        let grain = key.per.and_then(Grain::of);
-        Self { key, grain, sliding: Sliding::default(), in_flight: 0, lease: None }
+        Self { key, in_flight: 0, sliding: None, lease: None }
+    }
+
+    /// None for what knows no time.
+    fn grain(&self) -> Option<Grain> {
+        self.key.per.and_then(Grain::of)
     }
 
     pub(super) fn used(&mut self, now: Ticks) -> u64 {
-        match self.grain {
-            Some(grain) => {
-                self.sliding.advance(grain, now);
-                self.sliding.sum()
-            }
-            None => self.in_flight,
-        }
+        let Some(grain) = self.grain() else { return self.in_flight };
+        self.sliding.as_mut().map_or(0, |sliding| {
+            sliding.advance(grain, now);
+            sliding.sum()
+        })
     }
 
     /// Whether `amount` more fits under `limit`, where a charge of `old` in slot `slot` goes away.
@@ -82,7 +84,8 @@ impl Gauge {
         (now, may_wait): (Ticks, bool),
     ) -> Result<(), Unfit> {
         let used = self.used(now);
-        let freed = old.map_or(0, |(slot, amount)| self.sliding.held(slot, amount));
+        let held = |(slot, amount)| self.sliding.as_ref().map_or(0, |sliding| sliding.held(slot, amount));
+        let freed = old.map_or(0, held);
         let sum = (used - freed.min(used)).checked_add(amount);
         let cap = match self.cap(till, limit, now, may_wait) {
             Cap::Amount(cap) => cap,
@@ -99,8 +102,8 @@ impl Gauge {
             return Err(Unfit::Full(None));
         }
         self.lack(till, amount);
-        let Some(grain) = self.grain else { return Err(Unfit::Full(Some(RETRY_AFTER))) };
-        let wait = self.sliding.until_fits(grain, amount, cap, now);
+        let Some(grain) = self.grain() else { return Err(Unfit::Full(Some(RETRY_AFTER))) };
+        let wait = self.sliding.get_or_insert_default().until_fits(grain, amount, cap, now);
         Err(Unfit::Full(Some(wait.unwrap_or(RETRY_AFTER))))
     }
 
@@ -129,10 +132,11 @@ impl Gauge {
 
     /// Charges; gives the slot for [`Gauge::refund`].
     pub(super) fn charge(&mut self, amount: u64, now: Ticks) -> u64 {
-        match self.grain {
+        match self.grain() {
             Some(grain) => {
-                self.sliding.advance(grain, now);
-                self.sliding.add(amount)
+                let sliding = self.sliding.get_or_insert_default();
+                sliding.advance(grain, now);
+                sliding.add(amount)
             }
             None => {
                 self.in_flight = self.in_flight.saturating_add(amount);
@@ -142,13 +146,14 @@ impl Gauge {
     }
 
     pub(super) fn refund(&mut self, slot: u64, amount: u64) {
-        match self.grain {
-            Some(_) => self.sliding.remove(slot, amount),
+        match &mut self.sliding {
+            Some(sliding) => sliding.remove(slot, amount),
             None => self.in_flight = self.in_flight.saturating_sub(amount),
         }
     }
 
     pub(super) fn until_empty(&self, now: Ticks) -> Duration {
-        self.grain.map_or(Duration::ZERO, |grain| self.sliding.until_empty(grain, now))
+        let used = self.grain().zip(self.sliding.as_ref());
+        used.map_or(Duration::ZERO, |(grain, sliding)| sliding.until_empty(grain, now))
     }
 }

@@ -47,13 +47,20 @@ impl Limits {
         K: IntoIterator<Item = &'k str>,
     {
         let mut scopes = HashMap::with_capacity(specs.len());
+        // Amounts depend on how limits are shared.
+        let is_same_till = previous.is_some_and(|previous| Arc::ptr_eq(&previous.till, &till));
         for spec in specs {
-            if spec.limits.is_empty() && spec.budgets.is_empty() {
+            if spec.policy.limits.is_empty() && spec.policy.budgets.is_empty() {
                 continue;
             }
-            let known = previous.and_then(|previous| previous.scopes.get(&spec.name));
-            let scope = Scope::new(spec, known.map(|scope| &scope.state), &till)?;
-            scopes.insert(spec.name.clone(), Arc::new(scope));
+            let known = previous.and_then(|previous| previous.scopes.get_key_value(&spec.name));
+            // Of a hundred thousand keys one has changed: the others are the same objects as before.
+            if let Some((name, known)) = known.filter(|(_, known)| is_same_till && known.is_of(spec)) {
+                scopes.insert(name.clone(), known.clone());
+                continue;
+            }
+            let scope = Scope::new(spec, known.map(|(_, scope)| &scope.state), &till)?;
+            scopes.insert(scope.state.name.clone(), Arc::new(scope));
         }
         let mut limits = Self { till, scopes, chains: Vec::new() };
         limits.chains = keys.into_iter().map(|names| limits.chain(names)).collect();

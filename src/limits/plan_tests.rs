@@ -78,8 +78,7 @@ fn node(amount: u64, on_loss: OnLoss) -> Node {
         on_exhausted: OnExhausted::Reject,
         on_unpriced: OnUnpriced::Refuse,
     };
-    let spec =
-        ScopeSpec { name: "key/k".into(), level: Level::Key, limits: Vec::new(), budgets: vec![budget] };
+    let spec = ScopeSpec::new("key/k".into(), Level::Key, Vec::new(), vec![budget]);
     let limits = Limits::new(&[spec], [["key/k"]], None, shared(on_loss)).unwrap();
     Node { limits, open: Vec::new() }
 }
@@ -242,12 +241,8 @@ fn nodes_share_a_limit_and_never_exceed_it_together() {
     for seed in 0..5 {
         let mut random = Seeded(seed);
         let mut bank = Bank::default();
-        let specs = [ScopeSpec {
-            name: "key/k".into(),
-            level: Level::Key,
-            limits: vec![requests(300), concurrent(12)],
-            budgets: Vec::new(),
-        }];
+        let specs =
+            [ScopeSpec::new("key/k".into(), Level::Key, vec![requests(300), concurrent(12)], Vec::new())];
         let mut nodes: Vec<Node> = (0..3)
             .map(|_| {
                 let limits = Limits::new(&specs, [["key/k"]], None, shared(OnLoss::LocalShare)).unwrap();
@@ -289,12 +284,7 @@ fn nodes_share_a_limit_and_never_exceed_it_together() {
 
 #[test]
 fn a_node_that_holds_all_of_a_limit_gives_others_their_part_under_load() {
-    let specs = [ScopeSpec {
-        name: "key/k".into(),
-        level: Level::Key,
-        limits: vec![requests(300)],
-        budgets: Vec::new(),
-    }];
+    let specs = [ScopeSpec::new("key/k".into(), Level::Key, vec![requests(300)], Vec::new())];
     let node = || {
         let limits = Limits::new(&specs, [["key/k"]], None, shared(OnLoss::LocalShare)).unwrap();
         Node { limits, open: Vec::new() }
@@ -321,12 +311,7 @@ fn a_node_that_holds_all_of_a_limit_gives_others_their_part_under_load() {
 #[test]
 fn without_the_others_a_limit_is_its_share_or_closed() {
     for (on_loss, allowed) in [(OnLoss::LocalShare, 99), (OnLoss::FailClosed, 0)] {
-        let spec = ScopeSpec {
-            name: "key/k".into(),
-            level: Level::Key,
-            limits: vec![requests(300)],
-            budgets: Vec::new(),
-        };
+        let spec = ScopeSpec::new("key/k".into(), Level::Key, vec![requests(300)], Vec::new());
         let limits = Limits::new(&[spec], [["key/k"]], None, shared(on_loss)).unwrap();
         let chain = limits.of_key(0).unwrap();
         assert!(matches!(limits.admit(chain, at(0), true), Err(Refusal::Waiting)));

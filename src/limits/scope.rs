@@ -5,24 +5,32 @@ use super::calendar::{Calendar, ZoneError};
 use super::gauge::GaugeKey;
 use super::state::State;
 use super::till::Till;
-use crate::govern::{Budget, BudgetUnit, Limit, LimitUnit, OnExhausted, OnUnpriced, Window};
+use crate::govern::{Budget, BudgetUnit, Limit, LimitUnit, OnExhausted, OnUnpriced, Policy, Window};
 use crate::types::Glob;
 use std::sync::Arc;
 
 /// What is asked for a scope.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ScopeSpec {
     /// Stable over reloads, unique among all scopes: `key/ci`, `team/team_1`. What is in use belongs
     /// to it.
     pub name: Arc<str>,
     pub level: Level,
-    pub limits: Vec<Limit>,
-    pub budgets: Vec<Budget>,
+    /// Its limits and budgets. The same one again means that nothing has changed.
+    pub policy: Arc<Policy>,
+}
+
+impl ScopeSpec {
+    pub fn new(name: Arc<str>, level: Level, limits: Vec<Limit>, budgets: Vec<Budget>) -> Self {
+        Self { name, level, policy: Arc::new(Policy { limits, budgets, ..Policy::default() }) }
+    }
 }
 
 /// A scope of one configuration. What is in use outlives it.
 #[derive(Debug)]
 pub struct Scope {
+    /// What it was made of.
+    policy: Arc<Policy>,
     pub(super) rules: Box<[Rule]>,
     pub(super) budgets: Box<[Fund]>,
     pub(super) state: Arc<State>,
@@ -63,7 +71,7 @@ impl Scope {
         let known = previous.filter(|state| !state.lock().is_full()).cloned();
         let state = known.unwrap_or_else(|| Arc::new(State::new(spec.name.clone(), spec.level)));
         let mut inner = state.lock();
-        let rules = spec.limits.iter().map(|limit| {
+        let rules = spec.policy.limits.iter().map(|limit| {
             let per = (limit.unit != LimitUnit::Concurrent).then(|| limit.per.unwrap_or(Window::Minute));
             let key = GaugeKey { unit: limit.unit, per, model: limit.model.as_deref().map(Arc::from) };
             Rule {
@@ -75,8 +83,8 @@ impl Scope {
             }
         });
         let rules = rules.collect();
-        let mut budgets = Vec::with_capacity(spec.budgets.len());
-        for budget in &spec.budgets {
+        let mut budgets = Vec::with_capacity(spec.policy.budgets.len());
+        for budget in &spec.policy.budgets {
             let (is_money, amount) = match budget.unit {
                 BudgetUnit::Usd(money) => (true, money.pico()),
                 BudgetUnit::Tokens(tokens) => (false, tokens),
@@ -94,7 +102,12 @@ impl Scope {
             });
         }
         drop(inner);
-        Ok(Self { rules, budgets: budgets.into(), state })
+        Ok(Self { policy: spec.policy.clone(), rules, budgets: budgets.into(), state })
+    }
+
+    /// Whether it would be made anew just as it is.
+    pub(super) fn is_of(&self, spec: &ScopeSpec) -> bool {
+        Arc::ptr_eq(&self.policy, &spec.policy)
     }
 
     pub fn name(&self) -> &str {

@@ -50,6 +50,8 @@ impl Inner {
     pub(super) fn gauge_place(&mut self, key: &GaugeKey) -> u32 {
         let found = self.gauges.iter().position(|gauge| gauge.key == *key);
         let place = found.unwrap_or_else(|| {
+            // Most scopes have one or two: room for four would be most of what they take.
+            self.gauges.reserve_exact(1);
             self.gauges.push(Gauge::new(key.clone()));
             self.gauges.len() - 1
         });
@@ -71,6 +73,7 @@ impl Inner {
                 place
             }
             None => {
+                self.accounts.reserve_exact(1);
                 self.accounts.push(Account { id: id.into(), amount, calendar, purses: Vec::new() });
                 self.accounts.len() - 1
             }

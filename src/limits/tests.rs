@@ -27,7 +27,7 @@ pub(super) fn concurrent(amount: u64) -> Limit {
 }
 
 pub(super) fn spec(level: Level, name: &str, limits: Vec<Limit>) -> ScopeSpec {
-    ScopeSpec { name: format!("{}/{name}", level.as_str()).into(), level, limits, budgets: Vec::new() }
+    ScopeSpec::new(format!("{}/{name}", level.as_str()).into(), level, limits, Vec::new())
 }
 
 pub(super) fn build(specs: &[ScopeSpec], previous: Option<&Limits>) -> Limits {
@@ -110,6 +110,18 @@ fn a_refused_call_uses_nothing_of_any_limit_of_any_level() {
     assert_eq!((left(&limits, at(0)), limits.in_flight("team/t", at(0))), (before, 1));
     drop(held);
     assert_eq!(limits.in_flight("team/t", at(0)), 0);
+}
+
+#[test]
+fn what_has_not_changed_is_the_same_object_in_the_next_snapshot() {
+    let specs = [spec(Level::Key, "k", vec![requests(10)]), spec(Level::Team, "t", vec![requests(20)])];
+    let old = build(&specs, None);
+    let changed = [specs[0].clone(), spec(Level::Team, "t", vec![requests(30)])];
+    let new = Limits::new(&changed, [["key/k", "team/t"]], Some(&old), old.till().clone()).unwrap();
+    let same = |name: &str| Arc::ptr_eq(old.scope(name).unwrap(), new.scope(name).unwrap());
+    assert_eq!((same("key/k"), same("team/t")), (true, false));
+    let other_till = Limits::new(&changed, [["key/k", "team/t"]], Some(&old), Arc::default()).unwrap();
+    assert!(!Arc::ptr_eq(old.scope("key/k").unwrap(), other_till.scope("key/k").unwrap()));
 }
 
 #[test]

@@ -17,8 +17,7 @@ pub fn limits(identities: &Identities, previous: &Limits, till: Arc<Till>) -> Re
         .map(|scope| ScopeSpec {
             name: scope.name.clone(),
             level: scope.level.into(),
-            limits: scope.policy.limits.clone(),
-            budgets: scope.policy.budgets.clone(),
+            policy: scope.policy.clone(),
         })
         .collect();
     Limits::new(&specs, std::iter::empty::<[&str; 0]>(), Some(previous), till)
