@@ -82,7 +82,7 @@ fn plans(world: &World, balance: Balance) -> f64 {
             errors: seen.errors,
             price: price::effective(&world.tags, needs.input, 500.0, 0.3),
             headroom: seen.headroom,
-            cached: if target % 3 == 0 { 0.5 } else { 0.0 },
+            cached: if target.is_multiple_of(3) { 0.5 } else { 0.0 },
             warmth: world.cooldowns.warmth(target, now),
             identity: target as u64,
             ..Look::default()

@@ -18,7 +18,7 @@ BLOCK_BYTES = 64
 SYSTEM_BYTES, TURN_BYTES, TURNS = 3_000, 500, 20
 APPLICATIONS, EACH = 40, 3
 # Of all that is alive, in one server's cache.
-CACHE_SHARE = 0.34
+CACHE_SHARE = 0.32
 PREFILL_US = 150
 AT_ONCE = 8
 
