@@ -32,6 +32,7 @@ use super::scenario::Live;
 use super::shared::Shared;
 use super::stats::Stats;
 use super::strict;
+use super::text::{hash, mix};
 use super::websocket;
 
 /// How far ahead a `retry-after` date may lie.
@@ -65,7 +66,10 @@ pub fn answer(shared: &Shared, head: &Head, body: &[u8]) -> Answer {
         Err(wrong) => (Ask::default(), Some(wrong)),
     };
     let model = model_name(&call, &ask);
-    let directives = wishes(&call, &scenario, &model);
+    let mut directives = wishes(&call, &scenario, &model);
+    if !directives.faults.is_empty() {
+        directives.faults.decide(mix(scenario.seed.unwrap_or(0) ^ hash(body)));
+    }
     if !model.is_empty() {
         shared.stats.count_model(&model);
     }
@@ -180,7 +184,8 @@ impl Call<'_> {
 
     fn dispatch(&self, ask: &Ask<'_>, model: &str, directives: &Directives, scenario: &Live) -> Reply {
         let has_usage = !directives.faults.has(Fault::NoUsage);
-        let wishes = Wishes { seed: scenario.seed, tokens: directives.tokens, has_usage };
+        let is_messages = matches!(self.routed.route, Route::Messages | Route::InvokeStream | Route::Invoke);
+        let wishes = Wishes { seed: scenario.seed, tokens: directives.tokens, has_usage, is_messages };
         let job = || {
             let job = Job::new(self.shared, ask, self.body, model, wishes);
             Stats::add(&self.shared.stats.prompt_tokens, job.prompt_tokens);
