@@ -34,14 +34,18 @@ mod configure;
 mod control;
 mod governed;
 mod keepsakes;
+pub mod replays;
 mod routes;
+mod streams;
 mod targets;
 mod unguessable;
 
 pub use configure::{CONFIGURATIONS_MAX, ConfigFault, ConfigState, Configurations, Configure};
 pub use control::{AdminPolicy, Hook, IdentitySource};
 pub use keepsakes::Keepsakes;
+use replays::Replays;
 pub use routes::{Hedge, Learned, Route, TargetFacts, Uses};
+pub use streams::{CONTINUED_BYTES_MAX, Hold, Prefill, StreamPolicy, StreamTarget};
 pub use targets::Targets;
 pub use unguessable::Unguessable;
 
@@ -105,6 +109,7 @@ pub struct ModelPolicy {
     pub on_unsupported: OnUnsupported,
     /// Whether a model without a price is refused.
     pub refuses_unpriced: bool,
+    pub streams: StreamPolicy,
     /// Index of the first target's cell in [`Runtime::target_cooldowns`] and [`Runtime::target_live`].
     pub first_cell: usize,
 }
@@ -221,6 +226,8 @@ pub struct Edge {
     pub pins: Pins,
     /// Responses and conversations that no provider keeps.
     pub archive: Archive,
+    /// Streams that clients may read again.
+    pub replays: Replays,
     pub transports: Transports,
     /// None without a store: nothing outlives the process.
     pub keeping: Option<Keeping>,
@@ -391,6 +398,7 @@ impl Edge {
             flood: parts.flood,
             pins: parts.pins,
             archive,
+            replays: Replays::default(),
             random: Unguessable::default(),
             transports: parts.transports,
             keeping: parts.keeping,

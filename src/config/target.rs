@@ -7,6 +7,7 @@ use super::number::integer;
 use super::provider::Provider;
 use super::reader::Reader;
 use super::route::region;
+use super::streams::{Prefill, prefill};
 use super::value::Value;
 use std::collections::BTreeMap;
 
@@ -22,6 +23,10 @@ pub struct Target {
     pub region: Option<String>,
     /// It keeps nothing of what it is sent: by contract, no catalogue knows it.
     pub zero_retention: bool,
+    /// Whether it takes the beginning of its answer.
+    pub prefill: Prefill,
+    /// Targets of one family give the same model; None: told by its name.
+    pub family: Option<String>,
 }
 
 /// Providers of the file by name; None where the section itself could not be read.
@@ -40,6 +45,8 @@ impl Target {
             context: reader.take("context", integer(1..=100_000_000)),
             region: reader.take("region", region).map(String::from).or(of_provider),
             zero_retention: reader.or("zdr", false, |v, c| v.boolean(c)),
+            prefill: reader.or("prefill", Prefill::Known, prefill),
+            family: reader.take("family", upstream_model),
             provider,
         }
     }

@@ -36,8 +36,8 @@ pub use entry::{Entry, FailedAttempt};
 pub use events::{Event, Events};
 pub use histogram::{AtomicHistogram, LocalHistogram};
 pub use labels::{
-    AttemptOutcome, CountKind, CredentialRefresh, HedgeOutcome, Label, ReloadResult, RetryOutcome,
-    StatusClass, TargetHealth, TokenClass,
+    AttemptOutcome, CountKind, CredentialRefresh, HedgeOutcome, Label, RecoveryOutcome, ReloadResult,
+    RetryOutcome, StatusClass, TargetHealth, TokenClass,
 };
 pub use ledger::LedgerMetrics;
 pub use metrics::{CONTENT_TYPE as METRICS_CONTENT_TYPE, GaugeGuard, Metrics};

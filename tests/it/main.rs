@@ -98,4 +98,7 @@ mod t52_routing;
 mod t53_examples;
 mod t54_hedging;
 mod t55_explain;
+mod t56_hold;
+mod t57_continuation;
+mod t58_resume;
 mod vectors;

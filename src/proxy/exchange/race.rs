@@ -6,6 +6,7 @@ use super::downstream::Fields;
 use super::health;
 use super::hedge::{self, Hedged};
 use super::pins::Pinned;
+use super::prefill::Beginning;
 use super::prepare::Prepared;
 use super::route::{self, Going};
 use super::talk::{Talk, Wake, Watch};
@@ -41,6 +42,8 @@ pub struct Track<'r> {
     /// Set where only one account can serve: (target, account).
     pub pinned: Option<Pinned>,
     pub total: Ticks,
+    /// Set where a stream that broke is gone on with.
+    pub begun: Option<&'r Beginning>,
 }
 
 pub async fn run(
@@ -54,13 +57,14 @@ pub async fn run(
     // Read again after each wait; between waits next to no time passes.
     let mut now = edge.now();
     let Going { plan, session } = route::plan(edge, ctx, prepared, track, now).await;
-    let mut order = AttemptOrder::new(plan, policy.attempts);
-    policy.route.learned.retries.note_request(now);
+    let broken = track.begun.and_then(|begun| begun.broken);
+    let mut order = order(ctx, track, plan, broken, now);
     let mut last: Option<Box<Failure>> = None;
-    let mut previous = None;
+    let mut previous = broken;
     let mut unfit = None;
     while now < total {
-        if last.is_some() && order.attempts_left() > 0 && !has_retry(edge, ctx, policy, now) {
+        let is_again = last.is_some() || track.begun.is_some();
+        if is_again && order.attempts_left() > 0 && !has_retry(edge, ctx, policy, now) {
             break;
         }
         let Some(target) = order.next(|target| may_call(track, &plan, target, now)) else { break };
@@ -72,7 +76,7 @@ pub async fn run(
         let Some(aim) = aim(prepared, track, target, turn, now) else { continue };
         enter(ctx, &aim);
         let began = now;
-        let delay = if last.is_none() { hedge::delay(policy, &plan, prepared, now) } else { None };
+        let delay = if !is_again { hedge::delay(policy, &plan, prepared, now) } else { None };
         let Hedged { aim, begun, attempted } = match delay {
             None => {
                 let watch = &mut Watch::Client(talk);
@@ -113,6 +117,15 @@ pub async fn run(
     unanswered((last, unfit), &plan, track, now)
 }
 
+/// The order of targets: behind the one that broke, where a stream is gone on with.
+fn order(ctx: &Ctx, track: &Track<'_>, plan: Plan, broken: Option<usize>, now: Ticks) -> AttemptOrder {
+    let made = u8::try_from(ctx.record.attempts).unwrap_or(u8::MAX);
+    if track.begun.is_none() {
+        track.policy.route.learned.retries.note_request(now);
+    }
+    AttemptOrder::after(plan, track.policy.attempts.saturating_sub(made), broken)
+}
+
 /// What is told where no target was the answer.
 fn unanswered(
     told: (Option<Box<Failure>>, Option<Reject>),
@@ -129,7 +142,8 @@ fn unanswered(
 
 /// Whether a target may be asked now; a target coming back lets one call through.
 fn may_call(track: &Track<'_>, plan: &Plan, target: usize, now: Ticks) -> bool {
-    health::may_call(track.runtime, track.policy, target, (track.pinned, plan.is_out(target)), now)
+    track.begun.is_none_or(|begun| begun.fits(target))
+        && health::may_call(track.runtime, track.policy, target, (track.pinned, plan.is_out(target)), now)
 }
 
 /// What an attempt leads to.
@@ -226,6 +240,7 @@ fn aim<'r>(
         provider,
         account,
         upstream_model,
+        begun: track.begun,
     })
 }
 
