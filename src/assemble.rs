@@ -38,6 +38,7 @@ mod keeping;
 mod pepper;
 mod routing;
 mod sharing;
+mod streams;
 mod tls;
 
 pub use routing::{Routes, routes};

@@ -38,7 +38,9 @@ mod governed;
 mod health;
 mod keepsakes;
 mod overload;
+pub mod replays;
 mod routes;
+mod streams;
 mod targets;
 mod unguessable;
 
@@ -47,7 +49,9 @@ pub use control::{AdminPolicy, Hook, IdentitySource};
 pub use health::{Probe, ProviderHealth};
 pub use keepsakes::Keepsakes;
 pub use overload::Overload;
+use replays::Replays;
 pub use routes::{Hedge, Learned, Queue, Route, TargetFacts, Uses};
+pub use streams::{CONTINUED_BYTES_MAX, Hold, Prefill, StreamPolicy, StreamTarget};
 pub use targets::Targets;
 pub use unguessable::Unguessable;
 
@@ -115,6 +119,7 @@ pub struct ModelPolicy {
     pub on_unsupported: OnUnsupported,
     /// Whether a model without a price is refused.
     pub refuses_unpriced: bool,
+    pub streams: StreamPolicy,
     /// Index of the first target's cell in [`Runtime::target_cooldowns`] and [`Runtime::target_live`].
     pub first_cell: usize,
 }
@@ -233,6 +238,8 @@ pub struct Edge {
     pub pins: Pins,
     /// Responses and conversations that no provider keeps.
     pub archive: Archive,
+    /// Streams that clients may read again.
+    pub replays: Replays,
     pub transports: Transports,
     /// None without a store: nothing outlives the process.
     pub keeping: Option<Keeping>,
@@ -417,6 +424,7 @@ impl Edge {
             flood: parts.flood,
             pins: parts.pins,
             archive,
+            replays: Replays::default(),
             random: Unguessable::default(),
             transports: parts.transports,
             keeping: parts.keeping,

@@ -1,6 +1,6 @@
 //! From a model's section to its route: groups, facts of targets, conditions.
 
-use super::{AssembleError, crowd};
+use super::{AssembleError, crowd, streams};
 use crate::catalog::{Catalog, Class, Modality, Model, Rates, Service};
 use crate::config;
 use crate::dialect::wants::Wants;
@@ -240,6 +240,7 @@ pub(super) fn policy(
             config::OnUnsupported::Reject => OnUnsupported::Reject,
         },
         refuses_unpriced: model.unpriced == config::Unpriced::Refuse,
+        streams: streams::policy(model),
         first_cell,
     }
 }

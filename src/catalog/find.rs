@@ -125,7 +125,7 @@ fn unwrapped(name: &str) -> &str {
 }
 
 /// What stands before a date at the end, if there is one.
-fn without_date(name: &str) -> Option<&str> {
+pub(super) fn without_date(name: &str) -> Option<&str> {
     let form = |pattern: &str| -> Option<&str> {
         let (rest, date) = name.split_at_checked(name.len().checked_sub(pattern.len())?)?;
         let fits = date.bytes().zip(pattern.bytes()).all(|(b, form)| match form {

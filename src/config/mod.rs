@@ -62,6 +62,7 @@ mod size;
 mod statuses;
 mod store;
 mod stored;
+mod streams;
 mod syntax;
 mod target;
 mod timeouts;
@@ -81,6 +82,8 @@ mod secrecy_tests;
 mod store_tests;
 #[cfg(test)]
 mod stored_tests;
+#[cfg(test)]
+mod streams_tests;
 
 pub use admin::{Admin, Webhook};
 pub use auth::Auth;
@@ -120,5 +123,6 @@ pub use shed::Shed;
 pub use statuses::StatusSet;
 pub use store::Store;
 pub use stored::{Stored, path_of};
+pub use streams::{Hold, Prefill, Recovery, Resume, Streams};
 pub use target::Target;
 pub use timeouts::Timeouts;

@@ -11,6 +11,7 @@ use super::number::integer;
 use super::pattern::ModelPattern;
 use super::reader::Reader;
 use super::route::{Arena, Data, Group, Hedge, ON_UNFIT, OnUnfit, balance, default_session, session};
+use super::streams::Streams;
 use super::target::{Known, Target};
 use super::timeouts::Timeouts;
 use super::value::Value;
@@ -54,6 +55,7 @@ pub struct Model {
     pub count: CountMode,
     pub on_unsupported: OnUnsupported,
     pub unpriced: Unpriced,
+    pub streams: Streams,
 }
 
 /// What happens upstream when the client has left.
@@ -143,6 +145,7 @@ impl Model {
             count: reader.or("count", count, count_mode),
             on_unsupported: reader.or("on_unsupported", OnUnsupported::Warn, choice(ON_UNSUPPORTED, &[])),
             unpriced: reader.or("unpriced", Unpriced::Record, choice(UNPRICED, &[])),
+            streams: Streams::read(&mut reader),
         };
         reader.done();
         Some(model)

@@ -8,6 +8,7 @@ use super::number::integer;
 use super::provider::Provider;
 use super::reader::Reader;
 use super::route::region;
+use super::streams::{Prefill, prefill};
 use super::value::Value;
 use std::collections::BTreeMap;
 
@@ -25,6 +26,10 @@ pub struct Target {
     pub zero_retention: bool,
     /// Calls at once; by default its model's.
     pub concurrency: Option<Concurrency>,
+    /// Whether it takes the beginning of its answer.
+    pub prefill: Prefill,
+    /// Targets of one family give the same model; None: told by its name.
+    pub family: Option<String>,
 }
 
 /// Providers of the file by name; None where the section itself could not be read.
@@ -44,6 +49,8 @@ impl Target {
             region: reader.take("region", region).map(String::from).or(of_provider),
             zero_retention: reader.or("zdr", false, |v, c| v.boolean(c)),
             concurrency: reader.take("concurrency", Concurrency::read),
+            prefill: reader.or("prefill", Prefill::Known, prefill),
+            family: reader.take("family", upstream_model),
             provider,
         }
     }

@@ -17,6 +17,7 @@ pub mod inflate;
 pub mod json;
 pub mod lines;
 pub mod sse;
+pub mod sse_ids;
 pub mod strict_head;
 
 pub use client_head::ClientHead;

@@ -77,6 +77,8 @@ pub struct Record {
     pub reason: Option<Reason>,
     pub origin: Option<Origin>,
     pub attempts: u32,
+    /// How often the stream broke and was gone on with.
+    pub continued: u32,
     pub is_stream: bool,
     pub bytes_in: u64,
     pub bytes_out: u64,

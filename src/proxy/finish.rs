@@ -128,6 +128,7 @@ fn log(edge: &Edge, ctx: &Ctx, now: Ticks) {
         reason: record.reason,
         origin: record.origin,
         attempts: record.attempts,
+        continued: record.continued,
         is_stream: record.is_stream,
         bytes_in: record.bytes_in,
         bytes_out: record.bytes_out,

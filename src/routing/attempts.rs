@@ -23,6 +23,12 @@ impl AttemptOrder {
         Self { plan, attempts_left: attempts, place: 0, last: None, excluded: 0 }
     }
 
+    /// As after a call of `last` that failed: another target comes first.
+    pub fn after(plan: Plan, attempts: u8, last: Option<usize>) -> Self {
+        let place = last.and_then(|last| plan.targets().position(|target| target == last));
+        Self { last, place: place.map_or(0, |place| place + 1), ..Self::new(plan, attempts) }
+    }
+
     pub fn attempts_left(&self) -> u8 {
         self.attempts_left
     }
@@ -89,6 +95,17 @@ mod tests {
         assert_eq!(all(order_of(1, 3)), [0, 0, 0]);
         assert!(all(order_of(3, 0)).is_empty());
         assert!(all(order_of(0, 3)).is_empty());
+    }
+
+    #[test]
+    fn after_a_failed_call_another_target_comes_first_and_the_failed_one_last() {
+        let order = |count| {
+            let new = order_of(count, 2);
+            AttemptOrder::after(new.plan, 2, Some(0))
+        };
+        assert_eq!(all(order(3)), [1, 2]);
+        assert_eq!(order(1).next(|_| true), Some(0), "it is asked again where there is no other");
+        assert_eq!(order(2).next(|target| target == 0), Some(0));
     }
 
     #[test]

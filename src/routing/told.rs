@@ -27,6 +27,8 @@ pub struct Told {
     pub is_hedged: bool,
     /// It waited until one of its targets had room.
     pub is_queued: bool,
+    /// The stream broke, and a target went on with it.
+    pub is_continued: bool,
     /// A failure was the client's answer because too many calls were tried again already.
     pub is_out_of_retries: bool,
 }
@@ -54,6 +56,7 @@ impl fmt::Display for Told {
             (self.is_loosened, "unfit-passed"),
             (self.is_queued, "queued"),
             (self.is_hedged, "hedged"),
+            (self.is_continued, "continued"),
             (self.is_out_of_retries, "no-retry-left"),
         ];
         marks.iter().filter(|(is_so, _)| *is_so).try_for_each(|(_, mark)| write!(f, "; {mark}"))

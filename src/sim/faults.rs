@@ -22,6 +22,7 @@ pub enum Fault {
     CloseAfter(u64),
     EndAfter(u64),
     ErrorAfter(u64),
+    BreakWithin(u64),
     MalformedSse,
     SplitEveryByte,
     WrongContentLength(i64),
@@ -60,6 +61,21 @@ impl Faults {
     /// The first value `pick` finds.
     pub fn find<T>(&self, pick: impl Fn(&Fault) -> Option<T>) -> Option<T> {
         self.0.iter().find_map(pick)
+    }
+
+    /// Makes of what is left to chance what `drawn` says.
+    pub fn decide(&mut self, drawn: u64) {
+        for fault in &mut self.0 {
+            if let Fault::BreakWithin(most) = *fault {
+                let after = 1 + (drawn >> 8) % most;
+                *fault = match drawn % 4 {
+                    0 => Fault::ResetAfter(after),
+                    1 => Fault::CloseAfter(after),
+                    2 => Fault::EndAfter(after),
+                    _ => Fault::ErrorAfter(after),
+                };
+            }
+        }
     }
 
     pub fn status(&self) -> Option<u16> {
@@ -132,6 +148,7 @@ fn parse_valued(word: &str, name: &str, value: Option<&str>) -> Result<Fault, St
         "close-after" => Fault::CloseAfter(number),
         "end-after" => Fault::EndAfter(number),
         "error-after" => Fault::ErrorAfter(number),
+        "break-within" => Fault::BreakWithin(number.max(1)),
         "wrong-content-length" => Fault::WrongContentLength(value.parse().map_err(|_| wrong())?),
         "huge-line" => Fault::HugeLine(
             usize::try_from(number).ok().filter(|bytes| *bytes <= HUGE_LINE_BYTES_MAX).ok_or_else(wrong)?,
@@ -158,6 +175,19 @@ mod tests {
     }
 
     #[test]
+    fn chance_decides_how_and_where_a_stream_breaks_within_its_bound() {
+        let drawn = |number| {
+            let mut faults: Faults = "break-within:3".parse().unwrap();
+            faults.decide(number);
+            faults
+        };
+        assert_eq!(drawn(0), Faults::one(Fault::ResetAfter(1)));
+        assert_eq!(drawn(1 + (2 << 8)), Faults::one(Fault::CloseAfter(3)));
+        assert_eq!(drawn(2 + (3 << 8)), Faults::one(Fault::EndAfter(1)));
+        assert_eq!(drawn(3 + (1 << 8)), Faults::one(Fault::ErrorAfter(2)));
+    }
+
+    #[test]
     fn every_fault_of_the_help_is_known_and_mistakes_are_refused() {
         let listed = crate::sim::HELP.lines().skip_while(|line| !line.contains("one or more of")).skip(1);
         let mut seen = 0;
@@ -173,7 +203,7 @@ mod tests {
                 seen += 1;
             }
         }
-        assert_eq!(seen, 24);
+        assert_eq!(seen, 25);
         for wrong in ["explode", "status", "status:abc", "status:99", "hold:3", "huge-line:99999999999"] {
             assert!(wrong.parse::<Faults>().is_err(), "{wrong}");
         }

@@ -5,7 +5,9 @@ use super::ask::Ask;
 use super::document;
 use super::ids::Id;
 use super::json::{Put, Quoted, put};
+use super::prefill;
 use super::shared::Shared;
+use super::stats::Stats;
 use super::text::{Prose, hash};
 use super::tools::{self, Call};
 
@@ -56,16 +58,39 @@ pub fn length(limit: Option<u64>, wished: Option<usize>) -> (usize, bool) {
     }
 }
 
+/// What is left of an answer that was begun: the limit is of what is to come.
+fn continued(
+    shared: &Shared,
+    ask: &Ask<'_>,
+    seed: u64,
+    wished: Option<usize>,
+    begun: &str,
+) -> (Option<Vec<String>>, (usize, bool)) {
+    let said = begun.split_ascii_whitespace().count() as u64;
+    let (whole, is_cut) = length(ask.limit().map(|limit| limit.saturating_add(said)), wished);
+    let Some(pieces) = prefill::rest(seed, whole, begun) else {
+        Stats::add(&shared.stats.prefills_unknown, 1);
+        return (None, length(ask.limit(), wished));
+    };
+    Stats::add(&shared.stats.prefills, 1);
+    let length = pieces.len();
+    (Some(pieces), (length, is_cut))
+}
+
 impl Job {
     /// Decides the answer to `ask`. `seed` and `wished` come from scenario and headers.
     pub fn new(shared: &Shared, ask: &Ask<'_>, body: &[u8], model: &str, wishes: Wishes) -> Self {
         let call = tools::call(ask);
-        let document = if call.is_some() { None } else { document::pieces(ask) };
-        let (words, is_cut) = match &document {
-            Some(pieces) => (pieces.len(), false),
-            None => length(ask.limit(), wishes.tokens),
-        };
         let seed = ask.seed().or(wishes.seed).unwrap_or_else(|| hash(ask.conversation().as_bytes()));
+        let begun = if call.is_some() { None } else { prefill::begun(ask, body, wishes.is_messages) };
+        let (document, (words, is_cut)) = match begun {
+            Some(begun) => continued(shared, ask, seed, wishes.tokens, &begun),
+            None => {
+                let document = if call.is_some() { None } else { document::pieces(ask) };
+                let length = document.as_ref().map(|pieces| (pieces.len(), false));
+                (document, length.unwrap_or_else(|| self::length(ask.limit(), wishes.tokens)))
+            }
+        };
         let asked =
             ask.n.or_else(|| ask.generation.as_ref().and_then(|generation| generation.candidate_count));
         Self {
@@ -124,6 +149,8 @@ pub struct Wishes {
     pub tokens: Option<usize>,
     pub has_usage: bool,
     pub cached_tokens: u64,
+    /// An assistant's last turn is gone on with by itself.
+    pub is_messages: bool,
 }
 
 /// The model's name in JSON.

@@ -15,7 +15,9 @@
 //! option changes no word. Prompt tokens are what the [`PromptCounter`] says, else body bytes / 4.
 //! Tools are called when `tool_choice` forces one, or when the last user text has the word "weather": the
 //! one it names, else the first.
-//! Where a schema is asked for, the answer is a JSON document of it.
+//! Where a schema is asked for, the answer is a JSON document of it. Where the request holds the beginning of
+//! its answer (Anthropic's last turn of the assistant, `prefix`, `partial`, `continue_final_message`), the
+//! answer goes on where that ends.
 //!
 //! **Faults.** See [`HELP`]: by `x-sim-*` header, by scenario file, or by a queue of scripted answers.
 //!
@@ -53,6 +55,7 @@ mod openai_misc;
 mod play_script;
 mod play_stream;
 mod play_whole;
+mod prefill;
 mod reply;
 mod request;
 mod response_store;
@@ -143,6 +146,7 @@ Request headers (they win over the scenario; a gateway passes them on):
     close-after:N         close without the last chunk after N content events (answers: bytes)
     end-after:N           end the HTTP body properly after N content events
     error-after:N         the dialect's error event inside the 200 after N content events
+    break-within:N        one of these four after 1 to N content events, drawn by the seed and the request
     malformed-sse         a broken event after the first content event
     split-every-byte      one write and one chunk per body byte
     wrong-content-length:+N or -N   (+: closes after the body)

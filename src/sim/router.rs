@@ -32,6 +32,7 @@ use super::scenario::Live;
 use super::shared::Shared;
 use super::stats::Stats;
 use super::strict;
+use super::text::{hash, mix};
 use super::websocket;
 
 /// How far ahead a `retry-after` date may lie.
@@ -67,6 +68,9 @@ pub fn answer(shared: &Shared, head: &Head, body: &[u8]) -> Answer {
     };
     let model = model_name(&call, &ask);
     let mut directives = wishes(&call, &scenario, &model);
+    if !directives.faults.is_empty() {
+        directives.faults.decide(mix(scenario.seed.unwrap_or(0) ^ hash(body)));
+    }
     if !model.is_empty() && !model.starts_with('/') {
         shared.stats.count_model(&model);
     }
@@ -205,7 +209,9 @@ impl Call<'_> {
         (scenario, cached_tokens): (&Live, u64),
     ) -> Reply {
         let has_usage = !directives.faults.has(Fault::NoUsage);
-        let wishes = Wishes { seed: scenario.seed, tokens: directives.tokens, has_usage, cached_tokens };
+        let is_messages = matches!(self.routed.route, Route::Messages | Route::InvokeStream | Route::Invoke);
+        let tokens = directives.tokens;
+        let wishes = Wishes { seed: scenario.seed, tokens, has_usage, cached_tokens, is_messages };
         let job = || {
             let job = Job::new(self.shared, ask, self.body, model, wishes);
             Stats::add(&self.shared.stats.prompt_tokens, job.prompt_tokens);

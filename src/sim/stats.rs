@@ -32,6 +32,10 @@ pub struct StatsSnapshot {
     pub prompt_tokens: u64,
     /// Tokens that were written: one a content event of a stream, one a word of a whole answer.
     pub output_tokens: u64,
+    /// Answers that were gone on with where the request said that they were begun.
+    pub prefills: u64,
+    /// Such requests whose beginning is not that of the answer.
+    pub prefills_unknown: u64,
     pub by_path: BTreeMap<String, u64>,
     pub by_model: BTreeMap<String, u64>,
 }
@@ -51,6 +55,8 @@ pub struct Stats {
     pub content_events: AtomicU64,
     pub prompt_tokens: AtomicU64,
     pub output_tokens: AtomicU64,
+    pub prefills: AtomicU64,
+    pub prefills_unknown: AtomicU64,
     by_path: Mutex<BTreeMap<String, u64>>,
     by_model: Mutex<BTreeMap<String, u64>>,
 }
@@ -101,6 +107,8 @@ impl Stats {
             content_events: read(&self.content_events),
             prompt_tokens: read(&self.prompt_tokens),
             output_tokens: read(&self.output_tokens),
+            prefills: read(&self.prefills),
+            prefills_unknown: read(&self.prefills_unknown),
             by_path: names(&self.by_path),
             by_model: names(&self.by_model),
         }
@@ -118,6 +126,8 @@ impl Stats {
             &self.content_events,
             &self.prompt_tokens,
             &self.output_tokens,
+            &self.prefills,
+            &self.prefills_unknown,
         ] {
             counter.store(0, Ordering::Relaxed);
         }

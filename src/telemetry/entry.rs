@@ -53,6 +53,8 @@ pub struct Entry<'a> {
     pub origin: Option<Origin>,
     /// Calls made upstream.
     pub attempts: u32,
+    /// How often the stream broke and another target went on with it.
+    pub continued: u32,
     pub is_stream: bool,
     /// Body bytes from the client.
     pub bytes_in: u64,
@@ -101,6 +103,7 @@ impl<'a> Entry<'a> {
             reason: None,
             origin: None,
             attempts: 0,
+            continued: 0,
             is_stream: false,
             bytes_in: 0,
             bytes_out: 0,
@@ -155,6 +158,9 @@ impl<'a> Entry<'a> {
         label(out, b",\"reason\":\"", self.reason.map(Reason::as_str));
         label(out, b",\"origin\":\"", self.origin.map(Origin::as_str));
         number(out, b",\"attempts\":", u64::from(self.attempts));
+        if self.continued > 0 {
+            number(out, b",\"continued\":", u64::from(self.continued));
+        }
         flag(out, b",\"stream\":", self.is_stream);
         number(out, b",\"bytes_in\":", self.bytes_in);
         number(out, b",\"bytes_out\":", self.bytes_out);

@@ -97,6 +97,19 @@ pub enum HedgeOutcome {
     Neither,
 }
 
+/// What became of a stream that broke and might be gone on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecoveryOutcome {
+    /// A target went on with it.
+    Continued,
+    /// What was said cannot be the beginning of an answer.
+    Unfit,
+    /// No target of the same model takes a beginning, or none could be asked.
+    NoTarget,
+    /// Others broke too, or there was no money for it.
+    Failed,
+}
+
 /// How a target is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TargetHealth {
@@ -172,6 +185,22 @@ impl Label for HedgeOutcome {
             HedgeOutcome::Won => "won",
             HedgeOutcome::Lost => "lost",
             HedgeOutcome::Neither => "neither",
+        }
+    }
+}
+
+impl Label for RecoveryOutcome {
+    const NAME: &'static str = "outcome";
+    const ALL: &'static [Self] = &[Self::Continued, Self::Unfit, Self::NoTarget, Self::Failed];
+    fn index(self) -> usize {
+        self as usize
+    }
+    fn text(self) -> &'static str {
+        match self {
+            RecoveryOutcome::Continued => "continued",
+            RecoveryOutcome::Unfit => "unfit",
+            RecoveryOutcome::NoTarget => "no_target",
+            RecoveryOutcome::Failed => "failed",
         }
     }
 }

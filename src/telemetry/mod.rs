@@ -38,7 +38,7 @@ pub use events::{Event, Events};
 pub use histogram::{AtomicHistogram, LocalHistogram};
 pub use labels::{
     AskedOutcome, AttemptOutcome, CacheLookup, CountKind, CredentialRefresh, HedgeOutcome, Label,
-    ReloadResult, RetryOutcome, StatusClass, TargetHealth, TokenClass,
+    RecoveryOutcome, ReloadResult, RetryOutcome, StatusClass, TargetHealth, TokenClass,
 };
 pub use ledger::LedgerMetrics;
 pub use metrics::{CONTENT_TYPE as METRICS_CONTENT_TYPE, GaugeGuard, Metrics};

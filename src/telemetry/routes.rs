@@ -1,7 +1,7 @@
 //! What routing did beyond the calls themselves: retries, second attempts, targets as they are.
 
 use super::families::{CounterRow, GaugeRow, Registrar};
-use super::labels::{CacheLookup, HedgeOutcome, RetryOutcome, TargetHealth};
+use super::labels::{CacheLookup, HedgeOutcome, RecoveryOutcome, RetryOutcome, TargetHealth};
 use super::overload::OverloadMetrics;
 use prometheus::{IntCounter, IntGauge};
 
@@ -13,6 +13,12 @@ pub struct RouteMetrics {
     pub hedges: CounterRow<HedgeOutcome>,
     /// What the prompts of cancelled attempts cost at most, in 1e-12 dollars.
     pub hedge_cost: IntCounter,
+    /// Streams that broke after content, where they may be gone on with.
+    pub recoveries: CounterRow<RecoveryOutcome>,
+    /// Streams that broke within their hold.
+    pub held_breaks: IntCounter,
+    /// Streams that clients read on after they had lost them.
+    pub resumed: IntCounter,
     pub targets: GaugeRow<TargetHealth>,
     /// Conditions that could not be evaluated, which is a no.
     pub condition_errors: IntCounter,
@@ -34,6 +40,16 @@ impl RouteMetrics {
                 "hedge_cost_picousd_total",
                 "What the prompts of attempts cancelled for another cost at most, in 1e-12 US dollars.",
             )?,
+            recoveries: r.row(
+                "stream_recoveries_total",
+                "Streams that broke after content and may be gone on with, by what became of them.",
+            )?,
+            held_breaks: r.counter(
+                "stream_held_breaks_total",
+                "Streams that broke within their hold, before their client got any of it.",
+            )?,
+            resumed: r
+                .counter("stream_resumes_total", "Streams that clients read on after they had lost them.")?,
             targets: r.gauge_row("targets", "Targets, by how they are.")?,
             condition_errors: r.counter(
                 "route_condition_errors_total",

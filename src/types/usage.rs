@@ -40,6 +40,25 @@ impl Usage {
         self.input.saturating_add(self.output)
     }
 
+    /// What two calls used together.
+    #[must_use]
+    pub fn plus(&self, other: &Usage) -> Usage {
+        Usage {
+            input: self.input.saturating_add(other.input),
+            cache_read: self.cache_read.saturating_add(other.cache_read),
+            cache_write_5m: self.cache_write_5m.saturating_add(other.cache_write_5m),
+            cache_write_1h: self.cache_write_1h.saturating_add(other.cache_write_1h),
+            audio_input: self.audio_input.saturating_add(other.audio_input),
+            image_input: self.image_input.saturating_add(other.image_input),
+            output: self.output.saturating_add(other.output),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
+            audio_output: self.audio_output.saturating_add(other.audio_output),
+            image_output: self.image_output.saturating_add(other.image_output),
+            searches: self.searches.saturating_add(other.searches),
+            is_estimated: self.is_estimated || other.is_estimated,
+        }
+    }
+
     /// Takes the larger of each class. Streams report cumulative numbers in several places
     /// (Anthropic's `message_start` and `message_delta`, Gemini's every chunk): adding would
     /// count twice.

@@ -8,6 +8,7 @@
 mod called;
 pub mod chat;
 pub mod cohere;
+mod continued;
 pub mod converse;
 #[cfg(test)]
 mod cross_tests;
@@ -28,6 +29,7 @@ mod translator;
 mod witness;
 
 pub use called::Called;
+pub use continued::{Continued, Recorder, shadow};
 pub use garbled::Garbled;
 pub use owed::Owed;
 pub use stream::{DecodeStream, EncodeStream, Sink};

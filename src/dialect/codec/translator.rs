@@ -1,8 +1,9 @@
 //! One stream's way from the provider's protocol to the client's.
 
+use super::continued::Adding;
 use super::witness::Witness;
 use super::{DecodeStream, EncodeStream};
-use crate::chat::{Delta, Event, Stop, StopReason};
+use crate::chat::{Delta, Event, Progress, Stop, StopReason};
 use crate::dialect::tap::EventClass;
 use crate::types::Usage;
 
@@ -11,6 +12,8 @@ pub struct Translator {
     pub witness: Witness,
     encoder: Box<dyn EncodeStream>,
     open: Open,
+    /// Set where another target may have to go on with the stream.
+    pub progress: Option<Box<Progress>>,
 }
 
 /// What has begun and not ended.
@@ -25,7 +28,7 @@ struct Open {
 
 impl Translator {
     pub fn new(decoder: Box<dyn DecodeStream>, encoder: Box<dyn EncodeStream>) -> Self {
-        Self { witness: Witness::new(decoder), encoder, open: Open::default() }
+        Self { witness: Witness::new(decoder), encoder, open: Open::default(), progress: None }
     }
 
     /// Takes one frame of the provider; appends what the client is sent for it. Generated text goes
@@ -37,19 +40,25 @@ impl Translator {
         out: &mut Vec<u8>,
         text: &mut dyn FnMut(&str),
     ) -> EventClass {
-        let (encoder, open) = (&mut self.encoder, &mut self.open);
+        let (encoder, open, progress) = (&mut self.encoder, &mut self.open, &mut self.progress);
         self.witness.on_frame(name, data, &mut |event| {
             generated_text(&event, text);
             open.note(&event);
+            if let Some(progress) = progress {
+                progress.note(&event);
+            }
             encoder.write(&event, out);
         })
     }
 
     /// The provider's bytes ended.
     pub fn on_end(&mut self, out: &mut Vec<u8>, text: &mut dyn FnMut(&str)) {
-        let encoder = &mut self.encoder;
+        let (encoder, progress) = (&mut self.encoder, &mut self.progress);
         self.witness.on_end(&mut |event| {
             generated_text(&event, text);
+            if let Some(progress) = progress {
+                progress.note(&event);
+            }
             encoder.write(&event, out);
         });
     }
@@ -73,6 +82,22 @@ impl Translator {
         }
         write(Event::Usage(usage));
         write(Event::End);
+    }
+
+    /// Goes on with what another target says; `earlier`: what was used before it.
+    pub fn go_on(self, witness: Witness, earlier: Usage) -> Self {
+        Self { witness, encoder: Box::new(Adding::new(self.encoder, earlier)), ..self }
+    }
+
+    /// Takes events that were read already; appends what the client is sent for them.
+    pub fn catch_up(&mut self, events: &[Event<'_>], out: &mut Vec<u8>) {
+        for event in events {
+            self.open.note(event);
+            if let Some(progress) = &mut self.progress {
+                progress.note(event);
+            }
+            self.encoder.write(event, out);
+        }
     }
 
     pub fn encoder(&self) -> &dyn EncodeStream {

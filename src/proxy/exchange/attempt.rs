@@ -5,9 +5,12 @@ use super::bodies::{answer_head, is_stream};
 use super::closing::Closing;
 use super::cuts::Pieces;
 use super::entire;
+use super::following;
+use super::hold;
 use super::keeper::Keeper;
 use super::listener::Listener;
 use super::outgoing::{Outgoing, Wrapping, as_it_came, written};
+use super::prefill::Beginning;
 use super::prepare::Prepared;
 use super::recast::Restreamed;
 use super::talk::{Wake, Watch};
@@ -44,6 +47,8 @@ pub struct Aim<'r> {
     /// Index into the provider's accounts.
     pub account: usize,
     pub upstream_model: &'r str,
+    /// Set where a stream that broke is gone on with.
+    pub begun: Option<&'r Beginning>,
 }
 
 /// What an attempt came to.
@@ -61,7 +66,8 @@ pub enum Attempted {
 
 /// A stream whose first content is here.
 pub struct Live {
-    pub call: Call,
+    /// None once it is of no more use.
+    pub call: Option<Call>,
     pub head: Head,
     pub listener: Listener,
     /// Held until now: whole events up to the first content.
@@ -402,6 +408,7 @@ async fn stream(
     if wrapping == Wrapping::Invoke {
         listener.unwrap_events();
     }
+    following::follow(&mut listener, edge, prepared, aim);
     let mut pieces = Vec::new();
     let mut held = 0usize;
     loop {
@@ -415,18 +422,12 @@ async fn stream(
         if let Some(fault) = heard.fault {
             return Err(fail(stream_fault(fault)));
         }
-        held += hold(&mut pieces, heard.pieces);
+        held += put(&mut pieces, heard.pieces);
         check_said_something(&listener)?;
         if heard.has_content || listener.is_terminated() || held > HELD_BYTES_MAX {
-            return Ok(Attempted::Streaming(Box::new(Live {
-                call,
-                head,
-                listener,
-                pieces,
-                is_ended: false,
-                dropped,
-                keeper: None,
-            })));
+            let call = Some(call);
+            let live = Live { call, head, listener, pieces, is_ended: false, dropped, keeper: None };
+            return hold::keep(talk, edge, aim, Box::new(live), deadlines).await;
         }
     }
 }
@@ -440,6 +441,13 @@ fn listener(
 ) -> Listener {
     let family = aim.policy.family(aim.target, &prepared.model);
     let output: OutputCounter = aim.runtime.counter.output(family);
+    if let (Some(begun), Some(client)) = (aim.begun, prepared.endpoint.protocol()) {
+        let upstream = translated.map_or(client, |translated| translated.protocol);
+        let decoder = codec::Continued::new(codec::decoder(upstream), begun.seam.clone());
+        let translator = Translator::new(Box::new(decoder), Box::new(begun.recorder.clone()));
+        let told = (prepared.endpoint, prepared.is_array);
+        return Listener::translating(endpoint_of(upstream, true), translator, told, coding, output);
+    }
     if let (Some(translated), Some(client)) = (translated, prepared.endpoint.protocol()) {
         let upstream = endpoint_of(translated.protocol, true);
         let decoder = codec::decoder(translated.protocol);
@@ -478,7 +486,7 @@ fn check_said_something(listener: &Listener) -> Result<(), Stop> {
     Ok(())
 }
 
-fn hold(pieces: &mut Vec<Bytes>, heard: Pieces) -> usize {
+pub fn put(pieces: &mut Vec<Bytes>, heard: Pieces) -> usize {
     let Some(bytes) = heard.into_bytes() else { return 0 };
     let length = bytes.len();
     pieces.push(bytes);
@@ -515,11 +523,11 @@ fn stream_ended_early(
     if let Some(fault) = heard.fault {
         return Err(fail(stream_fault(fault)));
     }
-    hold(&mut pieces, heard.pieces);
+    put(&mut pieces, heard.pieces);
     check_said_something(&listener)?;
     if listener.is_terminated() {
         return Ok(Attempted::Streaming(Box::new(Live {
-            call,
+            call: Some(call),
             head,
             listener,
             pieces,

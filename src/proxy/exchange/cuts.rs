@@ -85,3 +85,11 @@ impl Cuts {
         self.from = end;
     }
 }
+
+/// All of them in one piece.
+pub fn joined(pieces: Vec<Bytes>) -> Bytes {
+    match <[Bytes; 1]>::try_from(pieces) {
+        Ok([piece]) => piece,
+        Err(pieces) => Bytes::from(pieces.concat()),
+    }
+}

@@ -9,6 +9,7 @@ use crate::dialect::invoke::Wrapper;
 use crate::framing::FieldLines;
 use crate::proxy::connection::EdgeStream;
 use crate::proxy::wire::{BodyFault, Wire};
+use crate::runtime::replays::Replaying;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, header};
 use pingora_core::ErrorType;
@@ -61,6 +62,8 @@ pub struct Downstream {
     last_mark: u8,
     /// Set where the client reads Anthropic's events in Amazon's framing.
     wrapper: Option<Box<Wrapper>>,
+    /// Set where the client may read the stream again.
+    pub replaying: Option<Box<Replaying>>,
 }
 
 impl Downstream {
@@ -86,6 +89,7 @@ impl Downstream {
             bytes_out: 0,
             last_mark: 0,
             wrapper: None,
+            replaying: None,
         }
     }
 
@@ -129,11 +133,22 @@ impl Downstream {
 
     /// Bytes as they go out.
     fn framed(&mut self, bytes: Bytes) -> Result<Bytes, Gone> {
+        let bytes = match &mut self.replaying {
+            Some(replaying) => replaying.keep(&bytes),
+            None => bytes,
+        };
         let Some(wrapper) = &mut self.wrapper else { return Ok(bytes) };
         let mut out = Vec::with_capacity(bytes.len() * 2 + 128);
         // Too long an event ends the stream: it could only be cut in two.
         wrapper.feed(&bytes, &mut out).map_err(|_| Gone)?;
         Ok(Bytes::from(out))
+    }
+
+    /// Keeps what a client that is away may read again.
+    pub fn keep(&mut self, piece: &[u8]) {
+        if let Some(replaying) = &mut self.replaying {
+            replaying.keep(piece);
+        }
     }
 
     pub fn is_untouched(&self) -> bool {
@@ -210,6 +225,9 @@ impl Downstream {
 
     /// Ends a streamed answer cleanly.
     pub async fn close(&mut self) -> Result<(), Gone> {
+        if let Some(replaying) = &self.replaying {
+            replaying.complete();
+        }
         if self.stage != Stage::Open || self.is_gone {
             return Err(Gone);
         }

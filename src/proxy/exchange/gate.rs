@@ -30,9 +30,10 @@ pub fn may_call(track: &Track<'_>, plan: &Plan, target: usize, slot: &mut Option
     may
 }
 
-/// The same of a target at which a place is held.
+/// The same of a target at which a place is held. A stream that has begun is for some targets only.
 pub fn may_ask(track: &Track<'_>, plan: &Plan, target: usize, now: Ticks) -> bool {
-    health::may_call(track.runtime, track.policy, target, (track.pinned, plan.is_out(target)), now)
+    track.begun.is_none_or(|begun| begun.fits(target))
+        && health::may_call(track.runtime, track.policy, target, (track.pinned, plan.is_out(target)), now)
 }
 
 /// A stream's first content came so long after its call began.

@@ -6,9 +6,11 @@
 
 use super::closing::Closing;
 use super::cuts::{Cuts, Pieces};
+use super::following::Shadow;
 use super::hearing::Hearing;
 use super::splitter::Splitter;
 use crate::catalog::Service;
+use crate::chat::{Event, Progress};
 use crate::dialect::anthropic;
 use crate::dialect::codec::Translator;
 use crate::dialect::invoke::Unwrapper;
@@ -45,6 +47,10 @@ pub struct Listener {
     tier: TierTap,
     /// Where the stream may have to be cut.
     closing: Option<Closing>,
+    /// Where bytes pass as they are and another target may have to go on with the stream.
+    shadow: Option<Box<Shadow>>,
+    /// Output tokens of the streams that this one goes on with, and what their prompts are worth.
+    before: u64,
     /// Bytes of generated text, and how many there were when their tokens were counted last.
     text_bytes: u64,
     counted: (u64, u64),
@@ -110,6 +116,8 @@ impl Listener {
             open_block: None,
             tier: TierTap::new(endpoint),
             closing: None,
+            shadow: None,
+            before: 0,
             text_bytes: 0,
             counted: (0, 0),
         }
@@ -183,13 +191,72 @@ impl Listener {
     /// Output tokens so far, at most: between two counts a token has at least two bytes.
     pub fn output_bound(&self) -> u64 {
         let (tokens, at_bytes) = self.counted;
-        tokens + (self.text_bytes - at_bytes).div_ceil(2)
+        self.before + tokens + (self.text_bytes - at_bytes).div_ceil(2)
     }
 
     /// Output tokens so far, counted.
     pub fn output_counted(&mut self) -> u64 {
         self.counted = (self.output.total(), self.text_bytes);
-        self.counted.0
+        self.before + self.counted.0
+    }
+
+    /// What the stream is charged with before it says anything.
+    pub fn output_before(&self) -> u64 {
+        self.before
+    }
+
+    /// Follows what is said, so that another target can go on with it.
+    pub fn follow(&mut self, progress: Progress, shadow: impl FnOnce() -> Shadow) {
+        let progress = Some(Box::new(progress));
+        match &mut self.hearing {
+            Hearing::Translate(translation) => translation.translator.progress = progress,
+            _ => {
+                let mut shadow = shadow();
+                shadow.translator.progress = progress;
+                self.shadow = Some(Box::new(shadow));
+            }
+        }
+    }
+
+    /// What was heard last was not passed on: nothing goes on with that.
+    fn forget(&mut self) {
+        self.shadow = None;
+        if let Hearing::Translate(translation) = &mut self.hearing {
+            translation.translator.progress = None;
+        }
+    }
+
+    /// What was said so far, where it is followed.
+    pub fn progress(&self) -> Option<&Progress> {
+        match &self.hearing {
+            Hearing::Translate(translation) => translation.translator.progress.as_deref(),
+            _ => self.shadow.as_ref()?.translator.progress.as_deref(),
+        }
+    }
+
+    /// Goes on with the client's stream where `broken` ended. `begun`: what was heard here already;
+    /// `earlier`: what was used until now, `before` as [`output_before`](Self::output_before). Gives the
+    /// bytes the client is sent first.
+    pub fn go_on(
+        &mut self,
+        broken: Self,
+        begun: &[Event<'_>],
+        (earlier, before): (Usage, u64),
+    ) -> Option<Bytes> {
+        let Self { hearing, shadow, gaps, last_content, .. } = broken;
+        let old = match (hearing, shadow) {
+            (Hearing::Translate(translation), _) => translation.translator,
+            (_, Some(shadow)) => shadow.translator,
+            _ => return None,
+        };
+        let was = std::mem::replace(&mut self.hearing, Hearing::of(self.endpoint));
+        let Hearing::Translate(new) = was else { return None };
+        let mut translator = old.go_on(new.translator.witness, earlier);
+        let mut out = Vec::new();
+        translator.catch_up(begun, &mut out);
+        self.hearing = Hearing::translated(translator);
+        (self.gaps, self.last_content, self.before) = (gaps, last_content, before);
+        Some(Bytes::from(out))
     }
 
     pub fn hearing(&self) -> &Hearing {
@@ -219,7 +286,7 @@ impl Listener {
                 Bytes::from(plain)
             }
         };
-        let (cuts, whole_to) = self.scan(&chunk)?;
+        let (cuts, whole_to) = self.scan(&chunk).inspect_err(|_| self.forget())?;
         if cuts.has_content {
             self.note_gap(now);
         }
@@ -313,6 +380,7 @@ impl Listener {
         let (hearing, output, hides) = (&mut self.hearing, &mut self.output, self.hides_usage);
         let (events, open_block) = (&mut self.events, &mut self.open_block);
         let (closing, text_bytes) = (&mut self.closing, &mut self.text_bytes);
+        let shadow = &mut self.shadow;
         let has_blocks = self.endpoint == Endpoint::Messages;
         let tier = &mut self.tier;
         self.splitter
@@ -327,6 +395,9 @@ impl Listener {
                 }
                 if let Some(closing) = closing {
                     closing.on_frame(name, data);
+                }
+                if let Some(shadow) = shadow {
+                    shadow.on_frame(name, data);
                 }
                 let class = hearing.on_frame(name, data, &mut |text| {
                     *text_bytes += text.len() as u64;

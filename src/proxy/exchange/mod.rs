@@ -14,25 +14,30 @@ mod cuts;
 pub mod downstream;
 mod dropped;
 mod entire;
+mod following;
 mod gate;
 mod heads;
 mod health;
 mod hearing;
 mod hedge;
+mod hold;
 mod keeper;
 mod kept;
 mod listener;
 mod outgoing;
 mod pins;
+mod prefill;
 mod prepare;
 mod queue;
 mod race;
 mod recall;
 mod recast;
+mod recover;
 mod relay;
 mod remember;
 mod remote;
 pub mod respond;
+mod resume;
 mod route;
 mod splitter;
 mod talk;
@@ -82,6 +87,9 @@ pub async fn run(edge: &Arc<Edge>, down: &mut Downstream, ctx: &mut Ctx, client:
             return;
         }
     };
+    if let Some(asked) = resume::asked(client) {
+        return Box::pin(resume::run(edge, down, ctx, &prepared, asked)).await;
+    }
     if edge.keeping.is_some() && prepared.may_be_about_kept() {
         Box::pin(remember::fetch(edge, ctx, &prepared)).await;
     }
@@ -101,7 +109,7 @@ pub async fn run(edge: &Arc<Edge>, down: &mut Downstream, ctx: &mut Ctx, client:
     prepared.is_budgeted = ctx.caller.as_ref().is_some_and(|caller| caller.reservation.has_budget());
     let _budgeted = prepared.is_budgeted.then(|| GaugeGuard::raise(&edge.metrics.budget_calls));
     let total = ctx.started.plus(policy.timeouts.total);
-    let track = Track { runtime: &runtime, policy, pinned, total };
+    let track = Track { runtime: &runtime, policy, pinned, total, begun: None };
     converse(edge, down, ctx, &mut prepared, &track).await;
 }
 
@@ -247,8 +255,13 @@ async fn converse(
     match raced {
         Raced::Streaming(live) => {
             // They are slices of the client's head, and no attempt follows that needs them.
-            prepared.client_fields = downstream::Fields::new();
+            if track.policy.streams.continuations == 0 {
+                prepared.client_fields = downstream::Fields::new();
+            }
             Box::pin(stream(edge, &mut talk, ctx, prepared, track, live)).await;
+            if track.policy.streams.resume.is_some() {
+                edge.replays.ended(ctx.id, edge.now());
+            }
         }
         Raced::Whole(answer) => whole(edge, &mut talk, ctx, prepared, track, *answer).await,
         Raced::Long(long) => Box::pin(long_answer(edge, &mut talk, ctx, prepared, track, *long)).await,
@@ -297,20 +310,26 @@ async fn stream(
     let now = edge.now();
     ctx.record.first_token = Some(now.since(ctx.started));
     ctx.record.status = 200;
+    resume::begin(edge, ctx, prepared, track.policy, talk.down);
     if talk.down.is_untouched() {
         let fields = respond::stream_fields(edge, ctx, &live.head.fields);
         live.head.fields = downstream::Fields::new();
-        let begun = joined(std::mem::take(&mut live.pieces));
+        let begun = cuts::joined(std::mem::take(&mut live.pieces));
         if talk.down.open(live.head.status, &fields, begun).await.is_err() {
             ctx.record.is_client_gone = true;
         }
     }
     talk.spoke(now, live.listener.keepalive_state());
     let reservation = ctx.caller.as_mut().map(|caller| &mut caller.reservation);
-    let end = relay::run(talk, edge, track.policy, &mut live, track.total, reservation).await;
+    let mut end = relay::run(talk, edge, track.policy, &mut live, track.total, reservation).await;
+    let mut earlier = None;
+    if recover::may(track.policy, &end) {
+        (end, earlier) = Box::pin(recover::run(edge, talk, ctx, prepared, track, &mut live, end)).await;
+    }
     ctx.record.bytes_out = talk.down.bytes_out;
     ctx.record.is_client_gone |= talk.down.is_gone();
     note_stream(edge, ctx, prepared, track, &mut live).await;
+    recover::settle(ctx, earlier);
     if matches!(end, StreamEnd::Spent) {
         return spent(talk, ctx, &mut live).await;
     }
@@ -376,11 +395,13 @@ async fn finish_stream(
     ctx: &mut Ctx,
     at: Telling<'_>,
     end: StreamEnd,
-    call: crate::upstream::Call,
+    call: Option<crate::upstream::Call>,
 ) {
     let (outcome, reject) = match end {
         StreamEnd::Complete | StreamEnd::LeftDrained => {
-            call.finish();
+            if let Some(call) = call {
+                call.finish();
+            }
             if talk.down.close().await.is_err() {
                 ctx.record.is_client_gone = true;
             }
@@ -398,7 +419,7 @@ async fn finish_stream(
         }
         StreamEnd::Failed(class, detail) => {
             log::debug!("{} stream failed: {}: {detail}", ctx.id, class.as_str());
-            (AttemptOutcome::Failed(class), Some(stream_reject(class)))
+            (AttemptOutcome::Failed(class), Some(respond::stream_reject(class)))
         }
         StreamEnd::Cut => {
             let reject = Reject::new(Reason::Draining, "the gateway is shutting down");
@@ -416,23 +437,6 @@ async fn finish_stream(
     if let Some(reject) = reject {
         respond::tell_failure(edge, talk, ctx, at, &reject).await;
     }
-}
-
-fn joined(pieces: Vec<Bytes>) -> Bytes {
-    match <[Bytes; 1]>::try_from(pieces) {
-        Ok([piece]) => piece,
-        Err(pieces) => Bytes::from(pieces.concat()),
-    }
-}
-
-fn stream_reject(class: FailureClass) -> Reject {
-    let message = match class {
-        FailureClass::IdleTimeout => "the provider's stream fell silent",
-        FailureClass::TotalTimeout => "the call took longer than its limit",
-        FailureClass::Truncated => "the provider's stream broke before its end",
-        _ => "the provider's stream was not understood",
-    };
-    Reject::new(Reason::StreamFailed, message)
 }
 
 async fn whole(

@@ -54,7 +54,10 @@ pub fn as_it_came(
 ) -> Result<Option<Outgoing>, Reject> {
     let (Lane::Same(way), protocol) = (lane, prepared.endpoint.protocol()) else { return Ok(None) };
     // What goes on from something kept here is kept here, whoever answers.
-    if prepared.recalled.is_some() || protocol.is_some_and(|p| must_be_written_anew(p, prepared, aim)) {
+    if prepared.recalled.is_some()
+        || aim.begun.is_some()
+        || protocol.is_some_and(|p| must_be_written_anew(p, prepared, aim))
+    {
         return Ok(None);
     }
     let mut made = same(prepared, aim, way);

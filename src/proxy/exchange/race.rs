@@ -8,6 +8,7 @@ use super::gate::may_call;
 use super::health;
 use super::hedge::{self, Hedged};
 use super::pins::Pinned;
+use super::prefill::Beginning;
 use super::prepare::Prepared;
 use super::queue::{self, Placed};
 use super::route::{self, Going};
@@ -44,6 +45,8 @@ pub struct Track<'r> {
     /// Set where only one account can serve: (target, account).
     pub pinned: Option<Pinned>,
     pub total: Ticks,
+    /// Set where a stream that broke is gone on with.
+    pub begun: Option<&'r Beginning>,
 }
 
 pub async fn run(
@@ -54,7 +57,12 @@ pub async fn run(
     track: &Track<'_>,
 ) -> Raced {
     let mut now = edge.now();
-    match queue::going(talk, edge, ctx, prepared, track, &mut now).await {
+    let placed = match track.begun {
+        None => queue::going(talk, edge, ctx, prepared, track, &mut now).await,
+        // A stream that has begun does not stand in line.
+        Some(_) => Ok((route::plan(edge, ctx, prepared, track, None, now).await, None)),
+    };
+    match placed {
         Ok(placed) => rounds(talk, edge, ctx, prepared, track, (placed, now)).await,
         Err(raced) => raced,
     }
@@ -71,13 +79,15 @@ async fn rounds(
     ((Going { plan, turn, prompt }, mut granted), mut now): (Placed, Ticks),
 ) -> Raced {
     let Track { policy, total, .. } = *track;
-    let mut order = AttemptOrder::new(plan, policy.attempts);
-    policy.route.learned.retries.note_request(now);
+    let broken = track.begun.and_then(|begun| begun.broken);
+    let mut order = order(ctx, track, plan, broken, now);
     let mut last: Option<Box<Failure>> = None;
-    let mut previous = None;
+    let mut previous = broken;
     let mut unfit = None;
     while now < total {
-        let is_retry = last.as_ref().is_some_and(|failure| failure.class.has_met_the_upstream());
+        let is_again = last.is_some() || track.begun.is_some();
+        let has_met = |failure: &Box<Failure>| failure.class.has_met_the_upstream();
+        let is_retry = last.as_ref().map_or(is_again, has_met);
         if is_retry && order.attempts_left() > 0 && !has_retry(edge, ctx, policy, now) {
             break;
         }
@@ -91,7 +101,7 @@ async fn rounds(
         enter(ctx, &aim, slot);
         affine::ask(edge, policy, (prompt.as_deref(), &plan), target, last.is_none());
         let began = now;
-        let delay = if last.is_none() { hedge::delay(edge, policy, &plan, prepared, now) } else { None };
+        let delay = if is_again { None } else { hedge::delay(edge, policy, &plan, prepared, now) };
         let Hedged { aim, begun, attempted } = match delay {
             None => {
                 let watch = &mut Watch::Client(talk);
@@ -150,6 +160,15 @@ fn next(
         None => may_call(track, plan, target, &mut slot, now),
     })?;
     Some((target, slot))
+}
+
+/// The order of targets: behind the one that broke, where a stream is gone on with.
+fn order(ctx: &Ctx, track: &Track<'_>, plan: Plan, broken: Option<usize>, now: Ticks) -> AttemptOrder {
+    let made = u8::try_from(ctx.record.attempts).unwrap_or(u8::MAX);
+    if track.begun.is_none() {
+        track.policy.route.learned.retries.note_request(now);
+    }
+    AttemptOrder::after(plan, track.policy.attempts.saturating_sub(made), broken)
 }
 
 /// What is told where no target was the answer.
@@ -263,6 +282,7 @@ fn aim<'r>(
         provider,
         account,
         upstream_model,
+        begun: track.begun,
     })
 }
 

@@ -40,7 +40,16 @@ pub async fn run(
     reservation: Option<&mut Reservation>,
 ) -> StreamEnd {
     let reservation = reservation.filter(|reservation| reservation.has_budget());
-    let mut relay = Relay { edge, policy, total, drained_by: None, reservation, heard: 0, largest: 0 };
+    let mut relay = Relay {
+        edge,
+        policy,
+        total,
+        drained_by: None,
+        left_at: 0,
+        reservation,
+        heard: live.listener.output_before(),
+        largest: 0,
+    };
     for piece in std::mem::take(&mut live.pieces) {
         if let Some(end) = relay.pass(talk, Some(piece)).await {
             return end;
@@ -63,6 +72,8 @@ struct Relay<'r> {
     total: Ticks,
     /// Set when the client has left and the stream is read on for its usage.
     drained_by: Option<Ticks>,
+    /// The number of the last event the client may have got before it left.
+    left_at: u64,
     /// Where a budget is charged.
     reservation: Option<&'r mut Reservation>,
     /// Output tokens of the stream so far, and the most that came in one piece, by the bound.
@@ -75,7 +86,8 @@ impl Relay<'_> {
         let mut now = self.edge.now();
         loop {
             let deadline = self.deadline(now, live.listener.is_terminated());
-            let wake = talk.until(deadline, pin!(live.call.chunk())).await;
+            let Some(call) = &mut live.call else { return self.ended(talk, live).await };
+            let wake = talk.until(deadline, pin!(call.chunk())).await;
             match wake {
                 Wake::Done(Ok(Some(chunk))) => {
                     now = self.edge.now();
@@ -88,6 +100,9 @@ impl Relay<'_> {
                     if let Some(end) = self.pass_heard(talk, heard).await {
                         return end;
                     }
+                    if self.is_forgotten(talk, now) {
+                        return StreamEnd::Left;
+                    }
                     if !self.is_paid(live, now) {
                         return StreamEnd::Spent;
                     }
@@ -95,10 +110,11 @@ impl Relay<'_> {
                 Wake::Done(Ok(None)) => return self.ended(talk, live).await,
                 Wake::Done(Err(_)) if live.listener.is_terminated() => return StreamEnd::Complete,
                 Wake::Done(Err(error)) => return StreamEnd::Failed(error.class, error.detail),
+                Wake::Deadline if self.is_read_again(talk) => now = self.edge.now(),
                 Wake::Deadline => return self.late(live, deadline),
                 Wake::Cut => return StreamEnd::Cut,
                 Wake::Left => {
-                    if let Some(end) = self.left() {
+                    if let Some(end) = self.left(talk) {
                         return end;
                     }
                 }
@@ -152,16 +168,23 @@ impl Relay<'_> {
     async fn pass(&mut self, talk: &mut Talk<'_>, piece: Option<Bytes>) -> Option<StreamEnd> {
         let piece = piece?;
         if talk.down.is_gone() {
+            talk.down.keep(&piece);
             return None;
         }
         match talk.down.send(piece).await {
             Ok(()) => None,
-            Err(Gone) => self.left(),
+            Err(Gone) => self.left(talk),
         }
     }
 
     /// The client left: the end of the call, or the beginning of its drain.
-    fn left(&mut self) -> Option<StreamEnd> {
+    fn left(&mut self, talk: &Talk<'_>) -> Option<StreamEnd> {
+        if let Some(replaying) = &talk.down.replaying {
+            // It may come back for the rest.
+            self.left_at = replaying.last();
+            self.drained_by = Some(self.edge.now().plus(replaying.rules().keep));
+            return None;
+        }
         match self.policy.on_disconnect {
             OnDisconnect::Abort => Some(StreamEnd::Left),
             OnDisconnect::Drain(at_most) => {
@@ -170,6 +193,25 @@ impl Relay<'_> {
                 None
             }
         }
+    }
+
+    /// Whether the client is away and could not get any more what it missed. As long as it reads the stream
+    /// again, it is not away.
+    fn is_forgotten(&mut self, talk: &Talk<'_>, now: Ticks) -> bool {
+        let (Some(replaying), Some(_)) = (&talk.down.replaying, self.drained_by) else { return false };
+        if replaying.is_read() {
+            self.left_at = replaying.last();
+            self.drained_by = Some(now.plus(replaying.rules().keep));
+        }
+        !replaying.holds(self.left_at)
+    }
+
+    /// Whether the client has come back since the wait began: then it goes on.
+    fn is_read_again(&mut self, talk: &Talk<'_>) -> bool {
+        let now = self.edge.now();
+        let is_over = self.drained_by.is_some_and(|by| now >= by) && now < self.total;
+        let is_read = is_over && talk.down.replaying.as_ref().is_some_and(|replaying| replaying.is_read());
+        is_read && !self.is_forgotten(talk, now)
     }
 
     async fn ended(&mut self, talk: &mut Talk<'_>, live: &mut Live) -> StreamEnd {

@@ -127,6 +127,17 @@ pub fn early_stream_fields(edge: &Edge, ctx: &mut Ctx, endpoint: Endpoint, is_ar
     stream_fields(edge, ctx, &upstream)
 }
 
+/// What is told of a stream that failed so.
+pub fn stream_reject(class: FailureClass) -> Reject {
+    let message = match class {
+        FailureClass::IdleTimeout => "the provider's stream fell silent",
+        FailureClass::TotalTimeout => "the call took longer than its limit",
+        FailureClass::Truncated => "the provider's stream broke before its end",
+        _ => "the provider's stream was not understood",
+    };
+    Reject::new(Reason::StreamFailed, message)
+}
+
 /// Where in which stream a failure is told.
 #[derive(Clone, Copy)]
 pub struct Telling<'a> {

@@ -6,6 +6,7 @@
 
 use super::aside::aside;
 use super::attempt::Aim;
+use super::prefill::Prefill;
 use super::prepare::Prepared;
 use super::recall::Recalled;
 use super::remote;
@@ -49,6 +50,8 @@ struct Job {
     /// But for what the request itself says.
     owed: Owed,
     fetched: FetchedAll,
+    /// Set where a stream that broke is gone on with.
+    prefill: Option<Prefill>,
 }
 
 /// What an encoding came to.
@@ -109,6 +112,7 @@ impl Job {
             recalled: prepared.recalled.clone(),
             owed,
             fetched: FetchedAll::new(),
+            prefill: Prefill::of(aim, way),
         }
     }
 
@@ -135,6 +139,9 @@ impl Job {
         let refused = |refused: Refused| unserved(&self.body, &refused, told);
         let called = Called { model: self.path_model.as_deref(), is_stream: Some(self.is_stream) };
         let mut request = codec::decode_request(self.from, &root, called).map_err(refused)?;
+        if let Some(prefill) = &self.prefill {
+            prefill.begin(&mut request)?;
+        }
         let wanted = fill(&mut request, to, &self.target, &self.fetched);
         if !wanted.is_empty() {
             return Ok(Done::Wants(wanted));
@@ -149,6 +156,9 @@ impl Job {
         }
         let mut body = Vec::with_capacity(self.body.len() + 256);
         encode(&self.way, &request, &self.target, &mut losses, &mut body).map_err(refused)?;
+        if let Some(prefill) = &self.prefill {
+            body = prefill.mark(to, body);
+        }
         let dropped = dropped(&self.body, &losses, told);
         refuse_losses(self.on_unsupported, &dropped)?;
         Ok(Done::Translated(Box::new(Translated { protocol: to, body: Bytes::from(body), dropped, owed })))

@@ -19,6 +19,8 @@ pub struct Encoder {
     choices: Vec<Said>,
     blocks: Vec<OpenBlock>,
     usage: Option<Usage>,
+    /// The provider's own ids are told, whatever their form.
+    keeps_ids: bool,
 }
 
 /// What a choice has said so far.
@@ -57,7 +59,13 @@ enum OpenKind {
 
 impl Encoder {
     pub fn new(owed: Owed) -> Self {
-        Self { owed, head: Vec::new(), choices: Vec::new(), blocks: Vec::new(), usage: None }
+        let (choices, blocks) = (Vec::new(), Vec::new());
+        Self { owed, head: Vec::new(), choices, blocks, usage: None, keeps_ids: false }
+    }
+
+    /// Goes on with a stream whose own chunks the client has seen.
+    pub fn of_own(owed: Owed) -> Self {
+        Self { keeps_ids: true, ..Self::new(owed) }
     }
 
     fn start(&mut self, id: &str, model: &str, created: Option<u64>) {
@@ -65,7 +73,7 @@ impl Encoder {
         JsonWriter::new(&mut head).object(|w| {
             w.key("id");
             // Other vendors' ids have their own form; a chat provider's begins as chat's does.
-            response_out::id(id, false, &self.owed, w);
+            response_out::id(id, self.keeps_ids, &self.owed, w);
             w.field_str("object", "chat.completion.chunk");
             w.field_u64("created", created.unwrap_or(self.owed.created));
             w.field_str("model", if model.is_empty() { &self.owed.model } else { model });

@@ -36,7 +36,7 @@ fn targets_are(gateway: &Gateway, state: &str, count: f64) {
 const TWO: &str = "{ provider = \"a\" }, { provider = \"b\" }";
 
 #[test]
-fn t57_a_target_dead_to_probes_is_left_before_a_call_fails_and_warms_up_when_it_is_back() {
+fn t60_a_target_dead_to_probes_is_left_before_a_call_fails_and_warms_up_when_it_is_back() {
     let (a, b) = (Sim::start(), Sim::start());
     let gateway = start(&[("a", &a, PROBE), ("b", &b, PROBE)], TWO, &["balance = \"least-busy\""]);
     targets_are(&gateway, "ready", 2.0);
@@ -60,7 +60,7 @@ fn t57_a_target_dead_to_probes_is_left_before_a_call_fails_and_warms_up_when_it_
 }
 
 #[test]
-fn t57_a_probe_never_keeps_calls_from_the_last_target() {
+fn t60_a_probe_never_keeps_calls_from_the_last_target() {
     let (a, b) = (Sim::start(), Sim::start());
     let sims = [("a", &a, PROBE), ("b", &b, PROBE)];
     let both = start(&sims, TWO, &["panic = 100"]);
@@ -79,7 +79,7 @@ fn t57_a_probe_never_keeps_calls_from_the_last_target() {
 }
 
 #[test]
-fn t57_a_list_of_models_is_asked_for_with_the_credential_and_a_port_without_a_word() {
+fn t60_a_list_of_models_is_asked_for_with_the_credential_and_a_port_without_a_word() {
     let (a, b) = (Sim::start(), Sim::start());
     let probe = |what| format!("health = {{ probe = \"{what}\", every = \"100ms\", unhealthy_after = 1 }}");
     let (models, tcp) = (probe("models"), probe("tcp"));
@@ -107,7 +107,7 @@ fn t57_a_list_of_models_is_asked_for_with_the_credential_and_a_port_without_a_wo
 const SCRAPE: &str = "health = { scrape = \"vllm\", every = \"100ms\", timeout = \"100ms\", queue_max = 1 }";
 
 #[test]
-fn t57_calls_of_others_at_a_server_count_and_a_long_queue_spills_over() {
+fn t60_calls_of_others_at_a_server_count_and_a_long_queue_spills_over() {
     let (a, b, c) = (Sim::start(), Sim::start(), Sim::start());
     let engine = EngineOptions { slots: 2, ..EngineOptions::default() };
     let holding = Behaviour { fault: "hold".parse().unwrap(), ..Behaviour::default() };
@@ -145,7 +145,7 @@ fn t57_calls_of_others_at_a_server_count_and_a_long_queue_spills_over() {
 }
 
 #[test]
-fn t57_a_server_that_was_started_anew_has_nothing_cached() {
+fn t60_a_server_that_was_started_anew_has_nothing_cached() {
     let (a, b) = (Sim::start(), Sim::start());
     let scenario = Scenario { engine: Some(EngineOptions::default()), ..Scenario::default() };
     [&a, &b].into_iter().for_each(|sim| sim.set_scenario(scenario.clone()));

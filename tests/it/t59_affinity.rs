@@ -54,7 +54,7 @@ fn cached_percent(answer: &Answer) -> u32 {
 }
 
 #[test]
-fn t56_a_conversation_goes_on_where_its_prompt_is_cached_and_others_go_elsewhere() {
+fn t59_a_conversation_goes_on_where_its_prompt_is_cached_and_others_go_elsewhere() {
     let sims: Vec<Sim> = (0..3).map(|_| Sim::start()).collect();
     let gateway = pool(&sims.iter().collect::<Vec<_>>(), &[]);
     let mut homes = BTreeSet::new();
@@ -82,7 +82,7 @@ fn t56_a_conversation_goes_on_where_its_prompt_is_cached_and_others_go_elsewhere
 }
 
 #[test]
-fn t56_what_a_failing_target_had_is_forgotten_so_nothing_flaps_back() {
+fn t59_what_a_failing_target_had_is_forgotten_so_nothing_flaps_back() {
     let (a, b) = (Sim::start(), Sim::start());
     let gateway = pool(&[&a, &b], &[]);
     // The home has more of it than the other will ever have been asked with.
@@ -105,7 +105,7 @@ fn t56_what_a_failing_target_had_is_forgotten_so_nothing_flaps_back() {
 }
 
 #[test]
-fn t56_a_hot_prompt_never_overloads_one_target() {
+fn t59_a_hot_prompt_never_overloads_one_target() {
     let (a, b) = (Sim::start(), Sim::start());
     let gateway = pool(&[&a, &b], &[]);
     ask(&gateway, &turns("hot", 0, 8000));
