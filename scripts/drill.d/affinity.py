@@ -18,7 +18,7 @@ BLOCK_BYTES = 64
 SYSTEM_BYTES, TURN_BYTES, TURNS = 3_000, 500, 20
 APPLICATIONS, EACH = 40, 3
 # Of all that is alive, in one server's cache.
-CACHE_SHARE = 0.32
+CACHE_SHARE = 0.34
 PREFILL_US = 150
 AT_ONCE = 8
 
@@ -94,7 +94,7 @@ async def play(pool, model, seed, rounds, warm):
 
 def main():
     args = arguments(__doc__.split("\n\n")[0])
-    rounds, warm = (8, 4) if args.quick else (16, 4)
+    rounds, warm = (10, 6) if args.quick else (16, 6)
     alive = APPLICATIONS * SYSTEM_BYTES + APPLICATIONS * EACH * TURNS * TURN_BYTES
     scenario = {"engine": {"blocks": int(alive / BLOCK_BYTES * CACHE_SHARE), "prefill_us": PREFILL_US}}
     pool = Pool(args, 4, scenario, "", MODELS)
