@@ -12,7 +12,7 @@ import json
 import random
 import sys
 
-from pool import Pool, Report, arguments, stream
+from lab import Gateway, Lab, Sim, peers
 
 BLOCK_BYTES = 64
 SYSTEM_BYTES, TURN_BYTES, TURNS = 3_000, 500, 20
@@ -21,15 +21,7 @@ APPLICATIONS, EACH = 40, 3
 CACHE_SHARE = 0.34
 PREFILL_US = 150
 AT_ONCE = 8
-
-MODELS = """
-[models.prefix]
-targets = [{ provider = "s0" }, { provider = "s1" }, { provider = "s2" }, { provider = "s3" }]
-balance = "prefix"
-[models.turns]
-targets = [{ provider = "s0" }, { provider = "s1" }, { provider = "s2" }, { provider = "s3" }]
-balance = "round-robin"
-"""
+NAMES = ("s0", "s1", "s2", "s3")
 
 
 class World:
@@ -61,26 +53,27 @@ class World:
             self.lives[number] += age + 1 == TURNS
 
 
-async def play(pool, model, seed, rounds, warm):
+async def play(gateway, sims, model, seed, rounds, warm):
     world, gate = World(seed), asyncio.Semaphore(AT_ONCE)
-    for sim in pool.sims:
-        sim.behave({})
+    for sim in sims:
+        sim.behave()
     firsts, broken, calls = [], [], {}
 
     async def one(number):
         async with gate:
-            answer = await stream(pool.port, {"model": model, "max_tokens": 2, "messages": world.messages(number)})
+            body = {"messages": world.messages(number), "stream_options": {"include_usage": True}}
+            answer = await gateway.call(model, is_stream=True, tokens=2, body=body)
         if answer.status != 200 or answer.first is None or answer.events[-1] != b"[DONE]":
             broken.append(answer.status)
             return
         firsts.append(answer.first)
-        name = answer.headers["x-tidegate-provider"]
+        name = answer.fields["x-tidegate-provider"]
         calls[name] = calls.get(name, 0) + 1
 
     def counts():
         names = ("vllm:prefix_cache_hits_total", "vllm:prefix_cache_queries_total")
-        told = [pool.metric("tidegate_prefix_tokens_total", f'lookup="{lookup}"') for lookup in ("hit", "miss")]
-        return [sum(sim.metric(name) for sim in pool.sims) for name in names] + told
+        told = [gateway.metric("tidegate_prefix_tokens_total", f'lookup="{lookup}"') for lookup in ("hit", "miss")]
+        return [sum(sim.metric(name) for sim in sims) for name in names] + told
 
     for number in range(rounds):
         if number == warm:
@@ -92,29 +85,25 @@ async def play(pool, model, seed, rounds, warm):
             "broken": broken, "calls": calls}
 
 
-def main():
-    args = arguments(__doc__.split("\n\n")[0])
-    rounds, warm = (10, 6) if args.quick else (16, 6)
+async def affinity(lab):
+    rounds, warm = (10, 6) if lab.args.quick else (16, 6)
     alive = APPLICATIONS * SYSTEM_BYTES + APPLICATIONS * EACH * TURNS * TURN_BYTES
-    scenario = {"engine": {"blocks": int(alive / BLOCK_BYTES * CACHE_SHARE), "prefill_us": PREFILL_US}}
-    pool = Pool(args, 4, scenario, "", MODELS)
-    report = Report()
-    try:
-        turns = asyncio.run(play(pool, "turns", args.seed, rounds, warm))
-        prefix = asyncio.run(play(pool, "prefix", args.seed, rounds, warm))
-    finally:
-        pool.end()
+    engine = {"blocks": int(alive / BLOCK_BYTES * CACHE_SHARE), "prefill_us": PREFILL_US}
+    sims = [Sim(lab, engine=engine) for _ in NAMES]
+    models = "".join(peers(name, *NAMES, more=f'balance = "{balance}"', timeouts="") for name, balance in (("prefix", "prefix"), ("turns", "round-robin")))
+    gateway = Gateway(lab, "".join(sim.provider(name) for name, sim in zip(NAMES, sims)) + models)
+    turns = await play(gateway, sims, "turns", lab.args.seed, rounds, warm)
+    prefix = await play(gateway, sims, "prefix", lab.args.seed, rounds, warm)
     mean = sum(prefix["calls"].values()) / 4
-    report.expect("no call broke", not (turns["broken"] or prefix["broken"]), "0", str(len(turns["broken"] + prefix["broken"])))
-    report.expect("hit rate by prefix", prefix["rate"] >= 0.85, ">= 85 %", f"{prefix['rate']:.1%}")
-    report.expect("hit rate in turn", turns["rate"] <= 0.30, "<= 30 %", f"{turns['rate']:.1%}")
-    report.expect("first token", turns["first"] >= 2 * prefix["first"], ">= 2 x sooner",
-                  f"{turns['first'] / prefix['first']:.1f} x ({turns['first'] * 1e3:.0f} ms in turn, {prefix['first'] * 1e3:.0f} ms by prefix)")
-    report.expect("load stays even", max(prefix["calls"].values()) <= 1.5 * mean and len(prefix["calls"]) == 4, "<= 1.5 x the mean",
-                  json.dumps(prefix["calls"], sort_keys=True))
-    report.expect("the gateway's own figure", abs(prefix["told"] - prefix["rate"]) < 0.05, f"{prefix['rate']:.1%} +- 5", f"{prefix['told']:.1%}")
-    return report.code()
+    lab.expect("no call broke", not (turns["broken"] or prefix["broken"]), "0", len(turns["broken"] + prefix["broken"]))
+    lab.expect("hit rate by prefix", prefix["rate"] >= 0.85, ">= 85 %", f"{prefix['rate']:.1%}")
+    lab.expect("hit rate in turn", turns["rate"] <= 0.30, "<= 30 %", f"{turns['rate']:.1%}")
+    lab.expect("first token", turns["first"] >= 2 * prefix["first"], ">= 2 x sooner",
+               f"{turns['first'] / prefix['first']:.1f} x ({turns['first'] * 1e3:.0f} ms in turn, {prefix['first'] * 1e3:.0f} ms by prefix)")
+    lab.expect("load stays even", max(prefix["calls"].values()) <= 1.5 * mean and len(prefix["calls"]) == 4, "<= 1.5 x the mean",
+               json.dumps(prefix["calls"], sort_keys=True))
+    lab.expect("the gateway's own figure", abs(prefix["told"] - prefix["rate"]) < 0.05, f"{prefix['rate']:.1%} +- 5", f"{prefix['told']:.1%}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(Lab(__doc__, seed=20).run(affinity))

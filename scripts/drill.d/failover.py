@@ -3,33 +3,21 @@
 
 import asyncio
 import collections
-import json
 import signal
 import socket
 import sys
 
-from lab import MODEL_TIMEOUTS, Gateway, Lab, Sim, free_port, quantile, until
+from lab import Gateway, Lab, Sim, free_port, in_order, peers, provider, quantile, until
 
-
-def model(name, *targets, more=""):
-    listed = ", ".join(f'{{ provider = "{target}", priority = {place} }}' for place, target in enumerate(targets, 1))
-    return f'[models.{name}]\ntargets = [{listed}]\n{MODEL_TIMEOUTS}\n{more}\n'
-
-
-def peers(name, *targets, more=""):
-    listed = ", ".join(f'{{ provider = "{target}" }}' for target in targets)
-    return f'[models.{name}]\ntargets = [{listed}]\n{MODEL_TIMEOUTS}\n{more}\n'
-
-
-def at(name, port):
-    return f'[providers.{name}]\nkind = "openai-compatible"\nbase_url = "http://127.0.0.1:{port}/v1"\ncooldown = {{ base = "100ms", max = "1s", slow_start = "1s" }}\n'
+# So that a drill sees an end of it.
+COOLDOWN = 'cooldown = { base = "100ms", max = "1s", slow_start = "1s" }'
 
 
 async def refusing(lab):
     """D1: nothing listens."""
     sim = Sim(lab)
-    gateway = Gateway(lab, at("dead", free_port()) + sim.provider("b") + at("dead2", free_port())
-                      + model("m", "dead", "b") + model("none", "dead", "dead2"))
+    gateway = Gateway(lab, provider("dead", free_port(), COOLDOWN) + sim.provider("b") + provider("dead2", free_port(), COOLDOWN)
+                      + in_order("m", "dead", "b") + in_order("none", "dead", "dead2"))
     answers = [await gateway.call() for _ in range(20)]
     slow = max(answer.seconds for answer in answers) * 1000
     lab.expect("D1 next target answers", all(a.status == 200 for a in answers), "200 of 20 calls", f"{sum(a.status == 200 for a in answers)}")
@@ -62,13 +50,14 @@ class Hole:
                 waiting.close()
                 return
             self.queue.append(waiting)
-        raise SystemExit("drill: the kernel takes every connection")
+        print("drill: the kernel takes every connection", file=sys.stderr)
+        raise SystemExit(2)
 
 
 async def black_hole(lab):
     """D2: nobody answers the connection."""
     sim, hole = Sim(lab), Hole()
-    gateway = Gateway(lab, at("hole", hole.port) + sim.provider("b") + model("m", "hole", "b"))
+    gateway = Gateway(lab, provider("hole", hole.port, COOLDOWN) + sim.provider("b") + in_order("m", "hole", "b"))
     before = gateway.files()
     first = await gateway.call()
     answers = await asyncio.gather(*(gateway.call() for _ in range(50)))
@@ -82,7 +71,7 @@ async def black_hole(lab):
 async def reset(lab):
     """D3: reset before and after the first token."""
     bad, good = Sim(lab, fault="reset-after:0"), Sim(lab)
-    gateway = Gateway(lab, at("bad", bad.port) + good.provider("good") + model("m", "bad", "good"))
+    gateway = Gateway(lab, bad.provider("bad", COOLDOWN) + good.provider("good") + in_order("m", "bad", "good"))
     answer = await gateway.call(is_stream=True)
     lab.expect("D3 reset before content", answer.status == 200 and b"[DONE]" in answer.body, "answered by the next target", answer.status)
     bad.behave(fault="reset-after:3", tokens=8)
@@ -97,7 +86,7 @@ async def shedding(lab):
     """D5: 429 with every kind of Retry-After."""
     for retry_after in ("1", "0", "-5", "1000000000", "soon", "date:1", "ms:900"):
         bad, good = Sim(lab, fault="status:429", retry_after=retry_after), Sim(lab)
-        gateway = Gateway(lab, at("bad", bad.port) + good.provider("good") + model("m", "bad", "good") + model("alone", "bad"))
+        gateway = Gateway(lab, bad.provider("bad", COOLDOWN) + good.provider("good") + in_order("m", "bad", "good") + in_order("alone", "bad"))
         answers = [await gateway.call() for _ in range(10)]
         alone = await gateway.call("alone")
         passed = sum(a.status == 200 for a in answers)
@@ -111,7 +100,7 @@ async def burst(lab):
     seconds, rate = (4, 60) if lab.args.quick else (10, 100)
     sims = [Sim(lab) for _ in range(3)]
     names = ["a", "b", "c"]
-    config = "".join(at(name, sim.port) for name, sim in zip(names, sims))
+    config = "".join(sim.provider(name, COOLDOWN) for name, sim in zip(names, sims))
     gateway = Gateway(lab, config + peers("m", *names, more='failover = { attempts = 3 }\nbalance = "round-robin"'))
     def upstream():
         return sum(sim.calls() for sim in sims)
@@ -142,7 +131,7 @@ async def wake(lab):
     """D23: the gateway is stopped for a while and goes on."""
     seconds = 5 if lab.args.quick else 30
     sims = [Sim(lab, delay_first_ms=20) for _ in range(2)]
-    gateway = Gateway(lab, "".join(at(name, sim.port) for name, sim in zip("ab", sims)) + peers("m", "a", "b"))
+    gateway = Gateway(lab, "".join(sim.provider(name, COOLDOWN) for name, sim in zip("ab", sims)) + peers("m", "a", "b"))
     await gateway.load(1, 50)
     gateway.process.send_signal(signal.SIGSTOP)
     held = [asyncio.create_task(gateway.call(timeout=seconds + 20)) for _ in range(20)]
@@ -160,7 +149,7 @@ async def poison(lab):
     """D24: a request that every target refuses or breaks on."""
     sims = [Sim(lab) for _ in range(4)]
     names = list("abcd")
-    gateway = Gateway(lab, "".join(at(name, sim.port) for name, sim in zip(names, sims)) + peers("m", *names))
+    gateway = Gateway(lab, "".join(sim.provider(name, COOLDOWN) for name, sim in zip(names, sims)) + peers("m", *names))
     for status in (400, 422, 413):
         before = sum(sim.calls() for sim in sims)
         answers = await gateway.load(1, 30, x_sim_fault=f"status:{status}")
@@ -180,7 +169,7 @@ async def partial(lab):
     sims = [Sim(lab) for _ in range(3)]
     sims[0].behave(fault="black-hole", fault_share=0.3)
     names = ["a", "b", "c"]
-    gateway = Gateway(lab, "".join(at(name, sim.port) for name, sim in zip(names, sims)) + peers("m", *names, more='balance = "fastest"'))
+    gateway = Gateway(lab, "".join(sim.provider(name, COOLDOWN) for name, sim in zip(names, sims)) + peers("m", *names, more='balance = "fastest"'))
     answers = await gateway.load(seconds, 60)
     tail = answers[len(answers) // 2:]
     lab.expect("D25 nobody sees it", all(a.status == 200 for a in answers), "all answered", f"{sum(a.status == 200 for a in answers)} of {len(answers)}")

@@ -9,34 +9,26 @@ import asyncio
 import sys
 import time
 
-from pool import Pool, Report, arguments, stream, until
+from lab import Gateway, Lab, Sim, peers, until
 
 EVERY, AFTER, SLOW_START = 0.2, 2, 6.0
 PROVIDER = (f'health = {{ probe = "GET /health", every = "{int(EVERY * 1000)}ms", timeout = "150ms", unhealthy_after = {AFTER}, healthy_after = 2 }}\n'
             f'cooldown = {{ slow_start = "{SLOW_START:.0f}s" }}')
-MODELS = """
-[models.m]
-targets = [{ provider = "s0" }, { provider = "s1" }, { provider = "s2" }]
-failover = { attempts = 1 }
-"""
 DEAD_TO_PROBES = {"/health": {"fault": "status:503"}}
+CHATS = "/v1/chat/completions"
 DEAD = {"*": {"fault": "status:503"}}
 
 
 class Load:
     """Calls at a steady rate; what came of them, by when they began."""
 
-    def __init__(self, port, rate):
-        self.port, self.rate, self.seen, self.is_on = port, rate, [], True
+    def __init__(self, gateway, rate):
+        self.gateway, self.rate, self.seen, self.is_on = gateway, rate, [], True
 
     async def call(self):
-        begun = time.monotonic()
-        try:
-            answer = await asyncio.wait_for(stream(self.port, {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "hi"}]}), 10)
-            is_well = answer.status == 200 and answer.events[-1] == b"[DONE]"
-            self.seen.append((begun, answer.headers.get("x-tidegate-provider"), is_well, answer.headers.get("x-tidegate-route", "")))
-        except (OSError, ValueError, IndexError, asyncio.TimeoutError, asyncio.IncompleteReadError):
-            self.seen.append((begun, None, False, ""))
+        answer = await self.gateway.call(is_stream=True, tokens=1, timeout=10)
+        is_well = answer.status == 200 and answer.events[-1:] == [b"[DONE]"]
+        self.seen.append((answer.begun, answer.fields.get("x-tidegate-provider"), is_well, answer.fields.get("x-tidegate-route", "")))
 
     async def run(self):
         calls = set()
@@ -55,62 +47,56 @@ class Load:
         return sum(provider == name for _, provider, *_ in seen) / max(1, len(seen))
 
 
-async def states(pool, state, count):
-    await asyncio.to_thread(until, f"{count} targets {state}", lambda: pool.metric("tidegate_targets", f'state="{state}"') == count)
+async def states(gateway, state, count):
+    await asyncio.to_thread(until, f"{count} targets {state}", lambda: gateway.metric("tidegate_targets", f'state="{state}"') == count)
     return time.monotonic()
 
 
-async def play(pool, report, rate, seconds):
-    load = Load(pool.port, rate)
+async def probes(lab):
+    rate, seconds = (40, 1.5) if lab.args.quick else (100, 4.0)
+    sims = [Sim(lab) for _ in range(3)]
+    names = [f"s{number}" for number in range(3)]
+    gateway = Gateway(lab, "".join(sim.provider(name, PROVIDER) for name, sim in zip(names, sims))
+                      + peers("m", *names, more="failover = { attempts = 1 }", timeouts=""))
+    load = Load(gateway, rate)
     run = asyncio.create_task(load.run())
-    await states(pool, "ready", 3)
+    await states(gateway, "ready", 3)
     begun = time.monotonic()
     await asyncio.sleep(seconds)
-    sick = pool.sims[0]
+    sick = sims[0]
     died = time.monotonic()
     await asyncio.to_thread(sick.behave, DEAD_TO_PROBES)
-    left = await states(pool, "unhealthy", 1)
+    left = await states(gateway, "unhealthy", 1)
     await asyncio.sleep(0.1)
-    before = await asyncio.to_thread(sick.chats)
+    before = await asyncio.to_thread(sick.calls, CHATS)
     await asyncio.to_thread(sick.behave, DEAD)
     await asyncio.sleep(seconds)
-    after = await asyncio.to_thread(sick.chats)
-    await asyncio.to_thread(sick.behave, {})
-    back = await states(pool, "warming", 1)
+    after = await asyncio.to_thread(sick.calls, CHATS)
+    await asyncio.to_thread(sick.behave)
+    back = await states(gateway, "warming", 1)
     await asyncio.sleep(SLOW_START + seconds)
     well_again = time.monotonic()
-    for sim in pool.sims:
+    for sim in sims:
         await asyncio.to_thread(sim.behave, DEAD_TO_PROBES)
-    await states(pool, "unhealthy", 3)
+    await states(gateway, "unhealthy", 3)
     last = time.monotonic()
     await asyncio.sleep(1)
     load.is_on = False
     await run
     errors = [seen for seen in load.seen if not seen[2]]
-    report.expect("clients saw errors", not errors, "0", f"{len(errors)} of {len(load.seen)} calls")
+    lab.expect("clients saw errors", not errors, "0", f"{len(errors)} of {len(load.seen)} calls")
     bound = EVERY * 1.1 * AFTER + 0.15 + 0.3
-    report.expect("left in time", left - died <= bound, f"<= {bound:.2f} s", f"{left - died:.2f} s")
-    report.expect("calls at the dead target", after == before, "0", str(after - before))
+    lab.expect("left in time", left - died <= bound, f"<= {bound:.2f} s", f"{left - died:.2f} s")
+    lab.expect("calls at the dead target", after == before, "0", str(after - before))
     fair = load.share("s0", begun, died)
     early, late = load.share("s0", back, back + SLOW_START / 4), load.share("s0", back + SLOW_START, well_again)
-    report.expect("share before", 0.23 <= fair <= 0.43, "a third", f"{fair:.0%}")
-    report.expect("slow start", early <= 0.6 * fair, f"<= {0.6 * fair:.0%} in its first quarter", f"{early:.0%}")
-    report.expect("back in full", late >= 0.7 * fair, f">= {0.7 * fair:.0%} after it", f"{late:.0%}")
+    lab.expect("share before", 0.23 <= fair <= 0.43, "a third", f"{fair:.0%}")
+    lab.expect("slow start", early <= 0.6 * fair, f"<= {0.6 * fair:.0%} in its first quarter", f"{early:.0%}")
+    lab.expect("back in full", late >= 0.7 * fair, f">= {0.7 * fair:.0%} after it", f"{late:.0%}")
     dead = load.between(last, float("inf"))
     is_asked = dead and all(is_well and "panic" in route for _, _, is_well, route in dead)
-    report.expect("all dead to probes", is_asked, "all calls answered, marked panic", f"{sum(seen[2] for seen in dead)} of {len(dead)}")
-
-
-def main():
-    args = arguments(__doc__.split("\n\n")[0])
-    pool = Pool(args, 3, {}, PROVIDER, MODELS)
-    report = Report()
-    try:
-        asyncio.run(play(pool, report, 40 if args.quick else 100, 1.5 if args.quick else 4.0))
-    finally:
-        pool.end()
-    return report.code()
+    lab.expect("all dead to probes", is_asked, "all calls answered, marked panic", f"{sum(seen[2] for seen in dead)} of {len(dead)}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(Lab(__doc__).run(probes))

@@ -8,23 +8,17 @@ import struct
 import sys
 import time
 
-from lab import KEY, MODEL_TIMEOUTS, Gateway, Lab, Sim, get, until
+from lab import Gateway, Lab, Sim, get, peers, request, until
 
-MODEL = f'[models.m]\ntargets = [{{ provider = "a" }}]\n{MODEL_TIMEOUTS}\n'
-
-
-def ask(tokens, more=""):
-    body = json.dumps({"model": "m", "stream": True, "max_tokens": tokens, "messages": [{"role": "user", "content": "hello"}]})
-    return (f"POST /v1/chat/completions HTTP/1.1\r\nhost: drill\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n"
-            f"{more}content-length: {len(body)}\r\n\r\n{body}").encode()
+MODEL = peers("m", "a")
 
 
-def stalled(port, request):
+def stalled(port, whole):
     """A client that asks and never reads, with next to no room in its own kernel."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
     client.connect(("127.0.0.1", port))
-    client.sendall(request)
+    client.sendall(whole)
     return client
 
 
@@ -32,12 +26,12 @@ async def stalled_readers(lab):
     """D18: many clients that never read answers of a megabyte."""
     count = 300 if lab.args.quick else 2000
     sim = Sim(lab)
-    gateway = Gateway(lab, sim.provider("a") + MODEL + 'on_disconnect = "abort"\n',
+    gateway = Gateway(lab, sim.provider("a") + peers("m", "a", more='on_disconnect = "abort"'),
                       '[server.limits]\nconnections_max = 4000\nconnections_per_address_max = 4000\ndownstream_write_timeout = "5s"\n')
     await asyncio.gather(*(gateway.call(is_stream=True) for _ in range(50)))
     base = gateway.status("VmRSS")
-    request = ask(4000, "x-sim-tokens: 4000\r\nx-sim-fault: huge-line:500000\r\n")
-    clients = [stalled(gateway.port, request) for _ in range(count)]
+    whole = request(is_stream=True, tokens=4000, x_sim_tokens=4000, x_sim_fault="huge-line:500000")
+    clients = [stalled(gateway.port, whole) for _ in range(count)]
     until("the calls arriving", lambda: sim.calls() >= count + 50, 60)
     most, end = 0, time.monotonic() + 4
     while time.monotonic() < end:
@@ -91,7 +85,7 @@ async def vanishing(lab):
     """D21: clients that vanish in the upload, half-close, or reset in the answer."""
     sim = Sim(lab)
     gateway = Gateway(lab, sim.provider("a") + MODEL)
-    whole = ask(8)
+    whole = request(is_stream=True)
     for cut in (20, 150, len(whole) - 5):
         for _ in range(10):
             client = socket.create_connection(("127.0.0.1", gateway.port))
@@ -101,7 +95,7 @@ async def vanishing(lab):
     lab.expect("D21 half a request reaches nobody", sim.calls() == 0, "0 upstream calls", sim.calls())
     for _ in range(10):
         client = socket.create_connection(("127.0.0.1", gateway.port))
-        client.sendall(ask(8, "x-sim-fault: hold\r\n"))
+        client.sendall(request(is_stream=True, x_sim_fault="hold"))
         client.recv(4096)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.close()

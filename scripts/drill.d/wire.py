@@ -14,15 +14,10 @@ import threading
 import time
 import warnings
 
-from lab import MODEL_TIMEOUTS, Gateway, Lab, Sim, free_port, until
-
-
-def model(name, *targets, more=""):
-    listed = ", ".join(f'{{ provider = "{target}", priority = {place} }}' for place, target in enumerate(targets, 1))
-    return f'[models.{name}]\ntargets = [{listed}]\n{MODEL_TIMEOUTS}\n{more}\n'
-
+from lab import Gateway, Lab, Sim, in_order, provider, until
 
 CALM = 'cooldown = { base = "1ms", max = "1ms" }'
+ONCE = "failover = { attempts = 1 }"
 
 
 async def slow_drip(lab):
@@ -31,7 +26,7 @@ async def slow_drip(lab):
     config = ""
     for name, behaviour in {"head": {"fault": "black-hole"}, "first": {"delay_first_ms": 60000}, "between": {"fault": "hold"}, "steady": {"delay_token_ms": 300, "tokens": 8}}.items():
         sims[name] = Sim(lab, **behaviour)
-        config += sims[name].provider(name, CALM) + model(name, name, more="failover = { attempts = 1 }")
+        config += sims[name].provider(name, CALM) + in_order(name, name, more=ONCE)
     gateway = Gateway(lab, config, 'stream_keepalive = "200ms"')
     head, first, between, steady = await asyncio.gather(*(gateway.call(name, is_stream=True) for name in sims))
     lab.expect("D4 no head", 1.9 < head.seconds < 3.5, "the head's deadline (2 s)", f"{head.status} after {head.seconds:.1f} s")
@@ -47,7 +42,7 @@ async def lies(lab):
     """D7, D8: bodies that are not what they say."""
     for fault in ("not-json", "empty", "wrong-content-length:+50", "wrong-content-length:-5", "both-lengths"):
         bad, good = Sim(lab, fault=fault), Sim(lab)
-        gateway = Gateway(lab, bad.provider("bad", CALM) + good.provider("good") + model("m", "bad", "good") + model("alone", "bad", more="failover = { attempts = 1 }"))
+        gateway = Gateway(lab, bad.provider("bad", CALM) + good.provider("good") + in_order("m", "bad", "good") + in_order("alone", "bad", more=ONCE))
         both, alone = await gateway.call(), await gateway.call("alone")
         after = [await gateway.call() for _ in range(5)]
         is_told = alone.status in (502, 504) or alone.body.count(b'"error"') == 1
@@ -62,7 +57,7 @@ async def lies(lab):
 async def cuts(lab):
     """D9: streams cut at any place."""
     sim = Sim(lab)
-    gateway = Gateway(lab, sim.provider("a", CALM) + model("m", "a", more="failover = { attempts = 1 }"))
+    gateway = Gateway(lab, sim.provider("a", CALM) + in_order("m", "a", more=ONCE))
     wrong = []
     for fault in [f"{kind}:{after}" for kind in ("reset-after", "close-after", "end-after", "error-after") for after in (1, 2, 5)] + ["no-terminal"]:
         answer = await gateway.call(is_stream=True, x_sim_fault=fault, x_sim_tokens=8)
@@ -78,19 +73,49 @@ async def cuts(lab):
     lab.expect("D9 every cut ends with one error, no [DONE], no half event", not wrong, "13 of 13", 13 - len(wrong) if not wrong else "; ".join(wrong))
 
 
+class Chatter:
+    """An upstream that says more than the simulator does: so many events, one to a chunk."""
+
+    def __init__(self, count):
+        self.count = count
+
+    async def open(self):
+        self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        return self.server.sockets[0].getsockname()[1]
+
+    async def serve(self, reader, writer):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        length = next(line.split(": ")[1] for line in head.split("\r\n") if line.startswith("content-length: "))
+        await reader.readexactly(int(length))
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n")
+        for number in range(self.count + 1):
+            delta, reason = ('{"content":"x"}', "null") if number < self.count else ("{}", '"stop"')
+            self.say(writer, f'{{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{{"index":0,"delta":{delta},"finish_reason":{reason}}}]}}')
+            if number % 64 == 0:
+                await writer.drain()
+        self.say(writer, "[DONE]")
+        writer.write(b"0\r\n\r\n")
+        writer.close()
+
+    @staticmethod
+    def say(writer, data):
+        event = f"data: {data}\n\n"
+        writer.write(f"{len(event):x}\r\n{event}\r\n".encode())
+
+
 async def too_much(lab):
     """D10: a line of 60 MB, and a stream of a hundred thousand events."""
-    sim = Sim(lab)
-    gateway = Gateway(lab, sim.provider("a", CALM) + model("m", "a", more="failover = { attempts = 1 }"))
+    sim, count = Sim(lab), 20_000 if lab.args.quick else 100_000
+    chatter = provider("chatter", await Chatter(count).open(), CALM) + in_order("chatter", "chatter", more=ONCE)
+    gateway = Gateway(lab, sim.provider("a", CALM) + in_order("m", "a", more=ONCE) + chatter)
     await gateway.call(is_stream=True)
     base = gateway.status("VmRSS")
     answer = await gateway.call(is_stream=True, x_sim_fault="huge-line:60000000", timeout=60)
     grown = (gateway.status("VmHWM") - base) / 1024
     lab.expect("D10 a line of 60 MB", answer.status in (200, 502) and b'"error"' in answer.body and len(answer.body) < 5_000_000, "an error instead of it", f"{answer.status}, {len(answer.body)} bytes")
     lab.expect("D10 memory stays", grown < 64, "< 64 MiB more", f"{grown:.0f} MiB")
-    count = 20_000 if lab.args.quick else 100_000
     begun = gateway.cpu_seconds()
-    answer = await gateway.call(is_stream=True, tokens=count, x_sim_tokens=count, timeout=120)
+    answer = await gateway.call("chatter", is_stream=True, tokens=count, timeout=120)
     spent = gateway.cpu_seconds() - begun
     events = answer.body.count(b"data: {")
     lab.expect("D10 many small events", b"[DONE]" in answer.body and events >= count and spent < 20, "whole, in bounded time", f"{events} events, {spent:.1f} s of CPU")
@@ -149,8 +174,8 @@ async def certificates(lab):
         "own": TlsServer(folder / "own.pem", folder / "own.key"),
         "old": TlsServer(folder / "good.pem", folder / "good.key", ssl.TLSVersion.TLSv1),
     }
-    config = "".join(f'[providers.{name}]\nkind = "openai-compatible"\nbase_url = "https://127.0.0.1:{server.port}/v1"\n{CALM}\n'
-                     f'tls = {{ ca = "{folder}/ca.pem", server_name = "edge.test" }}\n' + model(name, name, more="failover = { attempts = 1 }") for name, server in servers.items())
+    config = "".join(provider(name, f"https://127.0.0.1:{server.port}/v1", CALM, f'tls = {{ ca = "{folder}/ca.pem", server_name = "edge.test" }}')
+                     + in_order(name, name, more=ONCE) for name, server in servers.items())
     gateway = Gateway(lab, config)
     for name, server in servers.items():
         answer = await gateway.call(name)
@@ -209,9 +234,9 @@ async def names(lab):
     near, other = Sim(lab), Sim(lab)
     server.known = {"near": ["127.0.0.1"], "many": [f"127.0.1.{n}" for n in range(1, 20)] + ["127.0.0.1"]}
     def named(name, port):
-        return f'[providers.{name}]\nkind = "openai-compatible"\nbase_url = "http://{name}.drill.test:{port}/v1"\n{CALM}\n' + model(name, name, more="failover = { attempts = 1 }")
+        return provider(name, f"http://{name}.drill.test:{port}/v1", CALM) + in_order(name, name, more=ONCE)
     wrap = ["unshare", "-m", "sh", "-c", f'mount --bind {lab.folder}/resolv.conf /etc/resolv.conf && exec "$@"', "sh"]
-    gateway = Gateway(lab, named("near", near.port) + named("gone", 1) + other.provider("other") + model("other", "other") + model("both", "gone", "other"), wrap=wrap)
+    gateway = Gateway(lab, named("near", near.port) + named("gone", 1) + other.provider("other") + in_order("other", "other") + in_order("both", "gone", "other"), wrap=wrap)
     answer = await gateway.call("near")
     lab.expect("D12 a name is looked up", answer.status == 200, "200", answer.status)
     answer = await gateway.call("gone")
