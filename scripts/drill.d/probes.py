@@ -9,13 +9,12 @@ import asyncio
 import sys
 import time
 
-from lab import Gateway, Lab, Sim, peers, until
+from lab import CHATS, Gateway, Lab, Sim, peers, until
 
 EVERY, AFTER, SLOW_START = 0.2, 2, 6.0
 PROVIDER = (f'health = {{ probe = "GET /health", every = "{int(EVERY * 1000)}ms", timeout = "150ms", unhealthy_after = {AFTER}, healthy_after = 2 }}\n'
             f'cooldown = {{ slow_start = "{SLOW_START:.0f}s" }}')
 DEAD_TO_PROBES = {"/health": {"fault": "status:503"}}
-CHATS = "/v1/chat/completions"
 DEAD = {"*": {"fault": "status:503"}}
 
 

@@ -6,6 +6,7 @@ Everything listens on the loopback and ends with the drill; only processes that 
 import argparse
 import asyncio
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -14,10 +15,10 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from .client import Answer, Client, request
+from .client import CHATS, Answer, Client, request
 from .servers import TIMEOUTS, Gateway, Late, Sim, comes, free_port, get, in_order, peers, provider, until
 
-__all__ = ["TIMEOUTS", "Answer", "Client", "Gateway", "Lab", "Late", "Sim", "comes", "free_port", "get", "in_order", "peers",
+__all__ = ["CHATS", "TIMEOUTS", "Answer", "Client", "Gateway", "Lab", "Late", "Sim", "comes", "free_port", "get", "in_order", "peers",
            "provider", "quantile", "request", "until"]
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -31,16 +32,18 @@ class Lab:
     """One run of one file of drills: what was asked for, what was started, and what did not hold."""
 
     def __init__(self, doc, seed=7, options=()):
-        """`options`: more of them, as pairs of a name and what `add_argument` takes."""
+        """`seed`: where none is given, or None for another one each time. `options`: more of them, each a name and what `add_argument` takes."""
         summary, _, more = doc.partition("\n\n")
         parser = argparse.ArgumentParser(description=summary, epilog=more, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.add_argument("--quick", action="store_true", help="at a smaller scale")
         parser.add_argument("--binary", default=None, metavar="FILE", help="target/release/tidegate")
-        parser.add_argument("--seed", type=int, default=seed, metavar="N", help=f"of the simulators' dice and of the drill's own ({seed})")
+        parser.add_argument("--seed", type=int, default=seed, metavar="N", help=f"of the simulators' dice and of the drill's own ({'random' if seed is None else seed})")
         parser.add_argument("--keep", action="store_true", help="leave logs and configuration behind")
         for name, takes in options:
             parser.add_argument(name, **takes)
         self.args = parser.parse_args()
+        if self.args.seed is None:
+            self.args.seed = random.SystemRandom().randrange(1 << 31)
         self.args.binary = Path(self.args.binary or os.environ.get("TIDEGATE_BIN") or ROOT / "target/release/tidegate").resolve()
         if not self.args.binary.exists():
             print(f"drill: needs {self.args.binary} (cargo build --release, or --binary FILE)", file=sys.stderr)

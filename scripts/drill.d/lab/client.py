@@ -8,16 +8,18 @@ import json
 import time
 
 KEY = "drill-key"
+CHATS = "/v1/chat/completions"
 HELLO = [{"role": "user", "content": "hello"}]
 # A gateway that is slow to answer an open loop must not cost the client all its ports.
 KEPT_MAX = 2000
 
 
-def request(model="m", is_stream=False, tokens=8, key=KEY, body=None, **fields):
-    """One call's bytes. `body`: more of it; the rest are header fields, `_` for `-`."""
-    text = json.dumps({"model": model, "max_tokens": tokens, "stream": is_stream, "messages": HELLO} | (body or {}))
+def request(model="m", is_stream=False, tokens=8, key=KEY, body=None, path=CHATS, **fields):
+    """One call's bytes. `tokens`: at most so many, or None; `body`: more of it; the rest are header fields, `_` for `-`."""
+    limit = {"max_tokens": tokens} if tokens else {}
+    text = json.dumps({"model": model, "stream": is_stream, "messages": HELLO} | limit | (body or {}))
     more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
-    return (f"POST /v1/chat/completions HTTP/1.1\r\nhost: drill\r\nauthorization: Bearer {key}\r\n"
+    return (f"POST {path} HTTP/1.1\r\nhost: drill\r\nauthorization: Bearer {key}\r\n"
             f"content-type: application/json\r\n{more}content-length: {len(text)}\r\n\r\n{text}").encode()
 
 
@@ -78,11 +80,11 @@ class Client:
     def __init__(self, port, is_kept=False):
         self.port, self.is_kept, self.idle, self.open = port, is_kept, [], 0
 
-    async def call(self, model="m", is_stream=False, timeout=30.0, tokens=8, key=KEY, body=None, **fields):
+    async def call(self, model="m", is_stream=False, timeout=30.0, tokens=8, key=KEY, body=None, path=CHATS, **fields):
         """One call, as in `request`. Time runs from before its connection is made; where they are kept, from when there is one."""
         if not self.is_kept:
             fields["connection"] = "close"
-        text = request(model, is_stream, tokens, key, body, **fields)
+        text = request(model, is_stream, tokens, key, body, path, **fields)
         answer, writer = Answer(time.monotonic()), None
         if self.is_kept and not self.idle and self.open >= KEPT_MAX:
             return answer

@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -61,10 +62,10 @@ def total(text, name, labels):
 # === Sections ===
 
 
-def provider(name, at, *more):
+def provider(name, at, *more, kind="openai-compatible"):
     """`at`: a port of the loopback, or a base URL."""
     url, lines = f"http://127.0.0.1:{at}/v1" if isinstance(at, int) else at, "\n".join(more)
-    return f'[providers.{name}]\nkind = "openai-compatible"\nbase_url = "{url}"\n{lines}\n'
+    return f'[providers.{name}]\nkind = "{kind}"\nbase_url = "{url}"\n{lines}\n'
 
 
 def in_order(name, *targets, more="", timeouts=TIMEOUTS):
@@ -106,7 +107,11 @@ class Sim(Server):
     def behave(self, models=None, seed=None, **behaviour):
         """From now on these models do so, or every model does; without words, as it should. Its caches are empty again."""
         scenario = {"seed": self.seed if seed is None else seed, "models": models or {"*": behaviour}} | self.engine
-        get(self.port, "/sim/scenario", json.dumps(scenario).encode(), self.host)
+        try:
+            get(self.port, "/sim/scenario", json.dumps(scenario).encode(), self.host)
+        except urllib.error.HTTPError as refused:
+            print(f"drill: this simulator does not know the scenario: {refused.read().decode()}", file=sys.stderr)
+            raise SystemExit(2) from refused
 
     def calls(self, path=None):
         stats = self.stats()
@@ -152,6 +157,9 @@ secret_sha256 = "{hashlib.sha256(KEY.encode()).hexdigest()}"
 
     def metric(self, name, *labels):
         return total(get(self.admin, "/metrics"), name, labels)
+
+    def log_lines(self):
+        return [json.loads(line) for line in (self.folder / "access.log").read_text().splitlines() if line.endswith("}")]
 
     def status(self, field):
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
