@@ -66,17 +66,13 @@ class Lab:
 
         One that breaks off does not hold, and the others go on. Where a server does not even start, all ends with 2.
         """
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
+        signal.signal(signal.SIGTERM, lambda *_: (self.close(), os._exit(2)))
         print(f"seed {self.args.seed}", flush=True)
         try:
             for drill in drills:
                 self.run_one(drill)
         finally:
-            self.end_all()
-            if self.args.keep:
-                print(f"left in {self.folder}")
-            else:
-                shutil.rmtree(self.folder, ignore_errors=True)
+            self.close()
         return 1 if self.failed else 0
 
     def run_one(self, drill):
@@ -89,6 +85,13 @@ class Lab:
             self.expect(f"{drill.__name__}: to its end", False, "a whole drill", repr(error))
         finally:
             self.end_all()
+
+    def close(self):
+        self.end_all()
+        if self.args.keep:
+            print(f"left in {self.folder}", flush=True)
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def end_all(self):
         for process in self.processes:

@@ -87,7 +87,8 @@ class Server:
     def start(self, lab, name, command, is_ready):
         """Nothing can be drilled where a server does not start: that is no verdict."""
         self.process = lab.spawn(command, name)
-        if not comes(is_ready):
+        has_ended = lambda: self.process.poll() is not None
+        if not comes(lambda: has_ended() or is_ready()) or has_ended():
             print(f"drill: {name} does not start\n{(lab.folder / f'{name}.err').read_text()[-2000:]}", file=sys.stderr)
             raise SystemExit(2)
 
