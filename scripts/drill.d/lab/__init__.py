@@ -79,7 +79,7 @@ class Lab:
         try:
             asyncio.run(drill(self))
         except Late as late:
-            self.expect(f"{drill.__name__}: {late.what}", False, f"within {late.seconds:.0f} s", "nothing of it")
+            self.expect(f"{drill.__name__}: {late.what}", False, f"within {late.seconds:g} s", "nothing of it")
         except Exception as error:
             traceback.print_exc()
             self.expect(f"{drill.__name__}: to its end", False, "a whole drill", repr(error))
