@@ -376,17 +376,27 @@ impl Runtime {
         }
     }
 
+    /// Whether none of a provider's credentials may be used now.
+    fn has_all_credentials_away(&self, provider: &Provider, now: Ticks) -> bool {
+        let mut cells = (0..provider.accounts.len()).map(|account| provider.first_cell + account);
+        let is_away = |cell| self.credential_cooldowns.state(cell, now) != TargetState::Ready;
+        !provider.accounts.is_empty() && cells.all(is_away)
+    }
+
     /// How a target is, by the name of its cell.
     pub fn target_health(&self, name: &str, live: &TargetLive, now: Ticks) -> TargetHealth {
         let known = self.target_cooldowns.by_key(name, now);
         let (state, is_failing, warmth) = known.unwrap_or((TargetState::Ready, false, 1.0));
-        let health = self.provider_of(name).and_then(|provider| provider.health.as_ref());
+        let provider = self.provider_of(name);
+        let has_no_credential = provider.is_some_and(|provider| self.has_all_credentials_away(provider, now));
+        let health = provider.and_then(|provider| provider.health.as_ref());
         let told = health.and_then(|health| health.verdict(now)).map(|(verdict, _)| verdict);
         match state {
             _ if live.is_drained() => TargetHealth::Drained,
             _ if told == Some(Verdict::Unhealthy) => TargetHealth::Unhealthy,
             TargetState::Cooling { .. } if is_failing => TargetHealth::Cooling,
             TargetState::Cooling { .. } => TargetHealth::Limited,
+            TargetState::Ready if has_no_credential => TargetHealth::Cooling,
             TargetState::Ready if told == Some(Verdict::Crowded) => TargetHealth::Crowded,
             TargetState::Ready if live.is_full() => TargetHealth::Full,
             TargetState::Ready if warmth < 1.0 => TargetHealth::Warming,

@@ -71,7 +71,7 @@ pub(super) fn route(model: &config::Model, parts: &Parts<'_>) -> Result<Route, A
         parts.providers.get(target.provider).is_some_and(|provider| provider.accounts.len() > 1)
     };
     uses.credentials = parts.targets.iter().any(has_several);
-    let identities: Vec<u64> = facts.iter().map(|facts| facts.identity).collect();
+    let identities = caches(&facts, parts);
     if !conditions.is_empty() {
         uses.wants = Wants::EVERY;
     }
@@ -93,7 +93,7 @@ pub(super) fn route(model: &config::Model, parts: &Parts<'_>) -> Result<Route, A
             percentile: hedge.percentile,
             after_min: hedge.after_min,
             // One in ten seconds always: a share of little traffic is nothing.
-            share: RetryRules { percent: hedge.share, min: 1 },
+            share: hedge.share,
         }),
         is_gated: parts.is_limited || model.queue.is_some(),
         queue: crowd::queue(model),
@@ -201,6 +201,15 @@ pub fn routes(config: &config::Config) -> Result<Routes, AssembleError> {
     let (models, _) = builder.models((&providers, &indexes), &builder.catalog())?;
     let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
     Ok(Routes { table: ModelTable::new(&names), models, providers })
+}
+
+/// Whose caches they are: what one server has is no other's, whatever its target is called.
+fn caches(facts: &[TargetFacts], parts: &Parts<'_>) -> Vec<u64> {
+    let server = |target: &Target| {
+        let account = parts.providers.get(target.provider).and_then(|provider| provider.accounts.first());
+        account.map_or(0, |account| affinity::hash(account.link.origin.authority.as_bytes()))
+    };
+    facts.iter().zip(parts.targets).map(|(facts, target)| facts.identity ^ server(target)).collect()
 }
 
 /// A model with its route.

@@ -120,6 +120,13 @@ targets = [{{ provider = "demo-gemini" }}]
 targets = [{{ provider = "demo-openai" }}]
 [models."*"]
 targets = [{{ provider = "demo-openai" }}]
+# Invented, so that budgets in money have something to count.
+[catalog.models."demo-openai/gpt-demo"]
+prices = {{ input = "1", output = "4" }}
+[catalog.models."demo-anthropic/claude-demo"]
+prices = {{ input = "3", output = "15" }}
+[catalog.models."demo-gemini/gemini-demo"]
+prices = {{ input = "1", output = "4" }}
 [keys.demo]
 secret = "env:TIDEGATE_DEMO_KEY"
 "#

@@ -130,7 +130,9 @@ fn direct(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Direct> {
         value.fail_help(collector, format!("`{}` is neither a host nor a range", quoted(text)), help);
         return None;
     }
-    Some(Direct::Name(Glob::new(text)))
+    // `.internal` is how the usual variables have it.
+    let under = if text.starts_with('.') { "*" } else { "" };
+    Some(Direct::Name(Glob::new(&format!("{under}{}", text.to_ascii_lowercase()))))
 }
 
 #[cfg(test)]

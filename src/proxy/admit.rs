@@ -58,7 +58,7 @@ pub async fn admit<'u>(
     ctx.record.endpoint = Some(hit.endpoint);
     shed::any(edge, ctx, hit.endpoint)?;
     authenticate(edge, head, ctx, hit.endpoint).await?;
-    shed::low(edge, ctx, head)?;
+    shed::low(edge, ctx, head, hit.endpoint)?;
     Ok(match hit.endpoint {
         Endpoint::Models | Endpoint::ModelById => Lane::Local(LocalAnswer::models(head, hit)),
         Endpoint::Opaque => Lane::Forward(hit),

@@ -32,8 +32,8 @@ pub fn any(edge: &Edge, ctx: &Ctx, endpoint: Endpoint) -> Result<(), Reject> {
 ///
 /// # Errors
 /// The refusal; the call is counted nowhere then.
-pub fn low(edge: &Edge, ctx: &mut Ctx, head: &ClientHead) -> Result<(), Reject> {
-    if !edge.overload.sheds(Stage::Low) {
+pub fn low(edge: &Edge, ctx: &mut Ctx, head: &ClientHead, endpoint: Endpoint) -> Result<(), Reject> {
+    if !edge.overload.sheds(Stage::Low) || matches!(endpoint, Endpoint::Models | Endpoint::ModelById) {
         return Ok(());
     }
     let Some(caller) = &mut ctx.caller else { return Ok(()) };

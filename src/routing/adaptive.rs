@@ -49,6 +49,9 @@ pub struct Adaptive {
     is_starting: bool,
     /// Until when further refusals are not counted.
     deaf_until: Ticks,
+    /// Refusals for load among the last [`WINDOW`] first contents or so, and contents since the last one.
+    drops: u32,
+    since_drop: usize,
     look: Look,
 }
 
@@ -57,7 +60,6 @@ struct Window {
     times: [f32; WINDOW],
     len: usize,
     begun: Ticks,
-    drops: u32,
     /// Most calls at once in it.
     busiest: u32,
 }
@@ -81,6 +83,8 @@ impl Adaptive {
             window: Window::new(now),
             is_starting: true,
             deaf_until: now,
+            drops: 0,
+            since_drop: 0,
             look: Look::Due(now.plus(LOOK_AFTER)),
         }
     }
@@ -121,6 +125,11 @@ impl Adaptive {
             }
         }
         self.window.note(span, busy);
+        // By calls, not by time: who refuses may close the door for a while, and few calls come then.
+        self.since_drop += 1;
+        if self.since_drop >= WINDOW {
+            self.drops = 0;
+        }
         if self.window.is_whole(now) {
             self.learn(now);
         }
@@ -131,9 +140,10 @@ impl Adaptive {
         if now < self.deaf_until {
             return;
         }
-        self.window.drops += 1;
+        self.drops += 1;
+        self.since_drop = 0;
         self.window.busiest = self.window.busiest.max(busy);
-        if self.window.drops < DROPS_MIN {
+        if self.drops < DROPS_MIN {
             return;
         }
         // Where it had not so many, the limit was not what they were refused for.
@@ -141,12 +151,13 @@ impl Adaptive {
         self.limit = self.clamped(reached * BACKOFF);
         self.is_starting = false;
         self.deaf_until = now.plus(DROP_PAUSE);
+        self.drops = 0;
         self.window = Window::new(now);
     }
 
     fn learn(&mut self, now: Ticks) {
         let Some(median) = self.window.median() else { return };
-        let (busiest, drops) = (f64::from(self.window.busiest), self.window.drops);
+        let busiest = f64::from(self.window.busiest);
         self.window = Window::new(now);
         if let Look::Since { .. } = self.look {
             self.learn_base(median, 0.5);
@@ -172,7 +183,7 @@ impl Adaptive {
         self.is_starting &= gradient == 1.0;
         let next = self.limit + step * (self.limit * gradient + room - self.limit);
         // One that is not used up has not shown that more would be well.
-        let may_grow = drops == 0 && busiest * 2.0 > self.limit;
+        let may_grow = self.drops == 0 && busiest * 2.0 > self.limit;
         if next < self.limit || may_grow {
             self.limit = self.clamped(next);
         }
@@ -203,7 +214,7 @@ impl Adaptive {
 
 impl Window {
     fn new(now: Ticks) -> Self {
-        Self { times: [0.0; WINDOW], len: 0, begun: now, drops: 0, busiest: 0 }
+        Self { times: [0.0; WINDOW], len: 0, begun: now, busiest: 0 }
     }
 
     fn note(&mut self, span: Duration, busy: u32) {

@@ -78,6 +78,8 @@ pub enum ConditionError {
     TooLong,
     #[error("brackets inside of brackets more than {NESTING_MAX} deep")]
     TooNested,
+    #[error("one that asks for headers or claims has at most {FACTS_MAX} texts and names of members")]
+    TooManyTexts,
     #[error("no CEL: {0}")]
     Syntax(String),
     #[error("it may take too long: lists inside of lists")]
@@ -129,7 +131,11 @@ impl Condition {
             let references = program.references();
             NAMES.into_iter().filter(|name| references.has_variable(name)).collect()
         };
-        let texts = || survey.texts.iter().take(FACTS_MAX);
+        let asks_by_name = asks.iter().any(|name| matches!(*name, "headers" | "claims"));
+        if asks_by_name && survey.texts.len() > FACTS_MAX {
+            return Err(ConditionError::TooManyTexts);
+        }
+        let texts = || survey.texts.iter();
         let headers = match asks.contains(&"headers") {
             true => texts().map(|text| text.to_ascii_lowercase().into()).collect(),
             false => Vec::new(),
@@ -294,16 +300,19 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// The parser goes down one call for each.
+/// The parser goes down one call for each bracket, each choice, and each sign of a row of signs. Texts are
+/// looked at like the rest: what is a text is the parser's to say.
 fn check_nesting(source: &str) -> Result<(), ConditionError> {
-    let mut depth = 0_usize;
-    for byte in source.bytes() {
+    let (mut brackets, mut choices, mut signs) = (0_usize, 0_usize, 0_usize);
+    for byte in source.bytes().filter(|byte| !byte.is_ascii_whitespace()) {
+        signs = if matches!(byte, b'!' | b'-') { signs + 1 } else { 0 };
         match byte {
-            b'(' | b'[' | b'{' | b'!' | b'-' | b'?' => depth += 1,
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            b'(' | b'[' | b'{' => brackets += 1,
+            b')' | b']' | b'}' => brackets = brackets.saturating_sub(1),
+            b'?' => choices += 1,
             _ => {}
         }
-        if depth > NESTING_MAX {
+        if brackets + choices + signs > NESTING_MAX {
             return Err(ConditionError::TooNested);
         }
     }
@@ -455,8 +464,18 @@ mod tests {
     fn conditions_are_bounded_in_length_depth_and_cost() {
         let long = format!("model == '{}'", "a".repeat(CONDITION_BYTES_MAX));
         assert_eq!(Condition::new(&long).unwrap_err(), ConditionError::TooLong);
-        let deep = format!("{}true{}", "(".repeat(33), ")".repeat(33));
-        assert_eq!(Condition::new(&deep).unwrap_err(), ConditionError::TooNested);
+        let choices = format!("{}true", "zdr ? false : ".repeat(33));
+        for deep in
+            [format!("{}true{}", "(".repeat(33), ")".repeat(33)), format!("{}true", "! ".repeat(33)), choices]
+        {
+            assert_eq!(Condition::new(&deep).unwrap_err(), ConditionError::TooNested);
+        }
+        let names = (0..40).map(|at| format!("'a-b-{at}'")).collect::<Vec<_>>().join(", ");
+        assert!(Condition::new(&format!("key in [{names}]")).is_ok(), "signs within texts are none");
+        let many = (0..70).map(|at| format!("'{at}'")).collect::<Vec<_>>().join(", ");
+        assert!(Condition::new(&format!("key in [{many}]")).is_ok());
+        let asking = format!("key in [{many}] || headers['x-plan'] == 'gold'");
+        assert_eq!(Condition::new(&asking).unwrap_err(), ConditionError::TooManyTexts);
         let once = "tags.all(a, a != '')";
         assert!(Condition::new(once).is_ok());
         let thrice = "tags.all(a, tags.all(b, tags.all(c, a + b != c)))";

@@ -59,7 +59,8 @@ impl ProviderHealth {
     /// Why its targets are left alone, and when that may have changed.
     pub fn verdict(&self, now: Ticks) -> Option<(Verdict, Ticks)> {
         let next = now.plus(self.every);
-        if self.vital.is_down() {
+        // Without a probe nobody would ever find it well again.
+        if self.probe.is_some() && self.vital.is_down() {
             return Some((Verdict::Unhealthy, next));
         }
         let most = self.queue_max?;

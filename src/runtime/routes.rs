@@ -2,8 +2,8 @@
 
 use crate::dialect::wants::Wants;
 use crate::routing::{
-    Abilities, Condition, DataRules, Lobby, Look, Measured, Needs, Panic, Percentiles, PrefixIndex, PriceTag,
-    RetryBudget, RetryRules, SessionKey, Tree, price,
+    Abilities, Condition, DataRules, HedgeShare, Lobby, Look, Measured, Needs, Panic, Percentiles,
+    PrefixIndex, PriceTag, RetryBudget, RetryRules, SessionKey, Tree, price,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,8 +45,8 @@ pub struct Hedge {
     pub percentile: u8,
     /// Never sooner.
     pub after_min: Duration,
-    /// Calls that may be asked twice, of all in ten seconds.
-    pub share: RetryRules,
+    /// Percent of the calls that may be asked twice.
+    pub share: u8,
 }
 
 /// Where calls wait until a target has room.
@@ -91,7 +91,7 @@ pub struct Uses {
 pub struct Learned {
     turn: AtomicU64,
     pub retries: RetryBudget,
-    pub hedges: RetryBudget,
+    pub hedges: HedgeShare,
     /// To the first content of its streams.
     pub first: Percentiles,
     /// What its targets were asked with.

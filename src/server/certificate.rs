@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Certificate files that cannot be used.
@@ -80,7 +80,7 @@ impl ResolvesServerCert for Certificate {
     }
 }
 
-fn read(cert: &PathBuf, key: &PathBuf) -> Result<CertifiedKey, String> {
+fn read(cert: &Path, key: &Path) -> Result<CertifiedKey, String> {
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(cert)
         .and_then(Iterator::collect)
         .map_err(|e| format!("{}: {e}", cert.display()))?;

@@ -3,10 +3,9 @@
 //! For probes, token calls and the like; calls of clients go through [`Call`] step by step. The caller
 //! bounds the time.
 
+use super::dial::dial;
 use super::{Call, Link, UpstreamError, UpstreamRequest};
-use crate::types::FailureClass;
 use std::sync::Arc;
-use tokio::net::TcpStream;
 
 /// Sends `request`, and gives the status and the body, cut at `bytes_max`. The connection is kept where
 /// the answer was read to its end.
@@ -33,12 +32,12 @@ pub async fn ask(
     Ok((head.status, body))
 }
 
-/// Makes a connection, never a pooled one, and leaves it.
+/// Makes a connection as a call would, through a proxy where there is one, but never a pooled one; and leaves
+/// it.
 ///
 /// # Errors
 /// `Dns` or `Connect`.
 pub async fn connect(link: &Link) -> Result<(), UpstreamError> {
-    let address = link.addresses.pick().await?;
-    let connected = TcpStream::connect(address).await;
-    connected.map(drop).map_err(|error| UpstreamError::before_sent(FailureClass::Connect, error))
+    let first = link.doors().pick().await?;
+    dial(link, first).await.map(drop)
 }

@@ -30,7 +30,7 @@ pub struct ProxyAddress {
 /// Hosts that are reached without the proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Direct {
-    /// A name; `*` stands for any text.
+    /// A name in lower case; `*` stands for any text.
     Name(Glob),
     Net(Cidr),
 }
@@ -62,9 +62,10 @@ impl Egress {
     /// The proxy between here and `host`.
     pub fn proxy_for(&self, host: &str) -> Option<Arc<Proxy>> {
         let proxy = self.proxy.as_ref()?;
+        let host = host.to_ascii_lowercase();
         let ip = host.parse::<IpAddr>().ok();
         let is_direct = |rule: &Direct| match rule {
-            Direct::Name(glob) => glob.matches(host),
+            Direct::Name(glob) => glob.matches(&host),
             Direct::Net(net) => ip.is_some_and(|ip| net.contains(ip)),
         };
         let is_own = ip.map_or(host == "localhost" || host == "metadata.google.internal", is_own);
@@ -141,7 +142,16 @@ mod tests {
     fn own_addresses_and_those_named_go_straight() {
         let direct = vec![Direct::Name(Glob::new("*.internal")), Direct::Net("10.0.0.0/8".parse().unwrap())];
         let egress = Egress::new(Some(spec(None)), direct, &Egress::default());
-        for straight in ["localhost", "127.0.0.1", "::1", "169.254.169.254", "a.internal", "10.1.2.3"] {
+        for straight in [
+            "localhost",
+            "LOCALHOST",
+            "A.Internal",
+            "127.0.0.1",
+            "::1",
+            "169.254.169.254",
+            "a.internal",
+            "10.1.2.3",
+        ] {
             assert!(egress.proxy_for(straight).is_none(), "{straight}");
         }
         for proxied in ["api.openai.com", "internal", "11.0.0.1", "2001:db8::1"] {

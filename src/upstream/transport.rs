@@ -50,11 +50,14 @@ pub struct TrustError {
     cause: String,
 }
 
+/// Files, and the digest of what stands in them.
+type Stamped = (Trust, [u8; 32]);
+
 /// The transports of a process: one for each set of certificate files and what stood in them. They
 /// outlive reloads, so that a new configuration keeps the warm connections and the known addresses.
 #[derive(Default)]
 pub struct Transports {
-    by_trust: Mutex<HashMap<(Trust, [u8; 32]), Arc<Transport>>>,
+    by_trust: Mutex<HashMap<Stamped, Arc<Transport>>>,
     addresses: Mutex<HashMap<(String, u16), Weak<Addresses>>>,
     egress: Arc<ArcSwap<Egress>>,
 }

@@ -97,8 +97,8 @@ fn a_limit_of_a_team_holds_for_all_its_keys_together_and_goes_on_when_the_team_c
         |name: &str| text(&process.admin("POST", "keys", json!({ "name": name, "app": app })), "secret");
     let (one, two) = (key("one"), key("two"));
     // A refused credential is no call of anybody's; the first answer is the first of three.
-    until("the keys are in force", REVOKED, || process.status(&one) == 200);
-    assert_eq!((process.status(&two), process.status(&one)), (200, 200));
+    until("the keys, made one after the other, are in force", REVOKED, || process.status(&two) == 200);
+    assert_eq!((process.status(&one), process.status(&one)), (200, 200));
     let (status, body) = ask(process.edge, "GET", "/v1/models", &two, "").unwrap();
     assert!(status == 429 && body.contains("team"), "{status} {body}");
     process.admin("PATCH", &format!("teams/{team}"), json!({ "policy": limits(4) }));

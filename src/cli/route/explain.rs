@@ -1,6 +1,7 @@
 //! `tidegate route explain`.
 
 use super::world::{self, Decided};
+use crate::auth::CREDENTIAL_HEADERS;
 use crate::cli::count::endpoint_of;
 use crate::cli::facts::{print, table};
 use crate::dialect::head;
@@ -13,6 +14,7 @@ use crate::telemetry::WallClock;
 use crate::types::{Claim, Endpoint};
 use clap::Args;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -118,7 +120,12 @@ impl Explain {
             let (name, value) = line.split_once(':').ok_or(format!("`{line}` is no `name: value`"))?;
             Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
         };
-        let mut headers = self.header.iter().map(pair).collect::<Result<_, String>>()?;
+        let mut headers: BTreeMap<String, String> =
+            self.header.iter().map(pair).collect::<Result<_, String>>()?;
+        // Conditions never see these.
+        headers.retain(|name, _| {
+            !CREDENTIAL_HEADERS.contains(&name.as_str()) && !name.starts_with("x-tidegate-")
+        });
         cache_key(&mut headers, head.prompt_cache_key.as_deref());
         let claims = self.claim.iter().map(|text| claim(text)).collect::<Result<_, String>>()?;
         Ok(Recorded {
@@ -133,7 +140,7 @@ impl Explain {
             key: self.key.clone(),
             tenant: self.tenant.clone(),
             claims,
-            tags: self.tags.iter().filter(|tag| !tag.is_empty()).cloned().collect(),
+            tags: self.tags.iter().map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect(),
             region: self.region.clone(),
             zdr: self.zdr,
             unix: WallClock.unix_ms() / 1000,
@@ -165,7 +172,7 @@ fn claim(text: &str) -> Result<(String, Claim), String> {
     Ok((name.to_owned(), claim))
 }
 
-fn cache_key(headers: &mut std::collections::BTreeMap<String, String>, key: Option<&str>) {
+fn cache_key(headers: &mut BTreeMap<String, String>, key: Option<&str>) {
     if let Some(key) = key {
         headers.insert(CACHE_KEY.to_owned(), key.to_owned());
     }

@@ -17,7 +17,7 @@ pub struct Route {
 #[derive(Subcommand)]
 enum Command {
     /// Show candidates, scores and the reason for one request.
-    Explain(explain::Explain),
+    Explain(Box<explain::Explain>),
     /// Decide recorded requests again, with this configuration or another.
     Replay(replay::Replay),
 }

@@ -55,11 +55,7 @@ mod tests {
                 let mut text = vec![b'a'; 130];
                 text[at] = special;
                 text[(at + 3).min(129)] = b'"';
-                assert_eq!(
-                    plain_len(&text),
-                    text.iter().position(|byte| is_special(byte)).unwrap(),
-                    "{special} at {at}"
-                );
+                assert_eq!(plain_len(&text), text.iter().position(is_special).unwrap(), "{special} at {at}");
             }
         }
         assert_eq!((plain_len(b""), plain_len(&[b'a'; 99])), (0, 99));

@@ -3,6 +3,7 @@
 use super::attempt::{Aim, Failure};
 use super::downstream::Fields;
 use super::gate;
+use crate::proxy::context::Ctx;
 use crate::routing::{Blame, CredentialPick, TargetState, blame, headroom, pick_credential};
 use crate::runtime::{Edge, ModelPolicy, Provider, Runtime};
 use crate::types::{Endpoint, FailureClass, Ticks};
@@ -111,6 +112,16 @@ fn note_headroom(aim: &Aim<'_>, edge: &Edge, fields: &Fields, now: Ticks) {
     let live = aim.runtime.target_live.get(aim.policy.first_cell + aim.target);
     if let (Some(live), Some((left, span))) = (live, headroom(field, edge.wall.now())) {
         live.note_headroom(left, span, now);
+    }
+}
+
+/// A stream broke after it had begun well: its beginning counted as a success.
+pub fn note_broken(edge: &Edge, ctx: &Ctx, cell: Option<usize>, class: FailureClass) {
+    let Some(cell) = cell else { return };
+    let now = edge.now();
+    ctx.runtime.target_cooldowns.failure(cell, class, None, ctx.started, now);
+    if let Some(live) = ctx.runtime.target_live.get(cell) {
+        live.note_failure(true, now.since(ctx.started), now);
     }
 }
 

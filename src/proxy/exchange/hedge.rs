@@ -31,13 +31,7 @@ pub struct Hedged<'r> {
 }
 
 /// How long the first content is waited for before another target is asked too; None where none is.
-pub fn delay(
-    edge: &Edge,
-    policy: &ModelPolicy,
-    plan: &Plan,
-    prepared: &Prepared<'_>,
-    now: Ticks,
-) -> Option<Duration> {
+pub fn delay(edge: &Edge, policy: &ModelPolicy, plan: &Plan, prepared: &Prepared<'_>) -> Option<Duration> {
     let rules = policy.route.hedge?;
     // Targets that are left alone shed load already: no time to ask twice.
     let is_calm = plan.len() > 1
@@ -48,7 +42,7 @@ pub fn delay(
         return None;
     }
     let learned = &policy.route.learned;
-    learned.hedges.note_request(now);
+    learned.hedges.note_call(rules.share);
     learned.first.late(rules.percentile).map(|usual| usual.max(rules.after_min))
 }
 
@@ -71,8 +65,7 @@ pub async fn run<'r>(
     }
     let route = &first.policy.route;
     let now = edge.now();
-    let rules = route.hedge.map(|rules| rules.share).unwrap_or_default();
-    let other = if route.learned.hedges.take(rules, now) { second(now) } else { None };
+    let other = if route.learned.hedges.take() { second(now) } else { None };
     let Some((other, other_slot)) = other else {
         return done(landed(talk.until(total.plus(GRACE), one.as_mut()).await));
     };

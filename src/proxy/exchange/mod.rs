@@ -433,6 +433,7 @@ async fn finish_stream(
         && let Some(provider) = ctx.record.provider
     {
         ctx.record.failures.push((provider, class));
+        health::note_broken(edge, ctx, ctx.record.cell, class);
     }
     if let Some(reject) = reject {
         respond::tell_failure(edge, talk, ctx, at, &reject).await;

@@ -79,16 +79,12 @@ async fn rounds(
     ((Going { plan, turn, prompt }, mut granted), mut now): (Placed, Ticks),
 ) -> Raced {
     let Track { policy, total, .. } = *track;
-    let broken = track.begun.and_then(|begun| begun.broken);
-    let mut order = order(ctx, track, plan, broken, now);
+    let (mut order, mut previous) = order(ctx, track, plan, now);
     let mut last: Option<Box<Failure>> = None;
-    let mut previous = broken;
     let mut unfit = None;
     while now < total {
         let is_again = last.is_some() || track.begun.is_some();
-        let has_met = |failure: &Box<Failure>| failure.class.has_met_the_upstream();
-        let is_retry = last.as_ref().map_or(is_again, has_met);
-        if is_retry && order.attempts_left() > 0 && !has_retry(edge, ctx, policy, now) {
+        if is_again && order.attempts_left() > 0 && !may_go_on(edge, ctx, policy, last.as_deref(), now) {
             break;
         }
         let Some((target, slot)) = next(&mut order, &mut granted, track, &plan, now) else { break };
@@ -101,7 +97,7 @@ async fn rounds(
         enter(ctx, &aim, slot);
         affine::ask(edge, policy, (prompt.as_deref(), &plan), target, last.is_none());
         let began = now;
-        let delay = if is_again { None } else { hedge::delay(edge, policy, &plan, prepared, now) };
+        let delay = if is_again { None } else { hedge::delay(edge, policy, &plan, prepared) };
         let Hedged { aim, begun, attempted } = match delay {
             None => {
                 let watch = &mut Watch::Client(talk);
@@ -162,13 +158,15 @@ fn next(
     Some((target, slot))
 }
 
-/// The order of targets: behind the one that broke, where a stream is gone on with.
-fn order(ctx: &Ctx, track: &Track<'_>, plan: Plan, broken: Option<usize>, now: Ticks) -> AttemptOrder {
+/// The order of targets, and the one that was asked before: where a stream is gone on with, it begins
+/// behind the one that broke.
+fn order(ctx: &Ctx, track: &Track<'_>, plan: Plan, now: Ticks) -> (AttemptOrder, Option<usize>) {
+    let broken = track.begun.and_then(|begun| begun.broken);
     let made = u8::try_from(ctx.record.attempts).unwrap_or(u8::MAX);
     if track.begun.is_none() {
         track.policy.route.learned.retries.note_request(now);
     }
-    AttemptOrder::after(plan, track.policy.attempts.saturating_sub(made), broken)
+    (AttemptOrder::after(plan, track.policy.attempts.saturating_sub(made), broken), broken)
 }
 
 /// What is told where no target was the answer.
@@ -228,8 +226,14 @@ fn ended(
     })
 }
 
-/// Takes what another try costs: without it, the last failure is the answer. One that follows a call
-/// which never reached anybody is no load more, and costs nothing.
+/// Whether there may be another try. One that follows a call which never reached anybody is no load more,
+/// and costs nothing.
+fn may_go_on(edge: &Edge, ctx: &mut Ctx, policy: &ModelPolicy, last: Option<&Failure>, now: Ticks) -> bool {
+    let has_cost = last.is_none_or(|failure| failure.class.has_met_the_upstream());
+    !has_cost || has_retry(edge, ctx, policy, now)
+}
+
+/// Takes what another try costs: without it, the last failure is the answer.
 fn has_retry(edge: &Edge, ctx: &mut Ctx, policy: &ModelPolicy, now: Ticks) -> bool {
     let has_one = policy.route.learned.retries.take(policy.route.retries, now);
     edge.metrics.routes.retries.inc(if has_one { RetryOutcome::Taken } else { RetryOutcome::Refused });
@@ -239,12 +243,12 @@ fn has_retry(edge: &Edge, ctx: &mut Ctx, policy: &ModelPolicy, now: Ticks) -> bo
     has_one
 }
 
-/// Notes who is asked now, and keeps the place there; takes one where none was asked for.
+/// Notes who is asked now, and keeps the place there; takes one where none was asked for, so that who looks
+/// sees every call.
 pub fn enter(ctx: &mut Ctx, aim: &Aim<'_>, slot: Option<Slot>) {
     ctx.record.attempts += 1;
     let live = aim.runtime.target_live.get(aim.policy.first_cell + aim.target);
-    let is_counted = slot.is_none() && aim.policy.route.has_choice();
-    let slot = slot.or_else(|| live.filter(|_| is_counted).map(|live| live.enter()));
+    let slot = slot.or_else(|| live.map(|live| live.enter()));
     settle_on(ctx, aim, slot);
 }
 

@@ -7,6 +7,7 @@
 
 use super::attempt::{Live, stream_fault};
 use super::count;
+use super::health;
 use super::prefill::Beginning;
 use super::prepare::Prepared;
 use super::race::{self, Raced, Track};
@@ -139,6 +140,7 @@ async fn once(
     let asked = Asked::of(ctx);
     let (route, decision) = (ctx.record.route, ctx.record.decision.take());
     let failures = ctx.record.failures.len();
+    health::note_broken(edge, ctx, ctx.record.cell, class);
     // Its upstream is of no more use, and must not go on meanwhile.
     live.call = None;
     ctx.slot = None;
