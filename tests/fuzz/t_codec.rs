@@ -3,6 +3,7 @@
 use crate::input::{BYTES_MAX, Input, MOMENT};
 use crate::json;
 use crate::made::{self, Made, Manner, Piece};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tidegate::chat::{At, Event, Losses, Request, Signature, Target, Vendor, pack_id, unpack_id};
 use tidegate::dialect::codec::{self, Called, Owed, Translator, places, schema};
@@ -12,6 +13,12 @@ use tidegate::framing::json::{Duplicates, parse, parse_bytes};
 use tidegate::framing::lines::LineScanner;
 use tidegate::framing::sse::SseScanner;
 use tidegate::types::Protocol;
+
+/// By the grammar of RFC 8259. What a model wrote as arguments goes on byte for byte, half of a surrogate
+/// pair included (section 8.2), which has no value in Rust.
+fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<&RawValue>(bytes).is_ok()
+}
 
 /// What stands in bodies of all protocols, to change one into what it is not.
 const WORDS: [&str; 44] = [
@@ -168,8 +175,7 @@ fn check_request(protocol: Protocol, choice: usize, bytes: &[u8]) {
         let (mut losses, mut out) = (Losses::default(), Vec::new());
         match codec::encode_request(to, &request, &target(choice), &mut losses, &mut out) {
             Ok(()) => {
-                let read = serde_json::from_slice::<Value>(&out);
-                assert!(read.is_ok(), "{protocol:?} to {to:?}: {}", String::from_utf8_lossy(&out));
+                assert!(is_json(&out), "{protocol:?} to {to:?}: {}", String::from_utf8_lossy(&out));
             }
             Err(refused) => {
                 assert!(!refused.message.is_empty());
@@ -210,9 +216,8 @@ fn check_answer(protocol: Protocol, bytes: &[u8]) {
     for client in Protocol::ALL {
         let mut out = Vec::new();
         codec::encode_response(client, &response, &owed(), &mut out);
-        let read = serde_json::from_slice::<Value>(&out);
         assert!(
-            read.is_ok_and(|body| body.is_object()),
+            out.starts_with(b"{") && is_json(&out),
             "{protocol:?} to {client:?}: {}",
             String::from_utf8_lossy(&out)
         );
@@ -336,7 +341,7 @@ fn check_stream(input: Input<'_>, protocol: Protocol, stream: &[u8]) {
         }
         // What was written is whole frames, whatever came in.
         for (_, data) in frames(client, &[&out]) {
-            let is_read = data == b"[DONE]" || serde_json::from_slice::<Value>(&data).is_ok();
+            let is_read = data == b"[DONE]" || is_json(&data);
             assert!(is_read, "{protocol:?} to {client:?}: {}", String::from_utf8_lossy(&data));
         }
     }
