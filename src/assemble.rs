@@ -333,8 +333,8 @@ impl Builder<'_> {
     ) -> Result<Provider, AssembleError> {
         let fault = |what: &str| AssembleError::Provider { provider: name.to_owned(), what: what.to_owned() };
         let origin = origin(provider).ok_or_else(|| fault("the base URL cannot be used"))?;
-        let addresses = self.transports.addresses(&origin);
-        let proxy = egress::proxy(&provider.proxy, &origin, egress);
+        let addresses = self.transports.addresses(&origin.host, origin.port);
+        let proxy = egress::proxy(&provider.proxy, &origin, egress, self.transports);
         let origin = Arc::new(origin);
         let trust = Trust { ca: provider.tls.ca.clone(), identity: provider.tls.identity.clone() };
         let transport = self.transports.trusting(&trust).map_err(|error| fault(&error.to_string()))?;

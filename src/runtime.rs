@@ -22,7 +22,8 @@ use crate::telemetry::{
     AccessLog, Events, Label, Metrics, ProviderMetrics, SystemClock, TargetHealth, WallClock,
 };
 use crate::types::ids::RequestIds;
-use crate::types::{Clock, Endpoint, Protocol, Ticks};
+use crate::types::mix::GOLDEN;
+use crate::types::{Clock, Endpoint, Protocol, Ticks, mix};
 use crate::upstream::credentials::Credential;
 use crate::upstream::{Link, Remote, Transports};
 use arc_swap::ArcSwap;
@@ -376,11 +377,17 @@ impl Runtime {
         }
     }
 
-    /// Whether none of a provider's credentials may be used now.
-    fn has_all_credentials_away(&self, provider: &Provider, now: Ticks) -> bool {
-        let mut cells = (0..provider.accounts.len()).map(|account| provider.first_cell + account);
-        let is_away = |cell| self.credential_cooldowns.state(cell, now) != TargetState::Ready;
-        !provider.accounts.is_empty() && cells.all(is_away)
+    /// Ready where one credential of a provider is; else when the first one will be.
+    pub fn credentials_state(&self, provider: &Provider, now: Ticks) -> TargetState {
+        let cells = (0..provider.accounts.len()).map(|account| provider.first_cell + account);
+        let mut soonest: Option<Ticks> = None;
+        for cell in cells {
+            match self.credential_cooldowns.state(cell, now) {
+                TargetState::Ready => return TargetState::Ready,
+                TargetState::Cooling { until } => soonest = Some(soonest.map_or(until, |at| at.min(until))),
+            }
+        }
+        soonest.map_or(TargetState::Ready, |until| TargetState::Cooling { until })
     }
 
     /// How a target is, by the name of its cell.
@@ -388,7 +395,7 @@ impl Runtime {
         let known = self.target_cooldowns.by_key(name, now);
         let (state, is_failing, warmth) = known.unwrap_or((TargetState::Ready, false, 1.0));
         let provider = self.provider_of(name);
-        let has_no_credential = provider.is_some_and(|provider| self.has_all_credentials_away(provider, now));
+        let account = provider.map_or(TargetState::Ready, |provider| self.credentials_state(provider, now));
         let health = provider.and_then(|provider| provider.health.as_ref());
         let told = health.and_then(|health| health.verdict(now)).map(|(verdict, _)| verdict);
         match state {
@@ -396,7 +403,7 @@ impl Runtime {
             _ if told == Some(Verdict::Unhealthy) => TargetHealth::Unhealthy,
             TargetState::Cooling { .. } if is_failing => TargetHealth::Cooling,
             TargetState::Cooling { .. } => TargetHealth::Limited,
-            TargetState::Ready if has_no_credential => TargetHealth::Cooling,
+            TargetState::Ready if account != TargetState::Ready => TargetHealth::Cooling,
             TargetState::Ready if told == Some(Verdict::Crowded) => TargetHealth::Crowded,
             TargetState::Ready if live.is_full() => TargetHealth::Full,
             TargetState::Ready if warmth < 1.0 => TargetHealth::Warming,
@@ -556,10 +563,7 @@ impl Edge {
 impl Dice {
     /// SplitMix64: a counter through a mixing function, so threads share it without a lock.
     pub fn roll(&self) -> u64 {
-        let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        mix(self.0.fetch_add(GOLDEN, Ordering::Relaxed))
     }
 }
 

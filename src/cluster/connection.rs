@@ -4,7 +4,8 @@
 //! caller waits at most two timeouts, and not at all while the next try is not due.
 
 use crate::store::StoreError;
-use crate::types::{Clock, Secret, Ticks};
+use crate::types::mix::GOLDEN;
+use crate::types::{Clock, Secret, Ticks, mix};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -134,10 +135,8 @@ impl Connection {
         state.connection = None;
         let ceiling = BACKOFF.saturating_mul(1 << state.failures.min(8)).min(BACKOFF_MAX);
         state.failures = state.failures.saturating_add(1);
-        // SplitMix64.
-        state.dice = state.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (state.dice ^ (state.dice >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let share = (mixed >> 48) as u32;
+        state.dice = state.dice.wrapping_add(GOLDEN);
+        let share = (mix(state.dice) >> 48) as u32;
         state.retry_at = now.plus(ceiling / 4 + ceiling.mul_f64(f64::from(share) / 65536.0 * 0.75));
     }
 

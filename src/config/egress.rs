@@ -5,8 +5,7 @@ use super::near::quoted;
 use super::reader::Reader;
 use super::secret::{self, Found};
 use super::value::Value;
-use crate::types::cidr::Cidr;
-use crate::types::{Glob, Secret, percent};
+use crate::types::{Direct, Glob, ProxyUrl};
 
 /// The way out of everything that has none of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,22 +13,6 @@ pub struct Egress {
     /// None: straight.
     pub proxy: Option<ProxyUrl>,
     pub no_proxy: Vec<Direct>,
-}
-
-/// `http://[user:password@]host:port`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProxyUrl {
-    pub host: String,
-    pub port: u16,
-    /// `user:password`.
-    pub user: Option<Secret>,
-}
-
-/// A host that is reached without the proxy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Direct {
-    Name(Glob),
-    Net(Cidr),
 }
 
 /// `proxy` of a provider.
@@ -77,9 +60,9 @@ fn proxy_url(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<ProxyUr
         if !collector.looks_outside() {
             return Some(ProxyUrl { host: "proxy.invalid".to_owned(), port: 1, user: None });
         }
-        parse(secret.expose())
+        ProxyUrl::parse(secret.expose())
     } else {
-        parse(text)
+        ProxyUrl::parse(text)
     };
     match found {
         Ok(url) if is_reference || url.user.is_none() => Some(url),
@@ -96,29 +79,6 @@ fn proxy_url(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<ProxyUr
     }
 }
 
-fn parse(text: &str) -> Result<ProxyUrl, &'static str> {
-    const ODD: &str = "this is no address of a proxy";
-    let rest = match text.split_once("://") {
-        Some(("http", rest)) => rest,
-        Some(("https" | "socks5" | "socks5h", _)) => {
-            return Err("a proxy is asked in plain HTTP: what goes through its tunnel has TLS of its own");
-        }
-        _ => return Err(ODD),
-    };
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
-    let (user, place) = rest.rsplit_once('@').map_or((None, rest), |(user, place)| (Some(user), place));
-    let place: http::uri::Authority = place.parse().map_err(|_| ODD)?;
-    let port = place.port_u16().filter(|port| *port > 0).ok_or("the proxy's address needs its port")?;
-    let host = place.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-    let user = user.map(|user| percent::decoded(user).ok_or(ODD));
-    let user = user.transpose()?;
-    let is_plain = |text: &str| text.contains(':') && !text.bytes().any(|b| b.is_ascii_control());
-    if host.is_empty() || user.as_ref().is_some_and(|user| !is_plain(user)) {
-        return Err(ODD);
-    }
-    Ok(ProxyUrl { host, port, user: user.map(Secret::new) })
-}
-
 fn direct(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Direct> {
     let text = value.string(collector, "a host such as \"*.internal\", or a range such as \"10.0.0.0/8\"")?;
     if let Ok(net) = text.parse() {
@@ -133,31 +93,4 @@ fn direct(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Direct> {
     // `.internal` is how the usual variables have it.
     let under = if text.starts_with('.') { "*" } else { "" };
     Some(Direct::Name(Glob::new(&format!("{under}{}", text.to_ascii_lowercase()))))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn proxies_are_written_as_the_usual_variables_have_them() {
-        let url = parse("http://proxy.internal:3128/").unwrap();
-        assert_eq!((url.host.as_str(), url.port, url.user), ("proxy.internal", 3128, None));
-        let url = parse("http://us%40er:p%3Aw@[::1]:8080").unwrap();
-        assert_eq!((url.host.as_str(), url.user.unwrap().expose()), ("::1", "us@er:p:w"));
-        for bad in [
-            "",
-            "proxy:3128",
-            "http://proxy",
-            "http://:3128",
-            "https://proxy:3128",
-            "socks5://proxy:1080",
-            "http://user@proxy:3128",
-            "http://a:b%0d%0ax@proxy:3128",
-            "http://proxy:3128/path",
-            "http://proxy:0",
-        ] {
-            assert!(parse(bad).is_err(), "{bad}");
-        }
-    }
 }

@@ -96,7 +96,7 @@ pub use cluster::{Cluster, OnLoss};
 pub use counting::{CountMode, Counting, Factors, Families, Vocabulary};
 pub use crowd::{Concurrency, Queue};
 pub use drain::Drain;
-pub use egress::{Direct, Egress, ProxyUrl, Way};
+pub use egress::{Egress, Way};
 pub use failover::{Failover, FailoverOn};
 pub use fetch_media::FetchMedia;
 pub use file::{

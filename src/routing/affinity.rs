@@ -5,6 +5,9 @@
 //! share from all. Not secret and not random: who chooses session names can choose targets, which the
 //! bound on load limits.
 
+use crate::types::mix;
+use crate::types::mix::GOLDEN;
+
 /// FNV-1a of 64 bits: the same in every build.
 pub fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
@@ -14,11 +17,8 @@ pub fn hash(bytes: &[u8]) -> u64 {
 
 /// How far a target is from a session: the nearest serves it. `weight` above 0.
 pub(super) fn distance(session: u64, identity: u64, weight: f32) -> f32 {
-    // SplitMix64's end. 53 bits make a number above 0 and below 1.
-    let mut mixed = session ^ identity.rotate_left(32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^= mixed >> 31;
+    // 53 bits make a number above 0 and below 1.
+    let mixed = mix(session ^ identity.rotate_left(32).wrapping_mul(GOLDEN));
     let drawn = ((mixed >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
     (-drawn.ln() / f64::from(weight)) as f32
 }

@@ -47,12 +47,9 @@ impl Prose {
     }
 }
 
-/// Spreads the bits of a number (splitmix64's finisher).
+/// Spreads the bits of a number, a small one too.
 pub fn mix(value: u64) -> u64 {
-    let mut z = value.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    crate::types::mix(value.wrapping_mul(crate::types::mix::GOLDEN))
 }
 
 /// A quick hash of bytes, equal in every run. Not against adversaries.

@@ -7,8 +7,7 @@
 use super::Origin;
 use super::dns::Addresses;
 use crate::framing::http1_head::{HeadProgress, take_head};
-use crate::types::cidr::Cidr;
-use crate::types::{Glob, Secret, bounds};
+use crate::types::{Direct, ProxyUrl, bounds};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
@@ -17,23 +16,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-/// What a configuration says of a proxy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProxyAddress {
-    pub host: String,
-    pub port: u16,
-    /// `user:password`.
-    pub user: Option<Secret>,
-}
-
-/// Hosts that are reached without the proxy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Direct {
-    /// A name in lower case; `*` stands for any text.
-    Name(Glob),
-    Net(Cidr),
-}
 
 /// How everything leaves that has no way of its own.
 #[derive(Debug, Default)]
@@ -45,17 +27,12 @@ pub struct Egress {
 /// A proxy that opens tunnels.
 #[derive(Debug)]
 pub struct Proxy {
-    spec: ProxyAddress,
+    url: ProxyUrl,
     pub addresses: Arc<Addresses>,
 }
 
 impl Egress {
-    /// The way out of a configuration; a proxy of `previous` that has not changed is kept.
-    pub fn new(spec: Option<ProxyAddress>, direct: Vec<Direct>, previous: &Egress) -> Self {
-        let proxy = spec.map(|spec| match &previous.proxy {
-            Some(known) if known.spec == spec => known.clone(),
-            _ => Arc::new(Proxy::new(spec)),
-        });
+    pub fn new(proxy: Option<Arc<Proxy>>, direct: Vec<Direct>) -> Self {
         Self { proxy, direct }
     }
 
@@ -64,12 +41,15 @@ impl Egress {
         let proxy = self.proxy.as_ref()?;
         let host = host.to_ascii_lowercase();
         let ip = host.parse::<IpAddr>().ok();
-        let is_direct = |rule: &Direct| match rule {
-            Direct::Name(glob) => glob.matches(&host),
-            Direct::Net(net) => ip.is_some_and(|ip| net.contains(ip)),
-        };
         let is_own = ip.map_or(host == "localhost" || host == "metadata.google.internal", is_own);
-        (!is_own && !self.direct.iter().any(is_direct)).then(|| proxy.clone())
+        (!is_own && !self.direct.iter().any(|rule| rule.holds(&host, ip))).then(|| proxy.clone())
+    }
+}
+
+/// They are one proxy where they are told alike.
+impl PartialEq for Proxy {
+    fn eq(&self, other: &Self) -> bool {
+        self.url == other.url
     }
 }
 
@@ -82,9 +62,9 @@ fn is_own(ip: IpAddr) -> bool {
 }
 
 impl Proxy {
-    pub fn new(spec: ProxyAddress) -> Self {
-        let addresses = Arc::new(Addresses::of_host(&spec.host, spec.port));
-        Self { spec, addresses }
+    /// `addresses`: of its own host.
+    pub fn new(url: ProxyUrl, addresses: Arc<Addresses>) -> Self {
+        Self { url, addresses }
     }
 
     /// Asks for a tunnel to `origin` on a connection to the proxy.
@@ -118,7 +98,7 @@ impl Proxy {
     fn ask(&self, origin: &Origin) -> String {
         let host = if origin.host.contains(':') { format!("[{}]", origin.host) } else { origin.host.clone() };
         let place = format!("{host}:{}", origin.port);
-        let user = self.spec.user.as_ref();
+        let user = self.url.user.as_ref();
         let proof =
             user.map(|user| format!("proxy-authorization: Basic {}\r\n", STANDARD.encode(user.expose())));
         format!("CONNECT {place} HTTP/1.1\r\nhost: {place}\r\n{}\r\n", proof.unwrap_or_default())
@@ -132,16 +112,18 @@ fn odd(detail: impl ToString) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::{Glob, Secret};
     use tokio::net::TcpListener;
 
-    fn spec(user: Option<&str>) -> ProxyAddress {
-        ProxyAddress { host: "127.0.0.1".into(), port: 3128, user: user.map(Secret::new) }
+    fn proxy(user: Option<&str>) -> Proxy {
+        let url = ProxyUrl { host: "127.0.0.1".into(), port: 3128, user: user.map(Secret::new) };
+        Proxy::new(url, Arc::new(Addresses::of_host("127.0.0.1", 3128)))
     }
 
     #[test]
     fn own_addresses_and_those_named_go_straight() {
         let direct = vec![Direct::Name(Glob::new("*.internal")), Direct::Net("10.0.0.0/8".parse().unwrap())];
-        let egress = Egress::new(Some(spec(None)), direct, &Egress::default());
+        let egress = Egress::new(Some(Arc::new(proxy(None))), direct);
         for straight in [
             "localhost",
             "LOCALHOST",
@@ -161,31 +143,21 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_has_not_changed_is_the_same_one() {
-        let first = Egress::new(Some(spec(Some("u:p"))), Vec::new(), &Egress::default());
-        let same = Egress::new(Some(spec(Some("u:p"))), Vec::new(), &first);
-        let other = Egress::new(Some(spec(Some("u:q"))), Vec::new(), &first);
-        let of = |egress: &Egress| Arc::as_ptr(&egress.proxy_for("h").unwrap());
-        assert_eq!(of(&first), of(&same));
-        assert_ne!(of(&first), of(&other));
-    }
-
-    #[test]
     fn the_question_names_the_origin_and_proves_who_asks() {
         let origin = Origin::from_base_url("https://api.example/v1").unwrap();
-        let asked = Proxy::new(spec(Some("user:pass"))).ask(&origin);
+        let asked = proxy(Some("user:pass")).ask(&origin);
         assert_eq!(
             asked,
             "CONNECT api.example:443 HTTP/1.1\r\nhost: api.example:443\r\nproxy-authorization: Basic dXNlcjpwYXNz\r\n\r\n"
         );
-        let six = Proxy::new(spec(None)).ask(&Origin::from_base_url("http://[::1]:8000").unwrap());
+        let six = proxy(None).ask(&Origin::from_base_url("http://[::1]:8000").unwrap());
         assert_eq!(six, "CONNECT [::1]:8000 HTTP/1.1\r\nhost: [::1]:8000\r\n\r\n");
     }
 
     #[tokio::test]
     async fn only_a_clean_success_is_a_tunnel() {
         let origin = Origin::from_base_url("https://api.example").unwrap();
-        let proxy = Proxy::new(spec(None));
+        let asking = proxy(None);
         let long = format!("HTTP/1.1 200 OK\r\nx: {}", "a".repeat(bounds::UPSTREAM_HEAD_BYTES_MAX + 1));
         for (answer, fault) in [
             ("HTTP/1.1 200 Connection established\r\n\r\n", None),
@@ -208,7 +180,7 @@ mod tests {
                 let _ = far.write_all(answer.as_bytes()).await;
                 let _ = far.shutdown().await;
             };
-            let (opened, ()) = tokio::join!(proxy.open_tunnel(&mut near, &origin), told);
+            let (opened, ()) = tokio::join!(asking.open_tunnel(&mut near, &origin), told);
             match (opened, fault) {
                 (Ok(()), None) => {}
                 (Err(error), Some(fault)) => assert!(error.to_string().contains(fault), "{error}"),

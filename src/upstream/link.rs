@@ -4,6 +4,7 @@
 use super::dns::Addresses;
 use super::egress::Proxy;
 use super::{Http2Mode, Origin, Transport};
+use crate::types::mix;
 use async_trait::async_trait;
 use pingora_core::connectors::L4Connect;
 use pingora_core::protocols::ALPN;
@@ -67,11 +68,8 @@ impl Link {
                 (bits as u64) ^ ((bits >> 64) as u64).rotate_left(23) ^ (1 << 63)
             }
         };
-        // SplitMix64's end: each bit of the address and the port moves half of the key's.
-        let mut key = self.key_base ^ place.rotate_left(16) ^ u64::from(address.port());
-        key = (key ^ (key >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        key = (key ^ (key >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        key ^ (key >> 31)
+        // Each bit of the address and the port moves half of the key's.
+        mix(self.key_base ^ place.rotate_left(16) ^ u64::from(address.port()))
     }
 
     /// The peer of one address, for our own calls.

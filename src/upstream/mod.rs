@@ -27,7 +27,7 @@ pub mod transport;
 
 pub use ask::{ask, connect};
 pub use call::{Call, Head};
-pub use egress::{Direct, Egress, Proxy, ProxyAddress};
+pub use egress::{Egress, Proxy};
 pub use error::UpstreamError;
 pub use link::Link;
 pub use origin::{Http2Mode, Origin};

@@ -3,7 +3,8 @@
 use super::dns::Addresses;
 use super::egress::{Egress, Proxy};
 use super::idle::IdlePool;
-use super::{Direct, Origin, ProxyAddress, private_key};
+use super::private_key;
+use crate::types::ProxyUrl;
 use arc_swap::ArcSwap;
 use pingora_core::connectors::http::v2::Connector;
 use pingora_core::connectors::{ConnectorOptions, TransportConnector};
@@ -91,22 +92,21 @@ impl Transports {
         })
     }
 
-    /// The addresses of an origin: the same ones for all who ask while anybody holds them.
-    pub fn addresses(&self, origin: &Origin) -> Arc<Addresses> {
+    /// The addresses of a host: the same ones for all who ask while anybody holds them.
+    pub fn addresses(&self, host: &str, port: u16) -> Arc<Addresses> {
         let mut known = lock(&self.addresses);
-        let place = (origin.host.clone(), origin.port);
+        let place = (host.to_owned(), port);
         if let Some(addresses) = known.get(&place).and_then(Weak::upgrade) {
             return addresses;
         }
         known.retain(|_, addresses| addresses.strong_count() > 0);
-        let addresses = Arc::new(Addresses::of(origin));
+        let addresses = Arc::new(Addresses::of_host(host, port));
         known.insert(place, Arc::downgrade(&addresses));
         addresses
     }
 
-    /// The way out of a configuration; a proxy that stays is the one in use.
-    pub fn egress(&self, proxy: Option<ProxyAddress>, direct: Vec<Direct>) -> Egress {
-        Egress::new(proxy, direct, &self.egress.load())
+    pub fn proxy(&self, url: &ProxyUrl) -> Arc<Proxy> {
+        Arc::new(Proxy::new(url.clone(), self.addresses(&url.host, url.port)))
     }
 
     /// From now on everything without a way of its own leaves like this.
@@ -233,12 +233,11 @@ mod tests {
     #[test]
     fn one_host_has_one_set_of_addresses_while_it_is_held() {
         let transports = Transports::default();
-        let origin = |url| Origin::from_base_url(url).unwrap();
-        let first = transports.addresses(&origin("https://a.example/v1"));
-        assert!(Arc::ptr_eq(&first, &transports.addresses(&origin("https://a.example/v2"))));
-        assert!(!Arc::ptr_eq(&first, &transports.addresses(&origin("https://a.example:444/v1"))));
+        let first = transports.addresses("a.example", 443);
+        assert!(Arc::ptr_eq(&first, &transports.addresses("a.example", 443)));
+        assert!(!Arc::ptr_eq(&first, &transports.addresses("a.example", 444)));
         drop(first);
-        transports.addresses(&origin("https://b.example"));
+        transports.addresses("b.example", 443);
         assert_eq!(lock(&transports.addresses).len(), 1, "what nobody holds is forgotten");
     }
 }

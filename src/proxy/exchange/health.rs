@@ -21,22 +21,9 @@ pub fn state(
     let provider = runtime.providers.get(asked.provider)?;
     provider.lane(endpoint, asked.model.as_deref().unwrap_or(model))?;
     Some(match runtime.target_cooldowns.state(policy.first_cell + target, now) {
-        TargetState::Ready => credentials_state(runtime, provider, now),
+        TargetState::Ready => runtime.credentials_state(provider, now),
         own => own,
     })
-}
-
-/// Ready where one credential is; else when the first one will be.
-fn credentials_state(runtime: &Runtime, provider: &Provider, now: Ticks) -> TargetState {
-    let cells = (0..provider.accounts.len()).map(|account| provider.first_cell + account);
-    let mut soonest: Option<Ticks> = None;
-    for cell in cells {
-        match runtime.credential_cooldowns.state(cell, now) {
-            TargetState::Ready => return TargetState::Ready,
-            TargetState::Cooling { until } => soonest = Some(soonest.map_or(until, |at| at.min(until))),
-        }
-    }
-    soonest.map_or(TargetState::Ready, |until| TargetState::Cooling { until })
 }
 
 /// Whether all credentials of a target's provider were refused.
@@ -62,7 +49,7 @@ pub fn may_call(
     }
     let provider = policy.targets.get(target).and_then(|target| runtime.providers.get(target.provider));
     let has_credential =
-        provider.is_some_and(|provider| credentials_state(runtime, provider, now) == TargetState::Ready);
+        provider.is_some_and(|provider| runtime.credentials_state(provider, now) == TargetState::Ready);
     let claim = || runtime.target_cooldowns.claim(policy.first_cell + target, now) == TargetState::Ready;
     has_credential && (is_out || claim())
 }

@@ -96,9 +96,7 @@ async fn place(
         }
         let hope = Hope::of(track, prepared, &going.plan, now);
         let Some(queue) = track.policy.route.queue.as_ref().filter(|_| !hope.wanted.is_empty()) else {
-            if wait.is_some() {
-                note(edge, ctx, wait.as_ref(), QueueOutcome::Hopeless);
-            }
+            note(edge, ctx, wait.as_ref(), QueueOutcome::Hopeless);
             return if hope.has_full { Err(full(&going.plan, now)) } else { Ok((going, None)) };
         };
         let wait = wait.get_or_insert_with(|| Wait::new(queue, ctx, prepared, track, now));

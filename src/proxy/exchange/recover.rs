@@ -140,7 +140,6 @@ async fn once(
     let asked = Asked::of(ctx);
     let (route, decision) = (ctx.record.route, ctx.record.decision.take());
     let failures = ctx.record.failures.len();
-    health::note_broken(edge, ctx, ctx.record.cell, class);
     // Its upstream is of no more use, and must not go on meanwhile.
     live.call = None;
     ctx.slot = None;
@@ -159,7 +158,9 @@ async fn once(
             });
         }
     };
+    // Where nobody goes on, the end of the call tells it.
     asked.note_failure(ctx, class, failures);
+    health::note_broken(edge, ctx, asked.cell, class);
     if let Some(told) = &mut ctx.record.route {
         told.is_continued = true;
     }

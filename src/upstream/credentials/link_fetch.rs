@@ -37,9 +37,7 @@ impl LinkFetch {
         // Behind a proxy it is the proxy that looks names up: what is public cannot be checked here.
         let proxy = if self.is_public_only { None } else { self.transport.proxy_for(&origin.host) };
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = links
-            .get(base)
-            .filter(|link| link.proxy.as_ref().map(Arc::as_ptr) == proxy.as_ref().map(Arc::as_ptr));
+        let known = links.get(base).filter(|link| link.proxy == proxy);
         if let Some(link) = known {
             return Some(link.clone());
         }
