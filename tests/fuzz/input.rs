@@ -94,3 +94,17 @@ fn spell(bytes: &[u8], words: &[&str]) -> Vec<u8> {
     }
     text
 }
+
+/// Gives a target the inputs of its engine, or those of a sequence that is the same at every run.
+macro_rules! each_input {
+    ($bytes_max:expr, $target:expr) => {
+        match crate::sequence::Sequence::wanted() {
+            Some(sequence) => sequence.run($bytes_max, $target),
+            None => bolero::check!()
+                .with_test_time(crate::input::MOMENT)
+                .with_max_len($bytes_max)
+                .for_each($target),
+        }
+    };
+}
+pub(crate) use each_input;

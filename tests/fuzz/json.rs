@@ -4,6 +4,12 @@
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+/// By the grammar of RFC 8259: numbers outside of a double, and half of a surrogate pair (section 8.2), are
+/// JSON that has no value in Rust, and go on as they came.
+pub fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<&RawValue>(bytes).is_ok()
+}
+
 /// Values that are neither an array nor an object.
 const SCALARS: [&str; 24] = [
     "null",

@@ -2,8 +2,8 @@
 //! bytes. One test a target; `scripts/fuzz --seconds N` runs them longer than the moment each gets
 //! here, `cargo bolero test --test fuzz NAME` (where it is installed) with coverage to guide it.
 //!
-//! A failure prints its input and a `BOLERO_RANDOM_SEED` that replays it. Inputs worth keeping become
-//! named tests beside the code they broke.
+//! A failure prints its input and a `BOLERO_RANDOM_SEED` that replays it; with `TIDEGATE_FUZZ_SEED` a run
+//! has the same inputs every time. Inputs worth keeping become named tests beside the code they broke.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -32,6 +32,7 @@ mod json;
 )]
 #[path = "../matrix/made/mod.rs"]
 mod made;
+mod sequence;
 
 mod t_client_head;
 mod t_codec;

@@ -1,6 +1,6 @@
 //! Heads of client requests, taken apart: the same as a second reader does, whatever the cuts.
 
-use crate::input::{BYTES_MAX, Input, MOMENT};
+use crate::input::{BYTES_MAX, Input, each_input};
 use crate::t_strict_head::{VALID, WORDS};
 use bytes::BytesMut;
 use tidegate::framing::client_head::{Arrived, ClientHead};
@@ -68,7 +68,7 @@ fn hold(bytes: &[u8]) {
 
 #[test]
 fn client_head_is_taken_apart_as_another_reader_does() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         let valid = VALID[input.choice / 4 % VALID.len()].as_bytes();
         assert!(matches!(taken(valid).0, Ok(Some(_))));
@@ -82,7 +82,7 @@ fn client_head_is_taken_apart_as_another_reader_does() {
 fn http1_head_taken_out_of_its_buffer_is_the_same_head() {
     const RESPONSE: &str =
         "HTTP/1.1 200 OK\r\ncontent-type: a\r\ncontent-length: 12\r\nx-a: \t b \r\n\r\n{\"a\":1}";
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         let bytes = input.changed(RESPONSE.as_bytes(), &WORDS);
         let mut read = BytesMut::from(&bytes[..]);

@@ -1,6 +1,6 @@
 //! Configuration files.
 
-use crate::input::{BYTES_MAX, Input, MOMENT};
+use crate::input::{BYTES_MAX, Input, each_input};
 use tidegate::config;
 
 const FILES: [&str; 3] = [
@@ -98,7 +98,7 @@ fn check(text: &str) {
 
 #[test]
 fn config_refuses_or_reads_any_text_and_shows_no_secret() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         check(&String::from_utf8_lossy(input.bytes));
         check(&String::from_utf8_lossy(&input.spelt(&WORDS)));
@@ -107,7 +107,7 @@ fn config_refuses_or_reads_any_text_and_shows_no_secret() {
 
 #[test]
 fn config_refuses_or_reads_changed_files_and_shows_no_secret() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         let file = FILES[input.choice / 4 % FILES.len()];
         check(&String::from_utf8_lossy(&input.changed(file.as_bytes(), &WORDS)));

@@ -1,8 +1,7 @@
 //! Embeddings and rerank between vendors' shapes, and the catalogue's file.
 
-use crate::input::{BYTES_MAX, Input, MOMENT};
-use crate::json;
-use serde_json::Value;
+use crate::input::{BYTES_MAX, Input, each_input};
+use crate::json::{self, is_json};
 use tidegate::catalog::Catalog;
 use tidegate::chat::Losses;
 use tidegate::dialect::codec::embed::{self, Shape, rerank};
@@ -94,7 +93,7 @@ fn check(input: Input<'_>, bytes: &[u8]) {
         for to in SHAPES {
             let (mut losses, mut out) = (Losses::default(), Vec::new());
             if embed::encode_request(&request, to, "m", &mut losses, &mut out).is_ok() {
-                assert!(serde_json::from_slice::<Value>(&out).is_ok(), "{}", String::from_utf8_lossy(&out));
+                assert!(is_json(&out), "{}", String::from_utf8_lossy(&out));
             }
             places::of_losses(bytes, &losses);
         }
@@ -106,7 +105,7 @@ fn check(input: Input<'_>, bytes: &[u8]) {
         for to in SHAPES {
             let mut out = Vec::new();
             if embed::encode_response(&response, to, &wanted, &mut out).is_ok() {
-                assert!(serde_json::from_slice::<Value>(&out).is_ok(), "{}", String::from_utf8_lossy(&out));
+                assert!(is_json(&out), "{}", String::from_utf8_lossy(&out));
             }
         }
     }
@@ -114,7 +113,7 @@ fn check(input: Input<'_>, bytes: &[u8]) {
 
 #[test]
 fn embed_requests_and_vectors_become_json_of_every_shape_or_are_refused() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         for base in [REQUESTS[input.choice % REQUESTS.len()], ANSWERS[input.choice % ANSWERS.len()]] {
             check(input, &input.changed(base.as_bytes(), &WORDS));
@@ -131,7 +130,7 @@ fn embed_rerank_becomes_json_of_every_shape_or_is_refused() {
         r#"{"results":[{"index":0,"relevance_score":0.50,"document":{"text":"a"}}],"meta":{"billed_units":{"search_units":1}}}"#,
         r#"{"object":"list","data":[{"index":1,"relevance_score":1e-7}],"usage":{"total_tokens":3}}"#,
     ];
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         let bytes = input.changed(BASES[input.choice % BASES.len()].as_bytes(), &WORDS);
         let Ok(root) = parse_bytes(&bytes, Duplicates::LastCounts) else { return };
@@ -141,11 +140,7 @@ fn embed_rerank_becomes_json_of_every_shape_or_is_refused() {
                 for to in rerank::Shape::ALL {
                     let (mut losses, mut out) = (Losses::default(), Vec::new());
                     if rerank::encode_request(&request, to, "m", &mut losses, &mut out).is_ok() {
-                        assert!(
-                            serde_json::from_slice::<Value>(&out).is_ok(),
-                            "{}",
-                            String::from_utf8_lossy(&out)
-                        );
+                        assert!(is_json(&out), "{}", String::from_utf8_lossy(&out));
                     }
                 }
             }
@@ -187,7 +182,7 @@ fn catalog_files_are_read_whole_or_refused_with_a_place() {
     let base = ROWS.join("\n");
     let packed = zstd::encode_all(base.as_bytes(), 1).unwrap();
     assert!(Catalog::load(base.as_bytes()).is_ok() && Catalog::load(&packed).is_ok());
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         for file in [
             input.bytes.to_vec(),

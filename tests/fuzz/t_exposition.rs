@@ -1,6 +1,6 @@
 //! Metrics of inference servers: whatever they show, reading ends, and finds only what stands there.
 
-use crate::input::{BYTES_MAX, Input, MOMENT};
+use crate::input::{BYTES_MAX, Input, each_input};
 use tidegate::framing::exposition::samples;
 use tidegate::routing::ScrapeKind;
 
@@ -46,7 +46,7 @@ const VALID: &str = "# TYPE vllm:num_requests_running gauge\nvllm:num_requests_r
 #[test]
 fn exposition_is_read_to_its_end_whatever_it_is() {
     assert_eq!(ScrapeKind::Vllm.read(VALID).map(|gauges| (gauges.running, gauges.waiting)), Some((3, 2)));
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         hold(input.bytes);
         hold(&input.spelt(&WORDS));

@@ -1,6 +1,6 @@
 //! The framings of translated streams: JSON documents, lines, binary event streams.
 
-use crate::input::{BYTES_MAX, Input, MOMENT};
+use crate::input::{BYTES_MAX, Input, each_input};
 use crate::json;
 use serde_json::Value;
 use std::collections::HashSet;
@@ -103,7 +103,7 @@ fn serde_twice(bytes: &[u8]) -> bool {
 
 #[test]
 fn json_is_read_as_the_standard_reader_reads_it() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         check_json(input.bytes);
         check_json(&input.spelt(&WORDS));
@@ -115,7 +115,7 @@ fn json_is_read_as_the_standard_reader_reads_it() {
 
 #[test]
 fn json_strings_are_written_as_the_standard_reader_reads_them() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let text = String::from_utf8_lossy(raw);
         let mut out = Vec::new();
         JsonWriter::new(&mut out).string(&text);
@@ -143,7 +143,7 @@ fn lines(pieces: &[&[u8]], most: usize) -> (Vec<Vec<u8>>, bool) {
 
 #[test]
 fn lines_are_the_same_wherever_they_are_cut() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         for stream in
             [input.bytes.to_vec(), input.spelt(&["\n", "\r\n", "\r", "{\"a\":1}", "", " ", "x", "\u{e9}"])]
@@ -184,7 +184,7 @@ fn messages(pieces: &[&[u8]]) -> Read {
 
 #[test]
 fn event_streams_are_the_same_wherever_they_are_cut_and_wrong_checksums_are_seen() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         let (left, right) = input.bytes.split_at(input.bytes.len() / 2);
         let mut stream = Vec::new();

@@ -1,6 +1,6 @@
 //! Gemini's streamed JSON array.
 
-use crate::input::{BYTES_MAX, Input, MOMENT};
+use crate::input::{BYTES_MAX, Input, each_input};
 use crate::json;
 use serde_json::value::RawValue;
 use tidegate::dialect::tap::{ArrayError, ArrayScanner};
@@ -67,7 +67,7 @@ fn check(input: Input<'_>, body: &[u8]) {
 
 #[test]
 fn gemini_array_gives_the_elements_that_a_json_reader_finds() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         check(input, input.bytes);
         check(input, &input.spelt(&WORDS));

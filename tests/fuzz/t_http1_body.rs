@@ -1,6 +1,6 @@
 //! Bodies of upstream responses.
 
-use crate::input::{BYTES_MAX, Input, MOMENT};
+use crate::input::{BYTES_MAX, Input, each_input};
 use bytes::BytesMut;
 use tidegate::framing::http1_body::{BodyDecoder, BodyError, Piece};
 use tidegate::framing::http1_head::BodyFraming;
@@ -87,7 +87,7 @@ fn check(input: Input<'_>, framing: BodyFraming, bytes: &[u8]) {
 
 #[test]
 fn http1_body_comes_out_the_same_wherever_it_is_cut() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         let framings = [
             BodyFraming::Chunked,
@@ -105,7 +105,7 @@ fn http1_body_comes_out_the_same_wherever_it_is_cut() {
 
 #[test]
 fn http1_body_gives_back_what_was_put_into_chunks() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         let mut wire = Vec::new();
         for chunk in input.pieces(input.bytes) {

@@ -1,6 +1,6 @@
 //! Heads of upstream responses.
 
-use crate::input::{BYTES_MAX, Input, MOMENT};
+use crate::input::{BYTES_MAX, Input, each_input};
 use tidegate::framing::http1_head::{BodyFraming, HeadError, HeadProgress, parse_head};
 
 const WORDS: [&str; 40] = [
@@ -160,7 +160,7 @@ fn check(bytes: &[u8], is_head_request: bool) {
 
 #[test]
 fn http1_head_gives_the_same_answer_byte_by_byte() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(96).for_each(|raw| {
+    each_input!(96, |raw: &[u8]| {
         let input = Input::new(raw);
         check(input.bytes, false);
         check(&input.spelt(&WORDS), input.choice.is_multiple_of(8));
@@ -170,7 +170,7 @@ fn http1_head_gives_the_same_answer_byte_by_byte() {
 
 #[test]
 fn http1_head_reads_changed_heads_the_same_byte_by_byte() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         let valid = VALID[input.choice / 4 % VALID.len()].as_bytes();
         assert!(!matches!(answer(valid, false), Ok(Answer::NeedMore) | Err(_)));

@@ -1,6 +1,6 @@
 //! Content codings.
 
-use crate::input::{BYTES_MAX, Input, MOMENT};
+use crate::input::{BYTES_MAX, Input, each_input};
 use std::io::Write;
 use tidegate::framing::coding::ContentCoding;
 use tidegate::framing::inflate::{InflateError, StreamInflater, inflate_all};
@@ -63,7 +63,7 @@ fn check(input: Input<'_>, coding: ContentCoding, packed: &[u8]) {
 
 #[test]
 fn inflate_is_bounded_and_the_same_wherever_the_body_is_cut() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         let coding = CODINGS[input.choice % CODINGS.len()];
         check(input, coding, input.bytes);
@@ -76,7 +76,7 @@ fn inflate_is_bounded_and_the_same_wherever_the_body_is_cut() {
 
 #[test]
 fn inflate_gives_back_what_was_packed() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         let coding = CODINGS[input.choice % CODINGS.len()];
         let packed = pack(coding, input.bytes);

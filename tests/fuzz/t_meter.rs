@@ -1,6 +1,6 @@
 //! Counting of request bodies.
 
-use crate::input::{BYTES_MAX, Input, MOMENT};
+use crate::input::{BYTES_MAX, Input, each_input};
 use crate::json;
 use tidegate::meter::{CountKind, Counter, FactorTable, Family, Size};
 use tidegate::types::Endpoint;
@@ -80,7 +80,7 @@ fn check(counter: &Counter, endpoint: Endpoint, model: &str, body: &[u8]) {
 fn meter_bound_is_never_below_the_count() {
     let counter = Counter::new(FactorTable::default(), 64);
     counter.warm().unwrap();
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         let model = MODELS[input.choice % MODELS.len()];
         let endpoint = Endpoint::ALL[input.choice / 6 % Endpoint::ALL.len()];
@@ -97,7 +97,7 @@ fn meter_reads_image_headers_of_any_bytes() {
         ["iVBORw0KGgoAAAANSUhEUg", "/9j/4AAQSkZJRgAB", "R0lGODlh", "UklGRh4AAABXRUJQVlA4", "Qk0", ""];
     const LETTERS: [&str; 16] =
         ["A", "/9", "w", "+", "=", "-", "_", "AAAA", "/8AAEQgB", "zz", " ", "\n", "QAAA", "g", "%", "\u{e9}"];
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         let text = [STARTS[input.choice % STARTS.len()].as_bytes(), &input.spelt(&LETTERS)].concat();
         Size::of_base64(&String::from_utf8_lossy(&text));

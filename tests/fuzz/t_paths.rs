@@ -1,6 +1,6 @@
 //! URL paths and queries.
 
-use crate::input::{BYTES_MAX, Input, MOMENT};
+use crate::input::{BYTES_MAX, Input, each_input};
 use http::Method;
 use tidegate::dialect::paths::{self, PathError};
 
@@ -185,7 +185,7 @@ fn check(method: &Method, path: &str, query: Option<&str>) {
 
 #[test]
 fn paths_take_and_send_up_only_what_every_server_reads_the_same() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         let (left, right) = input.bytes.split_at(input.bytes.len().min(8));
         let path = input.with(left).spelt(&WORDS);

@@ -1,6 +1,6 @@
 //! Heads of multipart request bodies.
 
-use crate::input::{BYTES_MAX, Input, MOMENT};
+use crate::input::{BYTES_MAX, Input, each_input};
 use bytes::Bytes;
 use tidegate::dialect::head::{self, BodyForm};
 use tidegate::dialect::splice::{model_edits, splice};
@@ -78,7 +78,7 @@ fn check(content_type: &str, body: &[u8]) {
 
 #[test]
 fn request_form_spans_hold_the_model_and_a_splice_changes_nothing_else() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         let content_type = CONTENT_TYPES[input.choice / 4 % CONTENT_TYPES.len()];
         check(content_type, input.bytes);

@@ -1,6 +1,6 @@
 //! Heads of JSON request bodies, and the splices made with them.
 
-use crate::input::{BYTES_MAX, Input, MOMENT};
+use crate::input::{BYTES_MAX, Input, each_input};
 use crate::json::{self, Pairs};
 use bytes::Bytes;
 use tidegate::dialect::head::{self, HeadErrorKind, RequestHead};
@@ -199,7 +199,7 @@ fn endpoint(input: Input<'_>) -> Endpoint {
 
 #[test]
 fn request_head_agrees_with_serde_json_on_any_bytes() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         check(endpoint(input), input.bytes);
         check(endpoint(input), &input.spelt(&WORDS));
@@ -208,7 +208,7 @@ fn request_head_agrees_with_serde_json_on_any_bytes() {
 
 #[test]
 fn request_head_agrees_with_serde_json_on_objects() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         let object = json::object(input.bytes, &KEYS);
         assert!(Pairs::read(&object).is_some(), "{object}");
@@ -219,7 +219,7 @@ fn request_head_agrees_with_serde_json_on_objects() {
 
 #[test]
 fn request_head_agrees_with_serde_json_on_changed_requests() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         let valid = VALID[input.choice % VALID.len()];
         check(endpoint(input), &input.changed(valid.as_bytes(), &WORDS));

@@ -1,6 +1,6 @@
 //! What an upstream says about when to come back.
 
-use crate::input::{BYTES_MAX, Input, MOMENT};
+use crate::input::{BYTES_MAX, Input, each_input};
 use std::time::{Duration, SystemTime};
 use tidegate::routing::retry_after;
 use tidegate::routing::retry_after::RETRY_AFTER_MAX;
@@ -60,7 +60,7 @@ const BODIES: [&str; 3] = [
 #[test]
 fn retry_after_is_some_time_and_never_too_long() {
     let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_234_740);
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         let said = input.spelt(&WORDS);
         let said = String::from_utf8_lossy(&said);

@@ -1,6 +1,6 @@
 //! Server-sent events.
 
-use crate::input::{BYTES_MAX, Input, MOMENT};
+use crate::input::{BYTES_MAX, Input, each_input};
 use tidegate::framing::sse::{SseError, SseScanner};
 
 const WORDS: [&str; 26] = [
@@ -123,7 +123,7 @@ fn check(input: Input<'_>, stream: &[u8]) {
 
 #[test]
 fn sse_reads_the_same_events_wherever_the_stream_is_cut() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         check(input, input.bytes);
         check(input, &input.spelt(&WORDS));
@@ -134,7 +134,7 @@ fn sse_reads_the_same_events_wherever_the_stream_is_cut() {
 /// read before the error may not depend on anything.
 #[test]
 fn sse_holds_its_bound_and_reports_only_events_of_the_stream() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         let stream = input.spelt(&WORDS);
         let unbounded = read_by_the_standard(&stream);

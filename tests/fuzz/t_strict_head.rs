@@ -1,6 +1,6 @@
 //! Heads of client requests, held against a second reader.
 
-use crate::input::{BYTES_MAX, Input, MOMENT};
+use crate::input::{BYTES_MAX, Input, each_input};
 use tidegate::framing::strict_head::{HeadFault, check};
 
 pub const WORDS: [&str; 40] = [
@@ -86,7 +86,7 @@ fn check_against_another_reader(raw: &[u8]) {
 
 #[test]
 fn strict_head_passes_only_what_another_reader_reads_the_same() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         let valid = VALID[input.choice / 4 % VALID.len()].as_bytes();
         assert_eq!(check(valid), Ok(()));
@@ -98,7 +98,7 @@ fn strict_head_passes_only_what_another_reader_reads_the_same() {
 
 #[test]
 fn strict_head_refuses_an_added_line_end_of_another_kind() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(16).for_each(|raw| {
+    each_input!(16, |raw: &[u8]| {
         let input = Input::new(raw);
         let valid = VALID[input.choice % VALID.len()];
         let at = input.bytes.first().map_or(0, |byte| usize::from(*byte)) % valid.find("\r\n\r\n").unwrap();

@@ -1,6 +1,6 @@
 //! Answers of upstreams: what their events and bodies are taken for.
 
-use crate::input::{BYTES_MAX, Input, MOMENT};
+use crate::input::{BYTES_MAX, Input, each_input};
 use crate::json;
 use tidegate::dialect::tap::{EventClass, StreamTap, for_each_output_text, read_body};
 use tidegate::types::{Endpoint, Usage};
@@ -152,7 +152,7 @@ fn check(input: Input<'_>, data: &[u8]) {
 
 #[test]
 fn tap_takes_any_bytes() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         check(input, input.bytes);
         check(input, &input.spelt(&WORDS));
@@ -161,7 +161,7 @@ fn tap_takes_any_bytes() {
 
 #[test]
 fn tap_takes_any_json() {
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         let value = json::value(input.bytes, &KEYS);
         check(input, value.as_bytes());

@@ -1,6 +1,6 @@
 //! A URL that a client wrote, before anything is fetched from it.
 
-use crate::input::{BYTES_MAX, Input, MOMENT};
+use crate::input::{BYTES_MAX, Input, each_input};
 use tidegate::types::{UrlRule, WebUrl};
 
 const WORDS: [&str; 30] = [
@@ -40,7 +40,7 @@ const WORDS: [&str; 30] = [
 fn a_url_that_is_read_means_one_thing_only() {
     let wide: Vec<UrlRule> =
         ["https://*.example.com/a/", "http://127.0.0.1/"].map(|r| r.parse().unwrap()).into();
-    bolero::check!().with_test_time(MOMENT).with_max_len(BYTES_MAX).for_each(|raw| {
+    each_input!(BYTES_MAX, |raw: &[u8]| {
         let input = Input::new(raw);
         let spelt = input.spelt(&WORDS);
         for text in [String::from_utf8_lossy(&spelt), String::from_utf8_lossy(raw)] {
