@@ -3,6 +3,8 @@
 //! An engine's own seed replays one input; here a seed stands for all of them. How far a run gets depends
 //! on the time it has: a longer run reads what a shorter one read, and more.
 
+#![expect(clippy::disallowed_methods, reason = "an engine has a real clock, and is told by its environment")]
+
 use crate::input::MOMENT;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
