@@ -22,19 +22,20 @@ use crate::telemetry::{
     AccessLog, Events, Label, Metrics, ProviderMetrics, SystemClock, TargetHealth, WallClock,
 };
 use crate::types::ids::RequestIds;
-use crate::types::mix::GOLDEN;
-use crate::types::{Clock, Endpoint, Protocol, Ticks, mix};
+use crate::types::{Clock, Endpoint, Protocol, Ticks};
 use crate::upstream::credentials::Credential;
 use crate::upstream::{Link, Remote, Transports};
 use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 mod configure;
 mod control;
+mod dice;
+pub mod flights;
 mod governed;
 mod health;
 mod keepsakes;
@@ -47,6 +48,8 @@ mod unguessable;
 
 pub use configure::{CONFIGURATIONS_MAX, ConfigFault, ConfigState, Configurations, Configure};
 pub use control::{AdminPolicy, Hook, IdentitySource};
+pub use dice::Dice;
+use flights::{Coalesce, Flights};
 pub use health::{Probe, ProviderHealth};
 pub use keepsakes::Keepsakes;
 pub use overload::Overload;
@@ -121,6 +124,8 @@ pub struct ModelPolicy {
     /// Whether a model without a price is refused.
     pub refuses_unpriced: bool,
     pub streams: StreamPolicy,
+    /// How its calls are shared; None: each is its own.
+    pub coalesce: Option<Coalesce>,
     /// Index of the first target's cell in [`Runtime::target_cooldowns`] and [`Runtime::target_live`].
     pub first_cell: usize,
 }
@@ -241,6 +246,8 @@ pub struct Edge {
     pub archive: Archive,
     /// Streams that clients may read again.
     pub replays: Replays,
+    /// Calls that others share.
+    pub flights: Arc<Flights>,
     pub transports: Transports,
     /// None without a store: nothing outlives the process.
     pub keeping: Option<Keeping>,
@@ -284,10 +291,6 @@ pub struct EdgeParts {
     pub keeping: Option<Keeping>,
     pub shared: Option<Shared>,
 }
-
-/// Random numbers for balancing and jitter. Not for secrets.
-#[derive(Debug)]
-pub struct Dice(AtomicU64);
 
 /// Whether the process is on its way out.
 #[derive(Debug)]
@@ -435,13 +438,14 @@ impl Edge {
             clock: parts.clock,
             wall: parts.wall,
             ids: RequestIds::new(parts.seed),
-            dice: Dice(AtomicU64::new(parts.seed)),
+            dice: Dice::new(parts.seed),
             metrics: parts.metrics,
             access_log: parts.access_log,
             flood: parts.flood,
             pins: parts.pins,
             archive,
             replays: Replays::default(),
+            flights: Arc::default(),
             random: Unguessable::default(),
             transports: parts.transports,
             keeping: parts.keeping,
@@ -551,19 +555,11 @@ impl Edge {
         }
         let held: usize = runtime.models.iter().map(|model| model.route.learned.prefix.len()).sum();
         self.metrics.routes.prefix_held.set(i64::try_from(held).unwrap_or(i64::MAX));
+        self.metrics.routes.flights.set(i64::try_from(self.flights.len()).unwrap_or(i64::MAX));
         for provider in &runtime.providers {
             let load = provider.health.as_ref().and_then(|health| health.load(now));
             provider.metrics.load(load.as_ref());
         }
-    }
-}
-
-// === impl Dice ===
-
-impl Dice {
-    /// SplitMix64: a counter through a mixing function, so threads share it without a lock.
-    pub fn roll(&self) -> u64 {
-        mix(self.0.fetch_add(GOLDEN, Ordering::Relaxed))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::routing::{
     Abilities, Condition, DataRules, FailoverPolicy, Group, Member, ModelTable, Panic, Place, PriceTag,
     RetryRules, StatusSet, Target, Tree, affinity,
 };
+use crate::runtime::flights::Coalesce;
 use crate::runtime::{
     Hedge, Learned, ModelPolicy, OnDisconnect, OnUnsupported, Provider, Route, TargetFacts, Timeouts, Uses,
 };
@@ -250,6 +251,9 @@ pub(super) fn policy(
         },
         refuses_unpriced: model.unpriced == config::Unpriced::Refuse,
         streams: streams::policy(model),
+        coalesce: model
+            .coalesce
+            .map(|coalesce| Coalesce { bytes_max: coalesce.bytes_max, passengers_max: coalesce.calls_max }),
         first_cell,
     }
 }

@@ -1,6 +1,7 @@
 //! `[models.*]`: the names clients ask for.
 
 use super::choice::choice;
+use super::coalesce::Coalesce;
 use super::collector::Collector;
 use super::counting::{CountMode, count_mode};
 use super::crowd::{Concurrency, Queue};
@@ -56,6 +57,8 @@ pub struct Model {
     pub on_unsupported: OnUnsupported,
     pub unpriced: Unpriced,
     pub streams: Streams,
+    /// How calls that ask for the same share one; None: each is its own.
+    pub coalesce: Option<Coalesce>,
 }
 
 /// What happens upstream when the client has left.
@@ -146,6 +149,7 @@ impl Model {
             on_unsupported: reader.or("on_unsupported", OnUnsupported::Warn, choice(ON_UNSUPPORTED, &[])),
             unpriced: reader.or("unpriced", Unpriced::Record, choice(UNPRICED, &[])),
             streams: Streams::read(&mut reader),
+            coalesce: reader.take("coalesce", Coalesce::read),
         };
         reader.done();
         Some(model)

@@ -105,6 +105,8 @@ pub struct Record {
     pub failures: Vec<(usize, FailureClass)>,
     /// Fields of the request that its target had no word for.
     pub dropped: Vec<String>,
+    /// The call that was made for this one too.
+    pub coalesced: Option<RequestId>,
     /// Why a response that should be stored here is not.
     pub not_kept: Option<&'static str>,
 }

@@ -139,6 +139,7 @@ fn log(edge: &Edge, ctx: &Ctx, now: Ticks) {
         counted_input: record.counted_input,
         first_token: record.first_token,
         queued: record.queued,
+        coalesced: record.coalesced,
         duration: now.since(ctx.started),
         overhead: record.overhead,
         client: record.client,

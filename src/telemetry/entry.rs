@@ -72,6 +72,8 @@ pub struct Entry<'a> {
     pub first_token: Option<Duration>,
     /// Waited for a target to have room.
     pub queued: Option<Duration>,
+    /// The call that was made for this one too.
+    pub coalesced: Option<RequestId>,
     pub duration: Duration,
     /// The gateway's own time.
     pub overhead: Option<Duration>,
@@ -114,6 +116,7 @@ impl<'a> Entry<'a> {
             counted_input: None,
             first_token: None,
             queued: None,
+            coalesced: None,
             duration: Duration::ZERO,
             overhead: None,
             client: None,
@@ -160,6 +163,11 @@ impl<'a> Entry<'a> {
         number(out, b",\"attempts\":", u64::from(self.attempts));
         if self.continued > 0 {
             number(out, b",\"continued\":", u64::from(self.continued));
+        }
+        if let Some(flight) = self.coalesced {
+            out.extend_from_slice(b",\"coalesced\":\"");
+            push_display(out, flight);
+            out.push(b'"');
         }
         flag(out, b",\"stream\":", self.is_stream);
         number(out, b",\"bytes_in\":", self.bytes_in);

@@ -110,6 +110,15 @@ pub enum RecoveryOutcome {
     Failed,
 }
 
+/// What became of a call that may be shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CoalesceOutcome {
+    /// It was given the answer of another one.
+    Joined,
+    /// Its client was too slow for what is kept of the answer.
+    Behind,
+}
+
 /// How a target is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TargetHealth {
@@ -201,6 +210,20 @@ impl Label for RecoveryOutcome {
             RecoveryOutcome::Unfit => "unfit",
             RecoveryOutcome::NoTarget => "no_target",
             RecoveryOutcome::Failed => "failed",
+        }
+    }
+}
+
+impl Label for CoalesceOutcome {
+    const NAME: &'static str = "outcome";
+    const ALL: &'static [Self] = &[Self::Joined, Self::Behind];
+    fn index(self) -> usize {
+        self as usize
+    }
+    fn text(self) -> &'static str {
+        match self {
+            CoalesceOutcome::Joined => "joined",
+            CoalesceOutcome::Behind => "behind",
         }
     }
 }

@@ -37,8 +37,8 @@ pub use entry::{Entry, FailedAttempt};
 pub use events::{Event, Events};
 pub use histogram::{AtomicHistogram, LocalHistogram};
 pub use labels::{
-    AskedOutcome, AttemptOutcome, CacheLookup, CountKind, CredentialRefresh, HedgeOutcome, Label,
-    RecoveryOutcome, ReloadResult, RetryOutcome, StatusClass, TargetHealth, TokenClass,
+    AskedOutcome, AttemptOutcome, CacheLookup, CoalesceOutcome, CountKind, CredentialRefresh, HedgeOutcome,
+    Label, RecoveryOutcome, ReloadResult, RetryOutcome, StatusClass, TargetHealth, TokenClass,
 };
 pub use ledger::LedgerMetrics;
 pub use metrics::{CONTENT_TYPE as METRICS_CONTENT_TYPE, GaugeGuard, Metrics};

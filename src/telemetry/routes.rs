@@ -1,7 +1,9 @@
 //! What routing did beyond the calls themselves: retries, second attempts, targets as they are.
 
 use super::families::{CounterRow, GaugeRow, Registrar};
-use super::labels::{CacheLookup, HedgeOutcome, RecoveryOutcome, RetryOutcome, TargetHealth};
+use super::labels::{
+    CacheLookup, CoalesceOutcome, HedgeOutcome, RecoveryOutcome, RetryOutcome, TargetHealth,
+};
 use super::overload::OverloadMetrics;
 use prometheus::{IntCounter, IntGauge};
 
@@ -19,6 +21,10 @@ pub struct RouteMetrics {
     pub held_breaks: IntCounter,
     /// Streams that clients read on after they had lost them.
     pub resumed: IntCounter,
+    /// Calls that share another one of the same request.
+    pub coalesced: CounterRow<CoalesceOutcome>,
+    /// Calls under way that others may share.
+    pub flights: IntGauge,
     pub targets: GaugeRow<TargetHealth>,
     /// Conditions that could not be evaluated, which is a no.
     pub condition_errors: IntCounter,
@@ -50,6 +56,11 @@ impl RouteMetrics {
             )?,
             resumed: r
                 .counter("stream_resumes_total", "Streams that clients read on after they had lost them.")?,
+            coalesced: r.row(
+                "coalesced_total",
+                "Calls that asked for what was under way, and were given that; and clients too slow for it.",
+            )?,
+            flights: r.gauge("flights", "Calls under way that others of the same request share.")?,
             targets: r.gauge_row("targets", "Targets, by how they are.")?,
             condition_errors: r.counter(
                 "route_condition_errors_total",

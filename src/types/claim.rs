@@ -38,6 +38,10 @@ impl Claims {
         Self(claims.filter(is_kept).take(CLAIMS_MAX).collect())
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub fn get(&self, name: &str) -> Option<&Claim> {
         self.0.iter().find(|(known, _)| **known == *name).map(|(_, claim)| claim)
     }

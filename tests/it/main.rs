@@ -106,4 +106,5 @@ mod t57_continuation;
 mod t58_resume;
 mod t59_affinity;
 mod t60_probes;
+mod t61_coalesce;
 mod vectors;

@@ -1,7 +1,8 @@
 //! The client's side of one exchange, reduced to what an answer needs, with the order of its steps
 //! held by a state.
 //!
-//! HTTP/1 is read and written by [`Wire`], HTTP/2 by Pingora's session.
+//! HTTP/1 is read and written by [`Wire`], HTTP/2 by Pingora's session. A call that is made for several
+//! clients writes to what they read (`runtime::flights`).
 
 use super::vigil::Vigil;
 use crate::dialect::errors::ArrayState;
@@ -9,7 +10,9 @@ use crate::dialect::invoke::Wrapper;
 use crate::framing::FieldLines;
 use crate::proxy::connection::EdgeStream;
 use crate::proxy::wire::{BodyFault, Wire};
+use crate::runtime::flights::{self, Flying, Landing};
 use crate::runtime::replays::Replaying;
+use crate::types::{Origin, Reason};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, header};
 use pingora_core::ErrorType;
@@ -47,6 +50,13 @@ enum Stage {
 enum Side {
     Http1(Wire),
     Http2(Box<ServerSession>),
+    /// All who asked for the same.
+    Shared(Box<Shared>),
+}
+
+struct Shared {
+    flying: Flying,
+    is_complete: bool,
 }
 
 pub struct Downstream {
@@ -78,6 +88,11 @@ impl Downstream {
         Self::new(Side::Http2(Box::new(session)), write_timeout)
     }
 
+    /// Whoever reads a shared call; they have their own write timeouts.
+    pub fn shared(flying: Flying) -> Self {
+        Self::new(Side::Shared(Box::new(Shared { flying, is_complete: false })), Duration::ZERO)
+    }
+
     fn new(side: Side, write_timeout: Duration) -> Self {
         Self {
             side,
@@ -93,11 +108,11 @@ impl Downstream {
         }
     }
 
-    /// The client's connection; None for HTTP/2.
+    /// The client's connection; None where it is not one HTTP/1 client's.
     pub fn stream(&self) -> Option<&EdgeStream> {
         match &self.side {
             Side::Http1(wire) => Some(wire.stream()),
-            Side::Http2(_) => None,
+            Side::Http2(_) | Side::Shared(_) => None,
         }
     }
 
@@ -109,6 +124,8 @@ impl Downstream {
         match &mut self.side {
             Side::Http1(wire) => wire.body(bytes_max).await,
             Side::Http2(session) => Box::pin(body_of_session(session, bytes_max)).await,
+            // It was read before the call was shared.
+            Side::Shared(_) => Err(BodyFault::Gone),
         }
     }
 
@@ -117,6 +134,7 @@ impl Downstream {
         match &mut self.side {
             Side::Http1(wire) => wire.end_keepalive(),
             Side::Http2(session) => session.set_keepalive(None),
+            Side::Shared(_) => {}
         }
     }
 
@@ -155,6 +173,11 @@ impl Downstream {
         self.stage == Stage::Untouched
     }
 
+    /// Whether a streamed answer has begun and not ended.
+    pub fn is_open(&self) -> bool {
+        self.stage == Stage::Open
+    }
+
     /// How far a Gemini stream sent as one JSON array has come.
     pub fn array_state(&self) -> ArrayState {
         match self.last_mark {
@@ -180,6 +203,10 @@ impl Downstream {
                 Err(error) => *error.etype() != ErrorType::ConnectError,
                 Ok(_) => true,
             },
+            Side::Shared(shared) => {
+                shared.flying.deserted().await;
+                true
+            }
         };
         if is_gone {
             self.is_gone = true;
@@ -202,6 +229,10 @@ impl Downstream {
         let written = match &mut self.side {
             Side::Http1(wire) => wire.begin(status, fields, &begun, false, self.write_timeout).await,
             Side::Http2(session) => Box::pin(open_by_session(session, status, fields, begun)).await,
+            Side::Shared(shared) => {
+                shared.begin(status, fields, false);
+                Box::pin(shared.flying.piece(&begun)).await.map_err(Gone::from)
+            }
         };
         self.note(written)
     }
@@ -219,6 +250,7 @@ impl Downstream {
         let written = match &mut self.side {
             Side::Http1(wire) => wire.piece(&piece, self.write_timeout).await,
             Side::Http2(session) => Box::pin(session.write_response_body(piece, false)).await.map_err(note),
+            Side::Shared(shared) => Box::pin(shared.flying.piece(&piece)).await.map_err(Gone::from),
         };
         self.note(written)
     }
@@ -237,6 +269,10 @@ impl Downstream {
             Side::Http2(session) => {
                 Box::pin(session.write_response_body(Bytes::new(), true)).await.map_err(note)
             }
+            Side::Shared(shared) => {
+                shared.is_complete = true;
+                Ok(())
+            }
         };
         self.note(ended)
     }
@@ -249,6 +285,7 @@ impl Downstream {
         match &mut self.side {
             Side::Http1(wire) => wire.shut_down().await,
             Side::Http2(session) => Box::pin(session.shutdown()).await,
+            Side::Shared(_) => {}
         }
     }
 
@@ -262,6 +299,11 @@ impl Downstream {
         let written = match &mut self.side {
             Side::Http1(wire) => wire.begin(status, fields, &body, true, self.write_timeout).await,
             Side::Http2(session) => Box::pin(answer_by_session(session, status, fields, body)).await,
+            Side::Shared(shared) => {
+                shared.begin(status, fields, true);
+                shared.is_complete = true;
+                shared.flying.whole(&body).map_err(Gone::from)
+            }
         };
         self.note(written)
     }
@@ -278,6 +320,15 @@ impl Downstream {
                 let _ = Box::pin(session.finish()).await;
                 None
             }
+            Side::Shared(_) => None,
+        }
+    }
+
+    /// Ends a shared call: what it came to is told to all who read it.
+    pub fn land(self, reason: Option<Reason>, origin: Option<Origin>) {
+        if let Side::Shared(shared) = self.side {
+            let Shared { flying, is_complete } = *shared;
+            flying.land(Landing { is_complete, reason, origin });
         }
     }
 
@@ -294,6 +345,18 @@ impl Downstream {
             self.end_keepalive();
         }
         written
+    }
+}
+
+impl Shared {
+    fn begin(&self, status: u16, fields: &FieldLines, is_whole: bool) {
+        self.flying.begin(flights::Head { status, fields: fields.clone(), is_whole });
+    }
+}
+
+impl From<flights::Deserted> for Gone {
+    fn from(_: flights::Deserted) -> Self {
+        Gone
     }
 }
 

@@ -9,6 +9,7 @@ mod bodies;
 pub mod body;
 mod chat_form;
 mod closing;
+mod coalesce;
 mod count;
 mod cuts;
 pub mod downstream;
@@ -46,6 +47,7 @@ mod undress;
 mod unserved;
 mod vectors;
 pub mod vigil;
+mod whole;
 
 pub use health::account;
 pub use prepare::PRIORITY;
@@ -53,7 +55,6 @@ pub use prepare::PRIORITY;
 use super::context::Ctx;
 use super::cost;
 use super::local;
-use crate::archive::NotKept;
 use crate::dialect::errors;
 use crate::dialect::keepalive::KeepaliveState;
 use crate::dialect::paths::Hit;
@@ -61,9 +62,10 @@ use crate::framing::ClientHead;
 use crate::runtime::{Edge, ModelPolicy, Runtime};
 use crate::telemetry::{AttemptOutcome, GaugeGuard};
 use crate::types::{Endpoint, FailureClass, Reason, Reject, Usage};
-use attempt::{Answer, Failure, Live, Long};
+use attempt::{Failure, Live};
 use body::NoBody;
 use bytes::Bytes;
+use coalesce::Sharing;
 use count::Turned;
 use downstream::Downstream;
 use keeper::Keeper;
@@ -72,9 +74,8 @@ use prepare::Prepared;
 use race::{Raced, Track};
 use relay::StreamEnd;
 use respond::Telling;
-use std::pin::pin;
 use std::sync::Arc;
-use talk::{Talk, Wake};
+use talk::Talk;
 
 /// Runs one call from its body to its last byte.
 pub async fn run(edge: &Arc<Edge>, down: &mut Downstream, ctx: &mut Ctx, client: &ClientHead, hit: Hit<'_>) {
@@ -99,7 +100,15 @@ pub async fn run(edge: &Arc<Edge>, down: &mut Downstream, ctx: &mut Ctx, client:
         None => {}
     }
     let runtime = ctx.runtime.clone();
-    let (policy, pinned) = match placed(edge, &runtime, ctx, &mut prepared).await {
+    let place = match place(edge, &runtime, ctx, &mut prepared) {
+        Ok(place) => place,
+        Err(reject) => return respond::refuse(edge, down, ctx, reject).await,
+    };
+    let sharing = Sharing::of(ctx, place.0, &prepared, place.1.is_some());
+    if let Some(passenger) = sharing.as_ref().and_then(|sharing| sharing.board(edge)) {
+        return Box::pin(coalesce::follow(edge, down, ctx, &prepared, passenger)).await;
+    }
+    let (policy, pinned) = match reserved(edge, &runtime, ctx, &mut prepared, place).await {
         Ok(place) => place,
         Err(reject) => return respond::refuse(edge, down, ctx, reject).await,
     };
@@ -110,7 +119,12 @@ pub async fn run(edge: &Arc<Edge>, down: &mut Downstream, ctx: &mut Ctx, client:
     let _budgeted = prepared.is_budgeted.then(|| GaugeGuard::raise(&edge.metrics.budget_calls));
     let total = ctx.started.plus(policy.timeouts.total);
     let track = Track { runtime: &runtime, policy, pinned, total, begun: None };
-    converse(edge, down, ctx, &mut prepared, &track).await;
+    match sharing.filter(|_| ctx.record.downgraded_to.is_none()) {
+        None => converse(edge, down, ctx, &mut prepared, &track).await,
+        Some(sharing) => {
+            Box::pin(coalesce::lead(edge, down, ctx, &mut prepared, &track, sharing)).await;
+        }
+    }
 }
 
 async fn prepare<'u>(
@@ -146,15 +160,17 @@ async fn prepare<'u>(
     Ok(prepared)
 }
 
-/// Finds the policy and takes what the call needs; where its budget is spent and says so, of another
-/// model.
-async fn placed<'r>(
+/// Where a call goes: its policy, and the account where only one can serve it.
+type Place<'r> = (&'r ModelPolicy, Option<Pinned>);
+
+/// Takes what the call needs; where its budget is spent and says so, of another model.
+async fn reserved<'r>(
     edge: &Edge,
     runtime: &'r Runtime,
     ctx: &mut Ctx,
     prepared: &mut Prepared<'_>,
-) -> Result<(&'r ModelPolicy, Option<Pinned>), Reject> {
-    let (policy, pinned) = place(edge, runtime, ctx, prepared)?;
+    (policy, pinned): Place<'r>,
+) -> Result<Place<'r>, Reject> {
     let model = match count::reserve(edge, ctx, policy, prepared).await {
         Ok(()) => return Ok((policy, pinned)),
         Err(Turned::Refused(reject)) => return Err(reject),
@@ -172,13 +188,13 @@ async fn placed<'r>(
     }
 }
 
-/// The policy a call is served by, and the account where only one can serve it.
+/// Finds the policy that serves a call.
 fn place<'r>(
     edge: &Edge,
     runtime: &'r Runtime,
     ctx: &mut Ctx,
     prepared: &mut Prepared<'_>,
-) -> Result<(&'r ModelPolicy, Option<Pinned>), Reject> {
+) -> Result<Place<'r>, Reject> {
     if prepared.endpoint == Endpoint::ResponseById {
         return pins::find(edge, runtime, ctx, prepared).map(|(policy, pinned)| (policy, Some(pinned)));
     }
@@ -263,8 +279,8 @@ async fn converse(
                 edge.replays.ended(ctx.id, edge.now());
             }
         }
-        Raced::Whole(answer) => whole(edge, &mut talk, ctx, prepared, track, *answer).await,
-        Raced::Long(long) => Box::pin(long_answer(edge, &mut talk, ctx, prepared, track, *long)).await,
+        Raced::Whole(answer) => whole::whole(edge, &mut talk, ctx, prepared, track, *answer).await,
+        Raced::Long(long) => Box::pin(whole::long(edge, &mut talk, ctx, prepared, track, *long)).await,
         Raced::Failed(failure) => Box::pin(failed(edge, &mut talk, ctx, prepared, *failure)).await,
         Raced::NoTarget(reject) => {
             respond::tell_failure(edge, &mut talk, ctx, early, &reject).await;
@@ -438,120 +454,6 @@ async fn finish_stream(
     if let Some(reject) = reject {
         respond::tell_failure(edge, talk, ctx, at, &reject).await;
     }
-}
-
-async fn whole(
-    edge: &Arc<Edge>,
-    talk: &mut Talk<'_>,
-    ctx: &mut Ctx,
-    prepared: &Prepared<'_>,
-    track: &Track<'_>,
-    answer: Answer,
-) {
-    let Answer { head, body, reading, dropped, is_translated, restreamed } = answer;
-    let told = restreamed.as_ref().and_then(|made| made.whole.clone()).unwrap_or_else(|| body.clone());
-    ctx.record.service = cost::service(reading.service, &prepared.body, &dropped);
-    ctx.record.dropped = dropped;
-    if prepared.endpoint == Endpoint::Responses
-        && is_translated
-        && let Some(keeper) = Keeper::of(ctx, prepared)
-        && let Ok(response) = std::str::from_utf8(&told)
-    {
-        ctx.record.not_kept = keeper.keep(edge, response).err().map(NotKept::as_str);
-    }
-    ctx.record.usage = match reading.usage {
-        // A stored answer repeats the usage of the call that made it, which has been charged.
-        _ if prepared.endpoint == Endpoint::ResponseById => None,
-        Some(usage) => Some(usage),
-        None => Box::pin(count::estimate(track.runtime, track.policy, prepared, &told)).await,
-    };
-    if let Some(id) = &reading.response_id {
-        pins::keep(edge, ctx, track, prepared, id);
-    }
-    if restreamed.is_some() {
-        return restreamed_answer(edge, talk, ctx, &head.fields, body).await;
-    }
-    if talk.down.is_untouched() {
-        return respond::send_whole(edge, talk.down, ctx, head.status, &head.fields, body).await;
-    }
-    // A keepalive has promised a stream, and the upstream answered whole: that cannot be told.
-    let reject = Reject::new(Reason::UpstreamProtocol, "the provider sent no stream where one was asked for");
-    let early = Telling::early(prepared.endpoint, prepared.is_array);
-    respond::tell_failure(edge, talk, ctx, early, &reject).await;
-}
-
-/// Sends a stream that was written of a whole answer.
-async fn restreamed_answer(
-    edge: &Edge,
-    talk: &mut Talk<'_>,
-    ctx: &mut Ctx,
-    upstream: &downstream::Fields,
-    body: Bytes,
-) {
-    ctx.record.first_token = Some(edge.now().since(ctx.started));
-    ctx.record.status = 200;
-    let sent = if talk.down.is_untouched() {
-        let fields = respond::stream_fields(edge, ctx, upstream);
-        talk.down.open(200, &fields, body).await
-    } else {
-        talk.down.send(body).await
-    };
-    if sent.is_err() || talk.down.close().await.is_err() {
-        ctx.record.is_client_gone = true;
-    }
-    ctx.record.bytes_out = talk.down.bytes_out;
-}
-
-/// An answer too long to hold goes down as it comes; its usage stands near its end.
-async fn long_answer(
-    edge: &Arc<Edge>,
-    talk: &mut Talk<'_>,
-    ctx: &mut Ctx,
-    prepared: &Prepared<'_>,
-    track: &Track<'_>,
-    long: Long,
-) {
-    let Long { mut call, head, begun } = long;
-    ctx.record.status = head.status;
-    let fields = respond::long_fields(edge, ctx, &head.fields);
-    ctx.record.service = cost::service(None, &prepared.body, &[]);
-    let mut tail = count::Tail::new(&begun);
-    if talk.down.open(head.status, &fields, begun).await.is_err() {
-        ctx.record.is_client_gone = true;
-        return;
-    }
-    let ended = loop {
-        let deadline = edge.now().plus(track.policy.timeouts.idle).min(track.total);
-        match talk.until(deadline, pin!(call.chunk())).await {
-            Wake::Done(Ok(Some(chunk))) => {
-                tail.push(&chunk);
-                if talk.down.send(chunk).await.is_err() {
-                    break false;
-                }
-            }
-            Wake::Done(Ok(None)) => break true,
-            _ => break false,
-        }
-    };
-    ctx.record.usage = match tail.usage(prepared.endpoint) {
-        _ if prepared.endpoint == Endpoint::ResponseById => None,
-        Some(usage) => Some(usage),
-        None => {
-            let input = count::prompt(track.runtime, track.policy, prepared).await;
-            Some(Usage { input, is_estimated: true, ..Usage::default() })
-        }
-    };
-    ctx.record.bytes_out = talk.down.bytes_out;
-    if ended {
-        call.finish();
-        ctx.record.is_client_gone = talk.down.close().await.is_err();
-        return;
-    }
-    ctx.record.is_client_gone = talk.down.is_gone();
-    if !ctx.record.is_client_gone {
-        ctx.record.reason = Some(Reason::UpstreamTruncated);
-    }
-    talk.down.break_off().await;
 }
 
 async fn failed(

@@ -13,7 +13,7 @@ use crate::framing::FieldLines;
 use crate::proxy::context::Ctx;
 use crate::proxy::cost;
 use crate::runtime::Edge;
-use crate::types::{Dialect, Endpoint, FailureClass, Reason, Reject};
+use crate::types::{Dialect, Endpoint, FailureClass, Reason, Reject, RequestId};
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use std::time::Duration;
@@ -167,8 +167,14 @@ async fn tell(edge: &Edge, talk: &mut Talk<'_>, ctx: &mut Ctx, at: Telling<'_>, 
     ctx.record.reason = Some(reject.reason);
     ctx.record.origin = Some(reject.origin);
     ctx.record.status = 200;
+    tell_event(talk, ctx.id, at, reject).await;
+    ctx.record.bytes_out = talk.down.bytes_out;
+}
+
+/// Ends a stream that has begun with a failure.
+pub async fn tell_event(talk: &mut Talk<'_>, id: RequestId, at: Telling<'_>, reject: &Reject) {
     let form = if at.is_array { StreamForm::JsonArray(talk.down.array_state()) } else { StreamForm::Sse };
-    let id = ctx.id.to_string();
+    let id = id.to_string();
     let place = StreamPlace {
         endpoint: at.endpoint,
         form,
@@ -181,7 +187,6 @@ async fn tell(edge: &Edge, talk: &mut Talk<'_>, ctx: &mut Ctx, at: Telling<'_>, 
     if told.is_err() || talk.down.close().await.is_err() {
         talk.down.break_off().await;
     }
-    ctx.record.bytes_out = talk.down.bytes_out;
 }
 
 /// What a failed attempt is to the client when no other one follows. `needles`: hosts and
