@@ -415,6 +415,7 @@ fn origin(provider: &config::Provider) -> Option<Origin> {
     origin.http2 = match provider.http2 {
         config::Http2::Off => Http2Mode::Off,
         config::Http2::On => Http2Mode::On,
+        config::Http2::Auto => Http2Mode::Auto,
     };
     origin.verify_certificate = provider.tls.verify;
     if let Some(name) = &provider.tls.server_name {

@@ -59,6 +59,8 @@ pub enum Http2 {
     Off,
     /// By ALPN on `https`, by prior knowledge on `http`.
     On,
+    /// What the provider prefers by ALPN on `https`; HTTP/1.1 on `http`.
+    Auto,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +108,7 @@ impl Provider {
         check_project(&mut reader, kind.as_ref(), &places);
         let provider = (
             credentials(&mut reader, kind.as_ref()),
-            reader.or("http2", Http2::Off, choice(HTTP2, HTTP2_LATER)),
+            reader.or("http2", Http2::Off, choice(HTTP2, &[])),
             reader.or("headers", BTreeMap::new(), headers),
             reader.or("cooldown", Cooldown::default(), Cooldown::read),
             reader.or("pool", Pool::default(), Pool::read),
@@ -177,8 +179,7 @@ fn check_project(reader: &mut Reader<'_, '_, '_>, kind: Option<&ProviderKind>, p
     }
 }
 
-const HTTP2: &[(&str, Http2)] = &[("off", Http2::Off), ("on", Http2::On)];
-const HTTP2_LATER: &[(&str, &str)] = &[("auto", "is not in this release")];
+const HTTP2: &[(&str, Http2)] = &[("off", Http2::Off), ("on", Http2::On), ("auto", Http2::Auto)];
 
 /// Anthropic's and Gemini's SDKs take the host and put the version into each path themselves.
 fn check_bare_host(kind: &ProviderKind, url: &BaseUrl, reader: &mut Reader<'_, '_, '_>) {

@@ -54,7 +54,7 @@ fn providers_need_what_their_kind_needs() {
         provider("kind = \"cohere-compatible\"\nbase_url = \"http://h\"\ncount_tokens = \"local\""),
         "`count_tokens` has no effect: this kind counts none"
     );
-    assert_eq!(compatible("http2 = \"auto\""), "`auto` is not in this release");
+    assert_eq!(compatible("http2 = \"yes\""), "unknown value `yes`");
     assert_eq!(compatible("cooldown = { base = \"2m\", max = \"1m\" }"), "`base` is longer than `max`");
     assert_eq!(compatible("headers = { Host = \"x\" }"), "`host` is written by the gateway itself");
     assert_eq!(compatible("headers = { X-A = \"x\", x-a = \"y\" }"), "`x-a` is given twice");

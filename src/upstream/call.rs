@@ -2,7 +2,7 @@
 
 use super::http1::Http1Call;
 use super::http2::Http2Call;
-use super::{Http2Mode, Link, UpstreamError, UpstreamRequest};
+use super::{Http2Mode, Link, UpstreamError, UpstreamRequest, negotiated};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use std::sync::Arc;
@@ -37,7 +37,8 @@ impl Call {
     /// `Dns`, `Connect` or `Tls`; nothing has been sent.
     pub async fn open(link: &Arc<Link>) -> Result<(Self, bool), UpstreamError> {
         match link.origin.http2 {
-            Http2Mode::Off => {
+            Http2Mode::Auto if link.origin.is_tls => Box::pin(negotiated::open(link)).await,
+            Http2Mode::Off | Http2Mode::Auto => {
                 let (call, reused) = Http1Call::open(link).await?;
                 Ok((Call::Http1(Box::new(call)), reused))
             }

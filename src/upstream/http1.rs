@@ -45,18 +45,30 @@ enum State {
     Done,
 }
 
-/// A connection, new or used before.
-struct Opened {
-    stream: Stream,
-    home: Home,
-    was_reused: bool,
-}
-
 impl Http1Call {
     pub async fn open(link: &Arc<Link>) -> Result<(Self, bool), UpstreamError> {
-        let (address, opened) = open_at(link, link.doors().pick().await?).await?;
-        let Opened { stream, home, was_reused } = opened;
-        let call = Self {
+        let first = link.doors().pick().await?;
+        if let Some(call) = Self::waiting(link, first) {
+            return Ok((call, true));
+        }
+        // Boxed: connecting is rare and its future is large, and every call would carry it.
+        let (address, stream) = Box::pin(connect(link, first)).await?;
+        Ok((Self::over(link, address, stream), false))
+    }
+
+    /// A call over a connection that waits.
+    pub fn waiting(link: &Arc<Link>, address: SocketAddr) -> Option<Self> {
+        let (stream, home) = link.transport.idle.take(link.pool_key(address))?;
+        Some(Self::new(link, address, stream, (home, true)))
+    }
+
+    /// A call over a new connection.
+    pub fn over(link: &Arc<Link>, address: SocketAddr, stream: Stream) -> Self {
+        Self::new(link, address, stream, (here(), false))
+    }
+
+    fn new(link: &Arc<Link>, address: SocketAddr, stream: Stream, (home, was_reused): (Home, bool)) -> Self {
+        Self {
             stream,
             home,
             link: link.clone(),
@@ -66,8 +78,7 @@ impl Http1Call {
             was_reused,
             is_head_request: false,
             is_reusable: true,
-        };
-        Ok((call, was_reused))
+        }
     }
 
     pub async fn send(&mut self, request: &UpstreamRequest) -> Result<(), UpstreamError> {
@@ -234,16 +245,6 @@ fn unwritten<'a>(head: &'a [u8], body: &'a [u8], written: usize) -> (&'a [u8], &
     let rest_of_head = head.get(written..).unwrap_or_default();
     let rest_of_body = body.get(written.saturating_sub(head.len())..).unwrap_or_default();
     (rest_of_head, rest_of_body)
-}
-
-/// A connection that waits, or a new one.
-async fn open_at(link: &Arc<Link>, first: SocketAddr) -> Result<(SocketAddr, Opened), UpstreamError> {
-    if let Some((stream, home)) = link.transport.idle.take(link.pool_key(first)) {
-        return Ok((first, Opened { stream, home, was_reused: true }));
-    }
-    // Boxed: connecting is rare and its future is large, and every call would carry it.
-    let (address, stream) = Box::pin(connect(link, first)).await?;
-    Ok((address, Opened { stream, home: here(), was_reused: false }))
 }
 
 async fn connect(link: &Link, first: SocketAddr) -> Result<(SocketAddr, Stream), UpstreamError> {

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::protocols::http::v2::client::Http2Session;
 use pingora_http::RequestHeader;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// A call over one HTTP/2 stream.
@@ -23,20 +24,28 @@ pub struct Http2Call {
 impl Http2Call {
     pub async fn open(link: &Arc<Link>) -> Result<(Self, bool), UpstreamError> {
         let first = link.doors().pick().await?;
-        let peer = link.peer(first);
-        let sessions = &link.transport.sessions;
-        let waiting = sessions.reused_http_session(&peer).await.map_err(|error| connect_failure(&error))?;
-        if let Some(session) = waiting {
-            return Ok((Self { session, link: link.clone(), peer }, true));
+        if let Some(call) = Self::waiting(link, first).await? {
+            return Ok((call, true));
         }
         let (address, tcp) = dial(link, first).await?;
-        let made = sessions.new_http_session::<_, ()>(&link.dialled(address, tcp)).await;
+        let made = link.transport.sessions.new_http_session::<_, ()>(&link.dialled(address, tcp)).await;
         match made.map_err(|error| connect_failure(&error))? {
-            HttpSession::H2(session) => {
-                Ok((Self { session, link: link.clone(), peer: link.peer(address) }, false))
-            }
+            HttpSession::H2(session) => Ok((Self::over(link, address, session), false)),
             _ => Err(UpstreamError::before_sent(FailureClass::Connect, "the upstream speaks no HTTP/2")),
         }
+    }
+
+    /// A stream of a connection that is there and has room.
+    pub async fn waiting(link: &Arc<Link>, address: SocketAddr) -> Result<Option<Self>, UpstreamError> {
+        let peer = link.peer(address);
+        let waiting = link.transport.sessions.reused_http_session(&peer).await;
+        let session = waiting.map_err(|error| connect_failure(&error))?;
+        Ok(session.map(|session| Self { session, link: link.clone(), peer }))
+    }
+
+    /// The first stream of a new connection.
+    pub fn over(link: &Arc<Link>, address: SocketAddr, session: Http2Session) -> Self {
+        Self { session, link: link.clone(), peer: link.peer(address) }
     }
 
     pub async fn send(&mut self, request: &UpstreamRequest) -> Result<(), UpstreamError> {

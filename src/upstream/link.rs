@@ -98,6 +98,7 @@ impl Link {
         http.options.alpn = match self.origin.http2 {
             Http2Mode::Off => ALPN::H1,
             Http2Mode::On => ALPN::H2,
+            Http2Mode::Auto => ALPN::H2H1,
         };
         http
     }

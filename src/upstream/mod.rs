@@ -16,6 +16,7 @@ pub mod http1;
 pub mod http2;
 pub mod idle;
 pub mod link;
+mod negotiated;
 pub mod origin;
 pub mod plain;
 pub mod private_key;

@@ -9,6 +9,8 @@ pub enum Http2Mode {
     Off,
     /// HTTP/2 only: by ALPN over TLS, by prior knowledge in plain text.
     On,
+    /// Over TLS what the upstream prefers; HTTP/1.1 in plain text.
+    Auto,
 }
 
 /// One provider's address. Immutable: a reload makes a new one.

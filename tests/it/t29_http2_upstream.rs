@@ -1,14 +1,15 @@
-//! T29 over HTTP/2 by prior knowledge: calls of every kind work, and a stream that was provably not
-//! processed is tried again, once.
+//! T29 over HTTP/2, by prior knowledge and by what a provider agrees to: calls of every kind work, and a
+//! stream that was provably not processed is tried again, once.
 
-use crate::harness::{Config, Gateway, Wire, own_ip, sse_bytes};
+use crate::harness::{Ca, Config, Gateway, KEY, SERVER_NAME, Sim, Wire, own_ip, sse_bytes};
 use bytes::Bytes;
 use h2::Reason;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 const ANSWER: &str = r#"{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}"#;
 
@@ -57,6 +58,45 @@ impl Server {
         Self { addr, counts, _runtime: runtime }
     }
 
+    /// One behind TLS that speaks these protocols: HTTP/2 itself, HTTP/1.1 by way of `sim`.
+    fn behind_tls(ca: &Ca, alpn: &[&[u8]], sim: SocketAddr) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = runtime.block_on(TcpListener::bind((own_ip(), 0))).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let counts = Arc::new(Counts::default());
+        let (shared, tls) = (counts.clone(), TlsAcceptor::from(ca.server(alpn)));
+        runtime.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                shared.connections.fetch_add(1, Ordering::SeqCst);
+                let (counts, tls) = (shared.clone(), tls.clone());
+                tokio::spawn(async move {
+                    let mut stream = tls.accept(stream).await.unwrap();
+                    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                        return serve(stream, First::Answer, counts).await;
+                    }
+                    let mut far = TcpStream::connect(sim).await.unwrap();
+                    let _ = copy_bidirectional(&mut stream, &mut far).await;
+                });
+            }
+        });
+        Self { addr, counts, _runtime: runtime }
+    }
+
+    /// One that speaks whatever the server agrees to.
+    fn negotiating(&self, ca: &Ca) -> Gateway {
+        let config = Config::new()
+            .file("ca.pem", &ca.authority_pem)
+            .env("UPSTREAM_KEY", KEY)
+            .table("providers.a")
+            .set("kind = \"openai-compatible\"")
+            .set(&format!("base_url = \"https://{}/v1\"", self.addr))
+            .set("api_key = \"env:UPSTREAM_KEY\"")
+            .set("http2 = \"auto\"")
+            .set(&format!("tls = {{ ca = \"{{dir}}/ca.pem\", server_name = \"{SERVER_NAME}\" }}"));
+        Gateway::start(config.model("m", &["a"]))
+    }
+
     fn gateway(&self) -> Gateway {
         let config = Config::new().provider("a", Wire::Chat, self.addr).set("http2 = \"on\"");
         Gateway::start(config.model("m", &["a"]))
@@ -67,7 +107,7 @@ impl Server {
     }
 }
 
-async fn serve(stream: TcpStream, first: First, counts: Arc<Counts>) {
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, first: First, counts: Arc<Counts>) {
     if first == First::GoAway {
         return go_away(stream, &counts).await;
     }
@@ -118,7 +158,7 @@ async fn answer(
 }
 
 /// Raw frames: reads until a HEADERS frame, then says that no stream was processed.
-async fn go_away(mut stream: TcpStream, counts: &Counts) {
+async fn go_away(mut stream: impl AsyncRead + AsyncWrite + Unpin, counts: &Counts) {
     let mut preface = [0; 24];
     stream.read_exact(&mut preface).await.unwrap();
     stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
@@ -172,6 +212,29 @@ fn t29_http2_answers_whole_and_streamed_and_big_bodies_share_one_connection() {
         (server.count(|counts| &counts.processed), server.count(|counts| &counts.connections)),
         (5, 1)
     );
+}
+
+#[test]
+fn t29_http2_is_spoken_with_who_agrees_to_it_and_http1_with_who_does_not() {
+    let (ca, sim) = (Ca::new(), Sim::start());
+    let agrees = Server::behind_tls(&ca, &[b"h2", b"http/1.1"], sim.addr());
+    let gateway = agrees.negotiating(&ca);
+    for is_stream in [false, true, false, true] {
+        hold_call(&gateway, is_stream);
+    }
+    let counts = |server: &Server| (server.count(|c| &c.processed), server.count(|c| &c.connections));
+    assert_eq!((counts(&agrees), sim.calls()), ((4, 1), 0));
+    for alpn in [&[b"http/1.1" as &[u8]] as &[&[u8]], &[]] {
+        let (server, before) = (Server::behind_tls(&ca, alpn, sim.addr()), sim.calls());
+        let gateway = server.negotiating(&ca);
+        for is_stream in [false, true, false, true] {
+            let mut answer = gateway.send(&Wire::Chat.request("m", is_stream));
+            assert_eq!((answer.status, answer.body().is_empty()), (200, false));
+        }
+        assert_eq!((counts(&server), sim.calls()), ((0, 1), before + 4), "one connection of HTTP/1.1");
+    }
+    let plain = Config::new().provider("a", Wire::Chat, sim.addr()).set("http2 = \"auto\"");
+    assert_eq!(Gateway::start(plain.model("m", &["a"])).send(&Wire::Chat.request("m", false)).status, 200);
 }
 
 #[test]
