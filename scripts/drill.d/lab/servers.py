@@ -126,9 +126,9 @@ class Sim(Server):
 
 
 class Gateway(Server):
-    """`tidegate serve` with these sections, and `limits` in its `[server]`."""
+    """`tidegate serve` with these sections, and `limits` in its `[server]`, `governed` in its `[admin]`."""
 
-    def __init__(self, lab, sections, limits="", wrap=(), workers=1):
+    def __init__(self, lab, sections, limits="", wrap=(), workers=1, governed=""):
         self.port, self.admin = free_port(), free_port()
         self.client = Client(self.port)
         self.call, self.load = self.client.call, self.client.load
@@ -144,6 +144,7 @@ listen = ["127.0.0.1:{self.port}"]
 socket = "{self.folder}/run/upgrade.sock"
 [admin]
 listen = "127.0.0.1:{self.admin}"
+{governed}
 [counting]
 warm = []
 [log]
@@ -153,8 +154,17 @@ level = "warn"
 secret_sha256 = "{hashlib.sha256(KEY.encode()).hexdigest()}"
 {sections}
 """)
-        command = [*wrap, lab.args.binary, "serve", "--config", config]
-        self.start(lab, f"gateway-{self.port}", command, lambda: get(self.admin, "/readyz").startswith("ok"))
+        self.command = [*wrap, lab.args.binary, "serve", "--config", config]
+        self.serve(lab)
+
+    def serve(self, lab):
+        self.start(lab, f"gateway-{self.port}", self.command, lambda: get(self.admin, "/readyz").startswith("ok"))
+
+    def restart(self, lab):
+        """The same again in a new process; it is the drill's to wait for what comes later than readiness."""
+        self.process.terminate()
+        self.process.wait()
+        self.serve(lab)
 
     def metric(self, name, *labels):
         return total(get(self.admin, "/metrics"), name, labels)
