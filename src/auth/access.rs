@@ -61,18 +61,18 @@ fn addresses(texts: &[String]) -> Box<[Cidr]> {
 
 /// Refusals name the level, so that the caller knows whom to ask, and nothing of other levels.
 pub(super) fn model_refused(scope: &Scope, model: &str) -> Reject {
-    let (level, id) = (scope.level.as_str(), &scope.id);
+    let (level, id) = (scope.level.as_str(), scope.id());
     let message = format!("the {level} `{id}` does not allow the model `{model}`");
     Reject::new(Reason::ModelNotAllowed, message).with_param("model")
 }
 
 pub(super) fn endpoint_refused(scope: &Scope) -> Reject {
-    let (level, id) = (scope.level.as_str(), &scope.id);
+    let (level, id) = (scope.level.as_str(), scope.id());
     Reject::new(Reason::EndpointNotAllowed, format!("the {level} `{id}` does not allow this endpoint"))
 }
 
 pub(super) fn address_refused(scope: &Scope) -> Reject {
-    let (level, id) = (scope.level.as_str(), &scope.id);
+    let (level, id) = (scope.level.as_str(), scope.id());
     let message = format!("the {level} `{id}` does not allow calls from this address");
     Reject::new(Reason::AddressNotAllowed, message)
 }

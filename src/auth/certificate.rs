@@ -94,7 +94,7 @@ impl CertificateRules {
             key_id: certificate.key_id.clone(),
             index: None,
             app: Some(app.clone()),
-            scopes: app.scopes.clone(),
+            own: None,
             claims: Claims::default(),
             rules: Rules::Governed(None),
         }))

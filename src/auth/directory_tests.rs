@@ -71,11 +71,11 @@ fn a_key_of_the_store_is_let_in_with_all_above_it() {
     let mut world = world();
     let principal = world.ask(0).unwrap();
     assert_eq!(&*principal.key_id, format!("key_{}", world.public));
-    let levels: Vec<_> = principal.scopes.iter().map(|s| (s.level.as_str(), s.id.to_string())).collect();
+    let levels: Vec<_> = principal.scopes().map(|s| (s.level.as_str(), s.id().to_owned())).collect();
     assert_eq!(levels, [("tenant", "ten_1".into()), ("team", "team_1".into()), ("app", "app_1".into())]);
     world.set_key(json!({"policy": {"limits": [{"unit": "concurrent", "amount": 1}]}}));
     let principal = world.ask(0).unwrap();
-    assert_eq!(principal.scopes.last().unwrap().id.as_ref(), format!("key_{}", world.public));
+    assert_eq!(principal.scopes().last().unwrap().id(), format!("key_{}", world.public));
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn a_published_model_opens_with_the_approval_and_closes_with_the_revocation() {
         assert!(principal.may_use("claude"), "{state}");
         if is_open {
             let subscribed = principal.admit_model("gpt-5").unwrap().unwrap();
-            assert_eq!((subscribed.margin_bp, &*subscribed.scope.id), (250, "sub_1"));
+            assert_eq!((subscribed.margin_bp, subscribed.scope.id()), (250, "sub_1"));
         }
     }
     world.directory.apply(vec![], &[(Kind::Plan, "plan_1".to_owned())], 9);

@@ -60,7 +60,7 @@ impl Identities {
             app.scopes.iter().chain(app.shop.subscribed.iter().map(|subscribed| &subscribed.scope))
         });
         let entries = self.keys.iter().flat_map(|shard| shard.values());
-        let own = entries.filter_map(|entry| entry.principal.as_ref()?.scopes.last());
+        let own = entries.filter_map(|entry| entry.principal.as_ref()?.own.as_deref());
         apps.chain(own).filter(|scope| scope.has_limits())
     }
 

@@ -70,7 +70,7 @@ impl KeyRing {
                 key_id: key.id.into(),
                 index: Some(index),
                 app: None,
-                scopes: Arc::from([]),
+                own: None,
                 claims: Claims::default(),
                 rules: Rules::Static(key.models, key.priority),
             };

@@ -18,9 +18,8 @@ pub struct Principal {
     pub index: Option<usize>,
     /// Where it belongs; None for static keys, which belong to the configuration.
     pub app: Option<Arc<AppView>>,
-    /// Levels with rules, the outermost first: tenant, team, app, key. Empty for static keys. A
-    /// subscription's level comes with the model, see [`admit_model`](Self::admit_model).
-    pub scopes: Arc<[Scope]>,
+    /// Rules of the key's own, below those of its app.
+    pub own: Option<Box<Scope>>,
     /// What its token says; nothing for keys and certificates.
     pub claims: Claims,
     pub(super) rules: Rules,
@@ -81,9 +80,20 @@ impl Principal {
         }
     }
 
+    /// Levels with rules, the outermost first: tenant, team, app, key. None for static keys. A
+    /// subscription's level comes with the model, see [`admit_model`](Self::admit_model).
+    pub fn scopes(&self) -> impl Iterator<Item = &Scope> {
+        let above = self.app.iter().flat_map(|app| app.scopes.iter());
+        above.chain(self.own.as_deref())
+    }
+
+    fn innermost(&self) -> Option<&Scope> {
+        self.own.as_deref().or_else(|| self.app.as_ref()?.scopes.last())
+    }
+
     /// The highest priority its calls may have. No level gives more than one around it says.
     pub fn priority(&self) -> Priority {
-        let stated = self.scopes.iter().filter_map(|scope| scope.policy.priority);
+        let stated = self.scopes().filter_map(|scope| scope.policy.priority);
         match &self.rules {
             Rules::Static(_, priority) => *priority,
             Rules::Governed(_) => stated.max().unwrap_or_default(),
@@ -100,7 +110,7 @@ impl Principal {
     pub fn admit_call(&self, endpoint: Endpoint, address: Option<IpAddr>) -> Result<(), Reject> {
         self.each(|access| access.allows_address(address), access::address_refused)?;
         self.each(|access| access.allows_endpoint(endpoint), access::endpoint_refused)?;
-        match (endpoint, self.scopes.last()) {
+        match (endpoint, self.innermost()) {
             (Endpoint::Opaque, Some(scope)) if !self.names_opaque() => Err(access::endpoint_refused(scope)),
             _ => Ok(()),
         }
@@ -129,7 +139,7 @@ impl Principal {
                 return Err(refused(scope));
             }
         }
-        match (&self.rules, self.scopes.last()) {
+        match (&self.rules, self.innermost()) {
             (Rules::Governed(Some(own)), Some(scope)) if !allows(own) => Err(refused(scope)),
             _ => Ok(()),
         }

@@ -86,22 +86,15 @@ impl Directory {
             return None;
         }
         let key_id: Box<str> = format!("{}{public}", KeyId::PREFIX).into();
-        let scopes = match &entry.policy {
-            None => view.scopes.clone(),
-            Some(policy) => {
-                let own = Scope::new(Level::Key, key_id.as_ref().into(), policy.clone());
-                view.scopes.iter().cloned().chain([own]).collect()
-            }
-        };
-        let own = entry.policy.as_deref().and_then(Access::of).map(Box::new);
-        let rules = Rules::Governed(own);
+        let own = entry.policy.as_ref().map(|policy| Scope::new(Level::Key, &key_id, policy.clone()));
+        let lists = entry.policy.as_deref().and_then(Access::of).map(Box::new);
         Some(Arc::new(Principal {
             key_id,
             index: None,
             app: Some(view.clone()),
-            scopes,
+            own: own.map(Box::new),
             claims: Claims::default(),
-            rules,
+            rules: Rules::Governed(lists),
         }))
     }
 
@@ -113,9 +106,8 @@ impl Directory {
         let tenant_node = self.tenants.get(tenant)?;
         let levels =
             [(Level::Tenant, tenant, tenant_node), (Level::Team, team, team_node), (Level::App, app, node)];
-        let scope = |(level, id, node): &(Level, &Arc<str>, &Node)| {
-            Scope::new(*level, (*id).clone(), node.policy.clone())
-        };
+        let scope =
+            |(level, id, node): &(Level, &Arc<str>, &Node)| Scope::new(*level, id, node.policy.clone());
         Some(AppView {
             tenant: tenant.clone(),
             team: team.clone(),
@@ -168,7 +160,7 @@ impl Directory {
         let (plan, node) = self.plans.get_key_value(subscription.plan.as_str())?;
         Some(Subscribed {
             state: subscription.state,
-            scope: Scope::new(Level::Subscription, id.clone(), node.policy.clone()),
+            scope: Scope::new(Level::Subscription, id, node.policy.clone()),
             margin_bp: node.plan.margin_bp,
             plan: plan.clone(),
             is_active: node.plan.status == Status::Active,

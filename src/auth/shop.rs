@@ -64,7 +64,7 @@ fn refused(model: &str, offer: &Offer, nearest: Option<&Subscribed>) -> Reject {
         None => format!("subscribe to the plan `{plan}`"),
         Some(Subscribed { is_active: false, .. }) => format!("the plan `{plan}` is blocked"),
         Some(subscribed) => {
-            let id = &subscribed.scope.id;
+            let id = subscribed.scope.id();
             match subscribed.state {
                 SubscriptionState::Requested => format!("the subscription `{id}` waits for approval"),
                 SubscriptionState::Refused => format!("the subscription `{id}` was refused"),
@@ -87,7 +87,7 @@ mod tests {
     }
 
     fn subscribed(plan: &str, state: SubscriptionState) -> Subscribed {
-        let scope = Scope::new(Level::Subscription, "sub_1".into(), Arc::new(Policy::default()));
+        let scope = Scope::new(Level::Subscription, "sub_1", Arc::new(Policy::default()));
         Subscribed { state, scope, margin_bp: 1500, plan: plan.into(), is_active: true }
     }
 

@@ -20,17 +20,20 @@ pub enum Level {
 #[derive(Clone, Debug)]
 pub struct Scope {
     pub level: Level,
-    /// Of the tenant, team, app, key or subscription.
-    pub id: Arc<str>,
-    /// Level and id, unique among all scopes: what is in use is kept under it.
+    /// Level and id, `key/key_7Qx`: unique among all scopes: what is in use is kept under it.
     pub name: Arc<str>,
     pub policy: Arc<Policy>,
 }
 
 impl Scope {
-    pub fn new(level: Level, id: Arc<str>, policy: Arc<Policy>) -> Self {
+    pub fn new(level: Level, id: &str, policy: Arc<Policy>) -> Self {
         let name = format!("{}/{id}", level.as_str()).into();
-        Self { level, id, name, policy }
+        Self { level, name, policy }
+    }
+
+    /// Of the tenant, team, app, key or subscription.
+    pub fn id(&self) -> &str {
+        self.name.split_once('/').map_or(&*self.name, |(_, id)| id)
     }
 
     /// Whether there is anything to count.

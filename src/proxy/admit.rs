@@ -221,7 +221,7 @@ async fn authenticate(
 
 /// The levels of a caller from the store that have limits.
 fn chain_of(edge: &Edge, principal: &Principal) -> Chain {
-    let limited = principal.scopes.iter().filter(|scope| scope.has_limits());
+    let limited = principal.scopes().filter(|scope| scope.has_limits());
     let mut names = limited.map(|scope| &*scope.name).peekable();
     match names.peek() {
         Some(_) => edge.governed().chain(names),

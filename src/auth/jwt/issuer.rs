@@ -145,7 +145,7 @@ impl Issuer {
             key_id: plain_name(&name, claims.text("sub").unwrap_or_default()).into(),
             index: None,
             app: Some(app.clone()),
-            scopes: app.scopes.clone(),
+            own: None,
             claims: claims.said,
             rules: Rules::Governed(None),
         });

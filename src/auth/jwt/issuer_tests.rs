@@ -99,7 +99,7 @@ fn identities() -> Arc<Identities> {
 fn a_token_is_its_apps_caller_by_id_or_by_names() {
     let caller = issuer(by_id()).authenticate(&identities(), &token(json!({})), NOW_MS).unwrap();
     assert_eq!(&*caller.key_id, "jwt:idp:alice");
-    assert_eq!(caller.scopes.len(), 3);
+    assert_eq!(caller.scopes().count(), 3);
     let names = Mapping {
         tenant: Some(Origin::Claim("org".into())),
         team: Some(Origin::Fixed("search".into())),
