@@ -35,6 +35,7 @@ pub use configurator::{Configurator, Env, Source};
 
 mod identity;
 mod keeping;
+mod mirror;
 mod pepper;
 mod routing;
 mod sharing;
@@ -399,7 +400,10 @@ impl Builder<'_> {
             let is_limited = own.iter().any(|(cell, _)| limited.contains_key(cell));
             let parts = routing::Parts { name, targets: &targets, providers, catalog, learned, is_limited };
             let route = routing::route(model, &parts)?;
-            models.push(routing::policy(name, model, (targets, route), first_cell));
+            let mut policy = routing::policy(name, model, (targets, route), first_cell);
+            let known = (providers, indexes, catalog);
+            mirror::attach(self, (name, model), &mut policy, known, &mut cells)?;
+            models.push(policy);
         }
         Ok((models, cells))
     }

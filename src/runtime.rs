@@ -36,9 +36,11 @@ mod configure;
 mod control;
 mod dice;
 pub mod flights;
+mod drain;
 mod governed;
 mod health;
 mod keepsakes;
+mod mirror;
 mod overload;
 pub mod replays;
 mod routes;
@@ -50,8 +52,10 @@ pub use configure::{CONFIGURATIONS_MAX, ConfigFault, ConfigState, Configurations
 pub use control::{AdminPolicy, Hook, IdentitySource};
 pub use dice::Dice;
 use flights::{Coalesce, Flights};
+pub use drain::{Drain, DrainPhase};
 pub use health::{Probe, ProviderHealth};
 pub use keepsakes::Keepsakes;
+pub use mirror::{Berth, Copies, Mirror, Pair, Room};
 pub use overload::Overload;
 use replays::Replays;
 pub use routes::{Hedge, Learned, Queue, Route, TargetFacts, Uses};
@@ -126,6 +130,8 @@ pub struct ModelPolicy {
     pub streams: StreamPolicy,
     /// How its calls are shared; None: each is its own.
     pub coalesce: Option<Coalesce>,
+    /// None: no call is copied.
+    pub mirror: Option<Arc<Mirror>>,
     /// Index of the first target's cell in [`Runtime::target_cooldowns`] and [`Runtime::target_live`].
     pub first_cell: usize,
 }
@@ -248,6 +254,8 @@ pub struct Edge {
     pub replays: Replays,
     /// Calls that others share.
     pub flights: Arc<Flights>,
+    /// Copies of calls under way.
+    pub copies: Copies,
     pub transports: Transports,
     /// None without a store: nothing outlives the process.
     pub keeping: Option<Keeping>,
@@ -292,22 +300,6 @@ pub struct EdgeParts {
     pub shared: Option<Shared>,
 }
 
-/// Whether the process is on its way out.
-#[derive(Debug)]
-pub struct Drain {
-    phase: tokio::sync::watch::Sender<DrainPhase>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
-pub enum DrainPhase {
-    Serving,
-    /// Told to stop, readiness withdrawn, connections still accepted; keep-alive is ended.
-    Leaving,
-    /// A new process has the listeners; keep-alive is ended.
-    HandedOver,
-    /// Time is up: streams end now, with an error event.
-    Cutting,
-}
 
 // === impl Provider ===
 
@@ -446,12 +438,13 @@ impl Edge {
             archive,
             replays: Replays::default(),
             flights: Arc::default(),
+            copies: Copies::default(),
             random: Unguessable::default(),
             transports: parts.transports,
             keeping: parts.keeping,
             shared: parts.shared,
             overload: Overload::default(),
-            drain: Drain { phase: tokio::sync::watch::Sender::new(DrainPhase::Serving) },
+            drain: Drain::default(),
         }
     }
 
@@ -563,26 +556,5 @@ impl Edge {
     }
 }
 
-// === impl Drain ===
-
-impl Drain {
-    pub fn phase(&self) -> DrainPhase {
-        *self.phase.borrow()
-    }
-
-    /// Moves on; never back.
-    pub fn enter(&self, phase: DrainPhase) {
-        self.phase.send_if_modified(|current| {
-            let moves = phase > *current;
-            if moves {
-                *current = phase;
-            }
-            moves
-        });
-    }
-
-    /// A receiver whose `wait_for` ends when streams must be cut.
-    pub fn watch(&self) -> tokio::sync::watch::Receiver<DrainPhase> {
-        self.phase.subscribe()
     }
 }

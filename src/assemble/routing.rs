@@ -254,6 +254,7 @@ pub(super) fn policy(
         coalesce: model
             .coalesce
             .map(|coalesce| Coalesce { bytes_max: coalesce.bytes_max, passengers_max: coalesce.calls_max }),
+        mirror: None,
         first_cell,
     }
 }

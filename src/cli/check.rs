@@ -24,14 +24,17 @@ impl Check {
         let mut problems = 0;
         for file in &self.files {
             match config::check(file, &config::process_env, policy) {
-                Ok(found) => println!(
-                    "{}: ok ({} providers, {} models, {} keys{})",
-                    file.display(),
-                    found.providers,
-                    found.models,
-                    found.keys,
-                    if self.secrets { "" } else { "; secrets not resolved" }
-                ),
+                Ok(found) => {
+                    println!(
+                        "{}: ok ({} providers, {} models, {} keys{})",
+                        file.display(),
+                        found.providers,
+                        found.models,
+                        found.keys,
+                        if self.secrets { "" } else { "; secrets not resolved" }
+                    );
+                    found.mirrors.iter().for_each(|mirror| println!("  mirror: {mirror}"));
+                }
                 Err(report) => {
                     problems += report.len();
                     eprint!("{}", report.render(super::wants_color()));

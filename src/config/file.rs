@@ -63,11 +63,13 @@ pub enum SecretPolicy {
 }
 
 /// What a checked file holds, to be told to the user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overview {
     pub providers: usize,
     pub models: usize,
     pub keys: usize,
+    /// Which models' calls are copied, how many, and to where.
+    pub mirrors: Vec<String>,
 }
 
 /// Reads the file at `path`. `env` is the environment, usually [`process_env`].
@@ -129,8 +131,17 @@ pub fn check(
     let text = text_of(path, &name)?;
     let mut collector = Collector::new(policy, env);
     let config = read(&name, &text, &mut collector)?;
-    let overview =
-        Overview { providers: config.providers.len(), models: config.models.len(), keys: config.keys.len() };
+    let mirror = |(name, model): (&String, &Model)| {
+        let mirror = model.mirror.as_ref()?;
+        let (percent, provider) = (mirror.percent(), &mirror.target.provider);
+        Some(format!("{name}: {percent} % of its calls go to {provider}/{} too", mirror.upstream(name)))
+    };
+    let overview = Overview {
+        providers: config.providers.len(),
+        models: config.models.len(),
+        keys: config.keys.len(),
+        mirrors: config.models.iter().filter_map(mirror).collect(),
+    };
     collector.finish(&name, &text, overview)
 }
 

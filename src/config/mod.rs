@@ -38,6 +38,7 @@ mod limits;
 mod listener;
 mod locate;
 mod log;
+mod mirror;
 mod model;
 mod mtls;
 mod name;
@@ -73,6 +74,8 @@ mod value;
 mod cloud_tests;
 #[cfg(test)]
 mod files_tests;
+#[cfg(test)]
+mod mirror_tests;
 #[cfg(test)]
 mod mistakes_tests;
 #[cfg(test)]
@@ -111,6 +114,7 @@ pub use kind::ProviderKind;
 pub use ledger::{ClickHouse, Keep, Ledger};
 pub use listener::TlsListener;
 pub use log::{AccessTo, Level, Log};
+pub use mirror::Mirror;
 pub use model::{Model, OnDisconnect, OnUnsupported, Unpriced};
 pub use pattern::ModelPattern;
 pub use pool::{Cooldown, Pool};

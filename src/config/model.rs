@@ -7,6 +7,7 @@ use super::counting::{CountMode, count_mode};
 use super::crowd::{Concurrency, Queue};
 use super::duration::duration;
 use super::failover::Failover;
+use super::mirror::{self, Mirror};
 use super::name::model_name_fault;
 use super::number::integer;
 use super::pattern::ModelPattern;
@@ -42,6 +43,8 @@ pub struct Model {
     pub data: Data,
     /// None: no call is asked of two targets at once.
     pub hedge: Option<Hedge>,
+    /// None: no call is copied.
+    pub mirror: Option<Mirror>,
     /// Calls at once that each of its targets takes which says nothing of its own; None: any number.
     pub concurrency: Option<Concurrency>,
     /// None: no call waits until a target has room.
@@ -127,6 +130,9 @@ impl Model {
         let balance = reader.or("balance", Balance::Weighted, balance);
         let arena = reader.need("targets", help, |v, c| Arena::read(v, c, known, balance));
         let Arena { targets, groups } = arena.unwrap_or_default();
+        let data = reader.or("data", Data::default(), Data::read);
+        let beside = mirror::Beside { name, targets: &targets, data: &data };
+        let mirror = reader.take("mirror", |v, c| Mirror::read(v, c, known, &beside));
         let model = Self {
             pattern: ModelPattern::new(name),
             targets,
@@ -137,9 +143,10 @@ impl Model {
             panic: reader.or("panic", 50, integer(1..=100)),
             last_resort: reader.or("last_resort", false, |v, c| v.boolean(c)),
             hedge: reader.take("hedge", Hedge::read),
+            mirror,
             concurrency: reader.take("concurrency", Concurrency::read),
             queue: reader.take("queue", Queue::read),
-            data: reader.or("data", Data::default(), Data::read),
+            data,
             on_unfit: reader.or("on_unfit", OnUnfit::Pass, choice(ON_UNFIT, &[])),
             failover: reader.or("failover", Failover::default(), Failover::read),
             timeouts: reader.or("timeouts", Timeouts::default(), Timeouts::read),

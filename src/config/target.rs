@@ -56,7 +56,11 @@ impl Target {
     }
 }
 
-fn provider_name(value: &Value<'_>, collector: &mut Collector<'_>, known: Known<'_>) -> Option<String> {
+pub(super) fn provider_name(
+    value: &Value<'_>,
+    collector: &mut Collector<'_>,
+    known: Known<'_>,
+) -> Option<String> {
     let name = value.string(collector, "the name of a provider")?;
     if let Some(known) = known
         && !known.contains_key(name)
@@ -72,7 +76,7 @@ fn provider_name(value: &Value<'_>, collector: &mut Collector<'_>, known: Known<
     Some(name.to_owned())
 }
 
-fn upstream_model(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<String> {
+pub(super) fn upstream_model(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<String> {
     let name = value.string(collector, "a model's name")?;
     let star = name.contains('*').then(|| "a target's model is one name, without `*`".to_owned());
     if let Some(fault) = star.or_else(|| model_name_fault(name)) {

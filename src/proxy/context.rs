@@ -7,7 +7,7 @@ use crate::framing::ClientHead;
 use crate::limits::{RateSnapshot, Reservation};
 use crate::proxy::forward::Forwarding;
 use crate::routing::{Slot, Told};
-use crate::runtime::{Edge, Runtime};
+use crate::runtime::{Edge, Pair, Runtime};
 use crate::telemetry::GaugeGuard;
 use crate::types::{Dialect, Endpoint, FailureClass, Origin, Reason, Reject, RequestId, Ticks, Usage};
 use http::Method;
@@ -30,6 +30,8 @@ pub struct Ctx {
     pub record: Record,
     /// The place held at the target that serves the call, or was asked last.
     pub slot: Option<Slot>,
+    /// Set where a copy of the call was sent elsewhere.
+    pub mirrored: Option<Box<Mirrored>>,
     /// Set where the forward lane takes over.
     pub forwarding: Option<Forwarding>,
     _in_flight: GaugeGuard,
@@ -43,6 +45,13 @@ pub struct Caller {
     /// What the subscription that the call goes under adds to its cost, in hundredths of a percent.
     pub margin_bp: u32,
     pub reservation: Reservation,
+}
+
+/// A call that was copied.
+pub struct Mirrored {
+    pub pair: Arc<Pair>,
+    /// From the beginning of the attempt that was answered to its first content, or its whole answer.
+    pub time: Option<Duration>,
 }
 
 /// What the log tells of a request's head. Copies: a slice of the head would keep all of it.
@@ -77,6 +86,8 @@ pub struct Record {
     pub reason: Option<Reason>,
     pub origin: Option<Origin>,
     pub attempts: u32,
+    /// When the attempt began that was answered.
+    pub answered_from: Option<Ticks>,
     /// How often the stream broke and was gone on with.
     pub continued: u32,
     pub is_stream: bool,
@@ -123,6 +134,7 @@ impl Ctx {
             told: None,
             record: Record::default(),
             slot: None,
+            mirrored: None,
             forwarding: None,
             _in_flight: GaugeGuard::raise(&edge.metrics.requests_in_flight),
         }

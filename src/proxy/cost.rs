@@ -5,7 +5,7 @@ use crate::catalog::{Catalog, Class, Cost, Found, Rates, Service, Unpriced};
 use crate::dialect::tier::service_of;
 use crate::limits::Price;
 use crate::runtime::{ModelPolicy, Provider, Runtime};
-use crate::types::Money;
+use crate::types::{Money, Usage};
 
 /// The cost of what was used so far; None where nothing was. A model the catalogue does not know has
 /// no cost, which is not the same as none.
@@ -13,10 +13,15 @@ pub fn of(ctx: &Ctx) -> Option<Cost> {
     let usage = ctx.record.usage.as_ref()?;
     let provider = ctx.record.provider.and_then(|index| ctx.runtime.providers.get(index))?;
     let model = ctx.record.upstream_model.as_deref()?;
-    Some(match find(&ctx.runtime.catalog, provider, model) {
-        Some(found) => found.model.cost(usage, ctx.record.service),
+    Some(of_usage(&ctx.runtime, provider, model, (usage, ctx.record.service)))
+}
+
+/// The cost of what a call of `model` used at `provider`.
+pub fn of_usage(runtime: &Runtime, provider: &Provider, model: &str, used: (&Usage, Service)) -> Cost {
+    match find(&runtime.catalog, provider, model) {
+        Some(found) => found.model.cost(used.0, used.1),
         None => Cost::Unpriced(Unpriced::NoModel),
-    })
+    }
 }
 
 /// What the caller is charged for it: the cost, and the margin of the plan it is under.

@@ -8,7 +8,7 @@ use crate::catalog::Cost;
 use crate::limits::Settlement;
 use crate::routing::Balance;
 use crate::runtime::Edge;
-use crate::telemetry::{CacheLookup, Entry, FailedAttempt, StatusClass};
+use crate::telemetry::{CacheLookup, Entry, FailedAttempt, Figures, MirrorSide, StatusClass};
 use crate::types::{Endpoint, Ticks};
 
 /// Called once for each request, by `front` or from Pingora's `logging`. `stream` is the client's
@@ -22,6 +22,7 @@ pub fn finish(edge: &Edge, stream: Option<&EdgeStream>, ctx: &mut Ctx) {
     let now = edge.now();
     ctx.slot = None;
     learn(ctx, now);
+    compare(ctx);
     count_cached(edge, &ctx.record);
     settle(ctx, now);
     count(edge, ctx, now);
@@ -36,6 +37,22 @@ fn learn(ctx: &Ctx, now: Ticks) {
     if let (Some(cell), Some(usage)) = (cell, record.usage.filter(|usage| !usage.is_estimated)) {
         let after_first = record.first_token.map(|first| now.since(ctx.started).saturating_sub(first));
         cell.note_usage(&usage, after_first, now);
+    }
+}
+
+/// Tells what a call came to that was copied, if it was answered to its end and by one target.
+fn compare(ctx: &mut Ctx) {
+    let Some(mirrored) = ctx.mirrored.take() else { return };
+    let record = &ctx.record;
+    let is_whole = (200..300).contains(&record.status)
+        && record.reason.is_none()
+        && !record.is_client_gone
+        && !record.is_cut_by_budget
+        && record.continued == 0;
+    if let (true, Some(usage)) = (is_whole, record.usage) {
+        let cost = record.cost.and_then(Cost::money);
+        let figures = Figures { time: mirrored.time, output: usage.output, cost };
+        mirrored.pair.tell(MirrorSide::Primary, figures);
     }
 }
 

@@ -1,5 +1,6 @@
 //! How the calls of a model are routed: what is configured, and what the process has learned.
 
+use super::Room;
 use crate::dialect::wants::Wants;
 use crate::routing::{
     Abilities, Condition, DataRules, HedgeShare, Lobby, Look, Measured, Needs, Panic, Percentiles,
@@ -92,6 +93,8 @@ pub struct Learned {
     turn: AtomicU64,
     pub retries: RetryBudget,
     pub hedges: HedgeShare,
+    /// Copies of its calls under way.
+    pub copies: Arc<Room>,
     /// To the first content of its streams.
     pub first: Percentiles,
     /// What its targets were asked with.

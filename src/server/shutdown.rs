@@ -108,6 +108,7 @@ fn wait_until_idle(edge: &Edge, at_most: Duration) {
 
 /// What must be done before the process is gone.
 pub(super) fn end(edge: &Edge, upgrade_socket: &Path) {
+    edge.copies.stop();
     edge.access_log.flush(FLUSH_GRACE);
     if let Some(keeping) = &edge.keeping {
         keeping.keepsakes.finish(&edge.runtime().kept_in_store, LEDGER_GRACE);

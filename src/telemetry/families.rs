@@ -47,17 +47,17 @@ pub struct HistogramRow<L> {
     label: PhantomData<L>,
 }
 
-/// A histogram family as the registry sees it; `label` is empty for a family without labels.
+/// A histogram family as the registry sees it.
 #[derive(Clone, Debug)]
 pub(super) struct HistogramFamily {
     desc: Arc<Desc>,
-    label: &'static str,
+    labels: Arc<[&'static str]>,
     bounds: Bounds,
     series: Arc<Mutex<Vec<Series>>>,
 }
 
-/// A label value and what is counted under it.
-type Series = (String, Arc<AtomicHistogram>);
+/// Label values, in the order of the family's labels, and what is counted under them.
+type Series = (Vec<String>, Arc<AtomicHistogram>);
 
 /// Makes families and registers them in one go.
 pub(super) struct Registrar<'r>(pub &'r Registry);
@@ -116,12 +116,13 @@ impl Registrar<'_> {
         &self,
         name: &str,
         help: &str,
-        label: &'static str,
+        labels: &[&'static str],
         bounds: Bounds,
     ) -> prometheus::Result<HistogramFamily> {
-        let labels = if label.is_empty() { Vec::new() } else { vec![label.to_owned()] };
-        let desc = Desc::new(format!("{PREFIX}_{name}"), help.to_owned(), labels, HashMap::new())?;
-        let family = HistogramFamily { desc: Arc::new(desc), label, bounds, series: Arc::default() };
+        let names = labels.iter().map(|label| (*label).to_owned()).collect();
+        let desc = Desc::new(format!("{PREFIX}_{name}"), help.to_owned(), names, HashMap::new())?;
+        let labels = Arc::from(labels);
+        let family = HistogramFamily { desc: Arc::new(desc), labels, bounds, series: Arc::default() };
         self.0.register(Box::new(family.clone()))?;
         Ok(family)
     }
@@ -132,7 +133,7 @@ impl Registrar<'_> {
         help: &str,
         bounds: Bounds,
     ) -> prometheus::Result<Arc<AtomicHistogram>> {
-        Ok(self.histogram_family(name, help, "", bounds)?.series(""))
+        Ok(self.histogram_family(name, help, &[], bounds)?.series(&[]))
     }
 
     pub fn histogram_row<L: Label>(
@@ -141,8 +142,8 @@ impl Registrar<'_> {
         help: &str,
         bounds: Bounds,
     ) -> prometheus::Result<HistogramRow<L>> {
-        let family = self.histogram_family(name, help, L::NAME, bounds)?;
-        let cells = L::ALL.iter().map(|label| family.series(label.text())).collect();
+        let family = self.histogram_family(name, help, &[L::NAME], bounds)?;
+        let cells = L::ALL.iter().map(|label| family.series(&[label.text()])).collect();
         Ok(HistogramRow { cells, label: PhantomData })
     }
 }
@@ -180,9 +181,11 @@ impl<L: Label> CounterRow<L> {
         self.cells.get(label.index()).map_or(0, IntCounter::get)
     }
 
-    /// A row of counters that were registered elsewhere, in index order.
-    pub(super) fn of(cells: Box<[IntCounter]>) -> Self {
-        Self { cells, label: PhantomData }
+    /// The row of `name` in a family whose labels are that of the name and this one.
+    pub(super) fn resolved(family: &IntCounterVec, name: &str) -> prometheus::Result<Self> {
+        let cell = |label: &L| family.get_metric_with_label_values(&[name, label.text()]);
+        let cells: prometheus::Result<_> = L::ALL.iter().map(cell).collect();
+        Ok(Self { cells: cells?, label: PhantomData })
     }
 }
 
@@ -237,25 +240,25 @@ impl<L: Label> HistogramRow<L> {
 // === impl HistogramFamily ===
 
 impl HistogramFamily {
-    /// The series with this label value, made if it is new. The caller bounds the values.
-    pub fn series(&self, value: &str) -> Arc<AtomicHistogram> {
+    /// The series with these label values, made if it is new. The caller bounds them.
+    pub fn series(&self, values: &[&str]) -> Arc<AtomicHistogram> {
         let mut all = self.series.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, known)) = all.iter().find(|(name, _)| name == value) {
+        if let Some((_, known)) = all.iter().find(|(held, _)| held == values) {
             return Arc::clone(known);
         }
         let made = Arc::new(AtomicHistogram::new(self.bounds));
-        all.push((value.to_owned(), Arc::clone(&made)));
+        all.push((values.iter().map(|value| (*value).to_owned()).collect(), Arc::clone(&made)));
         made
     }
 
-    fn metric(&self, value: &str, histogram: &AtomicHistogram) -> Metric {
-        let mut pairs = Vec::new();
-        if !self.label.is_empty() {
+    fn metric(&self, values: &[String], histogram: &AtomicHistogram) -> Metric {
+        let pair = |(label, value): (&&str, &String)| {
             let mut pair = LabelPair::default();
-            pair.set_name(self.label.to_owned());
-            pair.set_value(value.to_owned());
-            pairs.push(pair);
-        }
+            pair.set_name((*label).to_owned());
+            pair.set_value(value.clone());
+            pair
+        };
+        let pairs = self.labels.iter().zip(values).map(pair).collect();
         let mut metric = Metric::from_label(pairs);
         metric.set_histogram(histogram.to_proto());
         metric
@@ -269,8 +272,8 @@ impl Collector for HistogramFamily {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let all = self.series.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen = all.iter().filter(|(_, histogram)| self.label.is_empty() || histogram.count() > 0);
-        let metrics = seen.map(|(value, histogram)| self.metric(value, histogram)).collect();
+        let seen = all.iter().filter(|(_, histogram)| self.labels.is_empty() || histogram.count() > 0);
+        let metrics = seen.map(|(values, histogram)| self.metric(values, histogram)).collect();
         let mut family = MetricFamily::default();
         family.set_name(self.desc.fq_name.clone());
         family.set_help(self.desc.help.clone());

@@ -13,6 +13,7 @@ use super::families::{CounterGrid, CounterRow, HistogramRow, Registrar};
 use super::histogram::{AtomicHistogram, INTER_TOKEN, OVERHEAD, REQUEST, WAIT};
 use super::labels::{CountKind, ReloadResult, StatusClass, TokenClass};
 use super::ledger::LedgerMetrics;
+use super::mirror::{MirrorMetrics, Mirrors};
 use super::process::ProcessCollector;
 use super::provider::{ProviderMetrics, Providers};
 use super::routes::RouteMetrics;
@@ -28,6 +29,7 @@ pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 pub struct Metrics {
     registry: Registry,
     providers: Providers,
+    mirrors: Mirrors,
     /// Requests answered, or given up, by the status class the client got.
     pub requests: CounterGrid<Endpoint, StatusClass>,
     /// Requests refused or failed with an error of the gateway's, by reason.
@@ -105,6 +107,7 @@ impl Metrics {
         register_build_info(&registry)?;
         Ok(Self {
             providers: Providers::register(&r)?,
+            mirrors: Mirrors::register(&r)?,
             requests: r.grid("requests_total", "Requests, by the class of the status the client got.")?,
             rejects: r.row("rejects_total", "Requests refused or failed by the gateway, by reason.")?,
             request_seconds: r.histogram_row(
@@ -171,6 +174,11 @@ impl Metrics {
     /// The handle of one provider. For assembly: takes a lock and may make series.
     pub fn provider(&self, name: &str) -> prometheus::Result<Arc<ProviderMetrics>> {
         self.providers.resolve(name)
+    }
+
+    /// The handle of one mirrored model. As [`Metrics::provider`].
+    pub fn mirror(&self, model: &str) -> prometheus::Result<Arc<MirrorMetrics>> {
+        self.mirrors.resolve(model)
     }
 
     /// What [`super::AccessLog::start`] counts with.

@@ -11,6 +11,7 @@ use super::labels::{
     StatusClass, TokenClass,
 };
 use super::metrics::{GaugeGuard, Metrics};
+use super::mirror::{Figures, MirrorSide};
 use super::provider::PROVIDERS_MAX;
 use crate::types::{Endpoint, FailureClass, Reason, Usage};
 
@@ -27,6 +28,8 @@ fn touched() -> Metrics {
     metrics.request_seconds.observe(Endpoint::Messages, Duration::from_secs(2));
     metrics.overhead.observe(Duration::from_micros(20));
     metrics.provider("openai").unwrap().head(Duration::from_millis(90));
+    let figures = Figures { time: Some(Duration::from_millis(90)), output: 3, cost: None };
+    metrics.mirror("gpt-5").unwrap().pair(&figures, &figures);
     metrics
 }
 
@@ -83,6 +86,7 @@ fn the_document_lists_exactly_the_values_of_each_closed_label() {
         texts::<ReloadResult>(),
         texts::<CredentialRefresh>(),
         texts::<CacheLookup>(),
+        texts::<MirrorSide>(),
     ]);
     for (label, values) in closed {
         let row = rows(&format!("{label}`")).pop().unwrap_or_else(|| panic!("{label} is not documented"));

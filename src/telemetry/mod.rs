@@ -13,6 +13,7 @@ pub mod histogram;
 pub mod labels;
 pub mod ledger;
 pub mod metrics;
+mod mirror;
 mod overload;
 pub mod process;
 pub mod provider;
@@ -42,6 +43,7 @@ pub use labels::{
 };
 pub use ledger::LedgerMetrics;
 pub use metrics::{CONTENT_TYPE as METRICS_CONTENT_TYPE, GaugeGuard, Metrics};
+pub use mirror::{Figures, MirrorMetrics, MirrorOutcome, MirrorSide};
 pub use overload::{OverloadMetrics, PressureOf, QueueOutcome};
 pub use process::resident_bytes_now;
 pub use provider::ProviderMetrics;

@@ -157,7 +157,7 @@ impl Providers {
             head: registrar.histogram_family(
                 "upstream_head_seconds",
                 "Time from the request sent upstream to the head of its answer.",
-                "provider",
+                &["provider"],
                 WAIT,
             )?,
             known: Mutex::default(),
@@ -181,21 +181,15 @@ impl Providers {
             self.load.each_ref().map(|family| family.get_metric_with_label_values(&[name]));
         let [running, waiting, kv] = [running?, waiting?, kv?];
         Ok(ProviderMetrics {
-            attempts: row(&self.attempts, name)?,
-            head: self.head.series(name),
+            attempts: CounterRow::resolved(&self.attempts, name)?,
+            head: self.head.series(&[name]),
             reused: self.connections.get_metric_with_label_values(&[name, "true"])?,
             opened: self.connections.get_metric_with_label_values(&[name, "false"])?,
-            cooldowns: row(&self.cooldowns, name)?,
-            credentials: row(&self.credentials, name)?,
-            probes: row(&self.probes, name)?,
-            scrapes: row(&self.scrapes, name)?,
+            cooldowns: CounterRow::resolved(&self.cooldowns, name)?,
+            credentials: CounterRow::resolved(&self.credentials, name)?,
+            probes: CounterRow::resolved(&self.probes, name)?,
+            scrapes: CounterRow::resolved(&self.scrapes, name)?,
             load: [running, waiting, kv],
         })
     }
-}
-
-fn row<L: Label>(family: &IntCounterVec, provider: &str) -> prometheus::Result<CounterRow<L>> {
-    let cells: prometheus::Result<_> =
-        L::ALL.iter().map(|label| family.get_metric_with_label_values(&[provider, label.text()])).collect();
-    Ok(CounterRow::of(cells?))
 }

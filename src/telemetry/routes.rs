@@ -15,6 +15,8 @@ pub struct RouteMetrics {
     pub hedges: CounterRow<HedgeOutcome>,
     /// What the prompts of cancelled attempts cost at most, in 1e-12 dollars.
     pub hedge_cost: IntCounter,
+    /// Copies of calls under way.
+    pub copies: IntGauge,
     /// Streams that broke after content, where they may be gone on with.
     pub recoveries: CounterRow<RecoveryOutcome>,
     /// Streams that broke within their hold.
@@ -46,6 +48,7 @@ impl RouteMetrics {
                 "hedge_cost_picousd_total",
                 "What the prompts of attempts cancelled for another cost at most, in 1e-12 US dollars.",
             )?,
+            copies: r.gauge("mirror_in_flight", "Copies of calls under way.")?,
             recoveries: r.row(
                 "stream_recoveries_total",
                 "Streams that broke after content and may be gone on with, by what became of them.",

@@ -16,6 +16,10 @@ pub const TRAILER_BYTES_MAX: usize = 16 * 1024;
 pub const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Targets one request may be planned over.
 pub const TARGETS_MAX: usize = 64;
+/// Copies of calls (`mirror`) under way in a process, of all models together.
+pub const COPIES_MAX: usize = 1024;
+/// What is read of the answer to a copy.
+pub const MIRRORED_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// A model name as a client may send it.
 pub const MODEL_NAME_BYTES_MAX: usize = 256;
 /// A body passed on by the forward lane. It is never held, only counted.

@@ -107,4 +107,5 @@ mod t58_resume;
 mod t59_affinity;
 mod t60_probes;
 mod t61_coalesce;
+mod t61_mirror;
 mod vectors;

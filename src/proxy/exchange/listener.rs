@@ -37,6 +37,7 @@ pub struct Listener {
     /// Bytes of an event that is not whole yet.
     held: BytesMut,
     gaps: LocalHistogram,
+    first_content: Option<Ticks>,
     last_content: Option<Ticks>,
     events: u64,
     /// The client's endpoint.
@@ -109,6 +110,7 @@ impl Listener {
             hides_usage: false,
             held: BytesMut::new(),
             gaps: LocalHistogram::default(),
+            first_content: None,
             last_content: None,
             events: 0,
             endpoint,
@@ -363,13 +365,19 @@ impl Listener {
         usage
     }
 
+    /// When the first content came, if any has.
+    pub fn first_content(&self) -> Option<Ticks> {
+        self.first_content
+    }
+
     pub fn gaps(&mut self) -> &mut LocalHistogram {
         &mut self.gaps
     }
 
     fn note_gap(&mut self, now: Ticks) {
-        if let Some(last) = self.last_content.replace(now) {
-            self.gaps.observe(now.since(last));
+        match self.last_content.replace(now) {
+            Some(last) => self.gaps.observe(now.since(last)),
+            None => self.first_content = Some(now),
         }
     }
 

@@ -10,6 +10,7 @@ pub mod body;
 mod chat_form;
 mod closing;
 mod coalesce;
+mod copied;
 mod count;
 mod cuts;
 pub mod downstream;
@@ -25,6 +26,8 @@ mod hold;
 mod keeper;
 mod kept;
 mod listener;
+mod mirror;
+mod needles;
 mod outgoing;
 mod pins;
 mod prefill;
@@ -69,6 +72,7 @@ use coalesce::Sharing;
 use count::Turned;
 use downstream::Downstream;
 use keeper::Keeper;
+use needles::{held_needles, needles};
 use pins::Pinned;
 use prepare::Prepared;
 use race::{Raced, Track};
@@ -267,6 +271,9 @@ async fn converse(
         && let Some(answer) = count::counted_here(ctx, track.policy, prepared).await
     {
         return respond::send_whole(edge, talk.down, ctx, 200, &json_fields(), answer).await;
+    }
+    if let Some(mirror) = &track.policy.mirror {
+        mirror::send(edge, ctx, prepared, mirror, &raced);
     }
     match raced {
         Raced::Streaming(live) => {
@@ -477,22 +484,4 @@ async fn failed(
     let reject = respond::reject_of(&failure, &needles);
     let early = Telling::early(prepared.endpoint, prepared.is_array);
     respond::tell_failure(edge, talk, ctx, early, &reject).await;
-}
-
-/// What no message may hold: hosts and credentials of the provider that was asked.
-fn needles<'r>(runtime: &'r Runtime, ctx: &Ctx, held: &'r [Box<[u8]>]) -> Vec<&'r [u8]> {
-    let provider = ctx.record.provider.and_then(|index| runtime.providers.get(index));
-    let fixed = provider.map_or(&[] as &[_], |provider| &provider.needles);
-    fixed.iter().chain(held).map(|needle| &**needle).collect()
-}
-
-/// The same of credentials that are fetched: those held now.
-fn held_needles(runtime: &Runtime, ctx: &Ctx) -> Vec<Box<[u8]>> {
-    let provider = ctx.record.provider.and_then(|index| runtime.providers.get(index));
-    let accounts = provider.map_or(&[] as &[_], |provider| &provider.accounts);
-    accounts
-        .iter()
-        .filter(|account| account.credential.fixed().is_none())
-        .flat_map(|account| account.credential.needles())
-        .collect()
 }

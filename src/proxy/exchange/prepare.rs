@@ -45,7 +45,7 @@ pub struct Prepared<'u> {
 }
 
 /// A client's own words about routing. Stricter than the operator's rules, never laxer.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Wishes {
     /// `x-tidegate-tags`, separated by commas.
     pub tags: Box<str>,

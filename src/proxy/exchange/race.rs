@@ -117,7 +117,7 @@ async fn rounds(
         now = edge.now();
         ctx.record.waited += now.since(began);
         let failure = match ended(edge, prepared, &aim, attempted, (begun, now)) {
-            Ended::Raced(raced) => return raced,
+            Ended::Raced(raced) => return answered(ctx, raced, begun),
             Ended::Failed(failure) => failure,
             Ended::Unfit(reject) => {
                 ctx.record.attempts -= 1;
@@ -188,6 +188,12 @@ enum Ended {
     Raced(Raced),
     Failed(Box<Failure>),
     Unfit(Reject),
+}
+
+/// Notes when the attempt began that is the answer.
+fn answered(ctx: &mut Ctx, raced: Raced, begun: Ticks) -> Raced {
+    ctx.record.answered_from = Some(begun);
+    raced
 }
 
 /// A stream counts as an attempt once it has ended: `exchange` notes it then.

@@ -74,6 +74,13 @@ pub async fn plan(
     Going { plan, turn, prompt }
 }
 
+/// How the only target of a policy is now, for a call that is routed already: what it needs is not asked.
+pub fn only(prepared: &Prepared<'_>, track: &Track<'_>, now: Ticks) -> Verdict {
+    let Some(facts) = track.policy.route.facts.first() else { return Verdict::Unserved };
+    let (needs, rules) = (Needs::default(), rules(prepared, track));
+    Seeing { prepared, track, needs, rules, prompt: None, held: None, now }.verdict(0, facts).0
+}
+
 /// The refusal of a call that no target can be asked for. Where all have only said that they had enough,
 /// it says so too: 429, as they did.
 pub fn nobody(plan: &Plan, track: &Track<'_>, now: Ticks) -> Reject {
