@@ -367,6 +367,42 @@ fn t61_a_copy_is_kept_nowhere_names_no_call_and_goes_where_its_data_may() {
 }
 
 #[test]
+fn t61_calls_in_another_hosts_dress_and_with_a_history_kept_here_are_copied_as_they_are_meant() {
+    for other in [Wire::Messages, Wire::Chat] {
+        let (a, b) = (Sim::start(), Sim::start());
+        let gateway = Gateway::start(config((&a, Wire::Messages), (&b, other), ALL));
+        let body = |version: &str| {
+            json!({"anthropic_version": version, "max_tokens": 16, "stream": true,
+                "messages": [{"role": "user", "content": "Say something."}]})
+        };
+        let vertex = "/v1/projects/p/locations/l/publishers/anthropic/models/m:streamRawPredict";
+        let mut plain = body("bedrock-2023-05-31");
+        plain.as_object_mut().unwrap().remove("stream");
+        let aws = "/model/m/invoke-with-response-stream";
+        for (round, (path, body)) in
+            [(vertex, body("vertex-2023-10-16")), (aws, plain)].into_iter().enumerate()
+        {
+            let mut answer = gateway.send(&Request::post(path, body.to_string()));
+            assert_eq!(answer.status, 200, "{path}");
+            answer.body();
+            copied(&gateway, "ok", round as f64 + 1.0);
+            assert_eq!(b.last_request().target, other.path("shadow", true), "{path}");
+        }
+    }
+    let (a, b) = (Sim::start(), Sim::start());
+    let gateway = Gateway::start(config((&a, Wire::Messages), (&b, Wire::Responses), ALL));
+    let first =
+        gateway.send(&Wire::Responses.request_with("m", false, &json!({"input": "The first."}))).json();
+    copied(&gateway, "ok", 1.0);
+    let next = json!({"input": "The second.", "previous_response_id": first["id"]});
+    assert_eq!(gateway.send(&Wire::Responses.request_with("m", false, &next)).status, 200);
+    copied(&gateway, "ok", 2.0);
+    let copy: Value = serde_json::from_slice(&b.last_request().body).unwrap();
+    assert!(copy.to_string().contains("The first.") && copy.get("previous_response_id").is_none(), "{copy}");
+    assert_eq!(copy["store"], false);
+}
+
+#[test]
 fn t61_a_share_is_of_sessions_and_each_is_copied_whole_or_not_at_all() {
     let (a, b) = (Sim::start(), Sim::start());
     let gateway = start(&a, &b, "share = 50, in_flight = 100");
@@ -390,11 +426,15 @@ fn t61_a_share_is_of_sessions_and_each_is_copied_whole_or_not_at_all() {
 fn t61_the_end_of_the_process_waits_for_no_copy() {
     let (a, b) = (Sim::start(), Sim::with_fault("hold"));
     let config = config((&a, Wire::Chat), (&b, Wire::Chat), "share = 100, timeout = \"10m\"");
-    let mut gateway = Gateway::start(config.table("server.drain").set("streams_max = \"10m\""));
+    let config = config.table("server.drain").set("streams_max = \"10m\"").set("ready_grace = \"3s\"");
+    let mut gateway = Gateway::start(config);
     gateway.send(&Wire::Chat.request("m", true)).events();
     gateway.metric_becomes("tidegate_mirror_in_flight", &[], 1.0);
     until("the copy is there", PATIENCE, || b.stats().in_flight == 1);
     gateway.signal("TERM");
+    until("it is about to end", PATIENCE, || gateway.admin_get("/readyz").0 != 200);
+    gateway.send(&Wire::Chat.request("m", true)).events();
+    gateway.metric_becomes(COPIES, &[("outcome", "skipped")], 1.0);
     assert_eq!(gateway.ended(Duration::from_secs(10)).code(), Some(0));
     until("the mirror has seen it", PATIENCE, || b.stats().in_flight == 0);
 }
