@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
-use tidegate::sim::{Behaviour, ScriptedReply};
+use tidegate::sim::{Behaviour, Scenario, ScriptedReply};
 
 const COPIES: &str = "tidegate_mirror_requests_total";
 const ALL: &str = "share = 100";
@@ -55,32 +55,38 @@ fn got(answer: &mut Answer) -> (u16, Vec<(String, String)>, String) {
 #[test]
 fn t61_each_call_is_copied_once_and_the_client_gets_the_same_bytes_as_without_a_mirror() {
     for wire in Wire::ALL {
-        // In the client's own protocol, and in another.
-        for other in [wire, if wire == Wire::Messages { Wire::Chat } else { Wire::Messages }] {
-            let (a, b) = (Sim::start(), Sim::start());
-            let with = Gateway::start(config((&a, wire), (&b, other), ALL));
-            let without = Gateway::start(Config::new().provider("a", wire, a.addr()).model("m", &["a"]));
-            for round in 1..=3_u32 {
-                let ask = |gateway: &Gateway| {
-                    a.answer_next(stream(wire, 7));
-                    got(&mut gateway.send(&wire.request("m", true)))
-                };
-                assert_eq!(ask(&with), ask(&without), "{wire:?} to {other:?}");
-                copied(&with, "ok", f64::from(round));
-                assert_eq!((b.calls(), a.calls()), (u64::from(round), 2 * u64::from(round)), "{wire:?}");
+        let (a, b, c) = (Sim::start(), Sim::start(), Sim::start());
+        // In another protocol than the client's, too.
+        let foreign = if wire == Wire::Messages { Wire::Chat } else { Wire::Messages };
+        let config = config((&a, wire), (&b, wire), ALL).provider("c", foreign, c.addr());
+        let config = config.model("t", &["a=m"]).set("mirror = { provider = \"c\", share = 100 }");
+        let gateway = Gateway::start(config.model("n", &["a=m"]));
+        let ask = |model: &str| {
+            a.answer_next(stream(wire, 7));
+            got(&mut gateway.send(&wire.request(model, true)))
+        };
+        let without = ask("n");
+        for round in 1..=3_u32 {
+            for model in ["m", "t"] {
+                assert_eq!(ask(model), without, "{wire:?} {model}");
+                gateway.metric_becomes(COPIES, &[("model", model), ("outcome", "ok")], f64::from(round));
             }
-            let copy = b.last_request();
-            assert_eq!(copy.target, other.path("shadow", true), "{wire:?} to {other:?}");
-            let (key, name) = match other {
-                Wire::Chat | Wire::Responses => ("Bearer sk-b", "authorization"),
-                Wire::Messages => ("sk-b", "x-api-key"),
-                Wire::Gemini => ("sk-b", "x-goog-api-key"),
-            };
-            assert_eq!(copy.header(name), Some(key));
+            let seen = (a.calls(), b.calls(), c.calls());
+            assert_eq!(seen, (2 * u64::from(round) + 1, u64::from(round), u64::from(round)), "{wire:?}");
+        }
+        for (sim, to, name) in [(&b, wire, "shadow"), (&c, foreign, "t")] {
+            let copy = sim.last_request();
+            assert_eq!(copy.target, to.path(name, true), "{wire:?} to {to:?}");
             let body: Value = serde_json::from_slice(&copy.body).unwrap();
             assert!(body.to_string().contains("Say something."), "{body}");
-            assert!(other == Wire::Gemini || body["model"] == "shadow", "{body}");
+            assert!(to == Wire::Gemini || body["model"] == name, "{body}");
         }
+        let (key, name) = match wire {
+            Wire::Chat | Wire::Responses => ("Bearer sk-b", "authorization"),
+            Wire::Messages => ("sk-b", "x-api-key"),
+            Wire::Gemini => ("sk-b", "x-goog-api-key"),
+        };
+        assert_eq!(b.last_request().header(name), Some(key));
     }
 }
 
@@ -109,37 +115,61 @@ fn t61_whole_answers_and_vectors_are_copied_too() {
 
 #[test]
 fn t61_whatever_becomes_of_the_copy_the_client_gets_its_answer_and_the_model_its_calls() {
-    let mangled = ["status:500", "status:401", "status:429", "refuse", "not-json", "empty"];
-    let broken = ["error-after:2", "reset-after:1", "close-after:3", "no-terminal", "black-hole", "hold"];
-    for fault in mangled.iter().chain(&broken) {
-        let (a, b) = (Sim::start(), Sim::start());
-        let config = config((&a, Wire::Chat), (&b, Wire::Chat), "share = 100, timeout = \"500ms\"");
+    let faults = [
+        "status:500",
+        "status:401",
+        "status:429",
+        "status:403",
+        "refuse",
+        "not-json",
+        "empty",
+        "error-after:2",
+        "reset-after:1",
+        "close-after:3",
+        "no-terminal",
+        "black-hole",
+        "hold",
+    ];
+    let (a, b) = (Sim::start(), Sim::start());
+    let mut config = config((&a, Wire::Chat), (&b, Wire::Chat), ALL);
+    let mut models = BTreeMap::new();
+    for (number, fault) in faults.iter().enumerate() {
+        let mirror = format!("provider = \"b\", model = \"s{number}\", share = 100, timeout = \"500ms\"");
+        config = config.model(&format!("m{number}"), &["a"]).set(&format!("mirror = {{ {mirror} }}"));
         // Served by the very target that the copies go to.
-        let gateway = Gateway::start(config.model("real", &["b=shadow"]));
-        b.fault(fault);
+        config = config.model(&format!("real{number}"), &[&format!("b=s{number}")]);
+        let behaviour = Behaviour { fault: fault.parse().unwrap(), ..Behaviour::default() };
+        models.insert(format!("s{number}"), behaviour);
+    }
+    let gateway = Gateway::start(config);
+    b.set_scenario(Scenario { models, ..Scenario::default() });
+    let of = |number: usize, outcome| {
+        gateway.metric(COPIES, &[("model", &format!("m{number}")), ("outcome", outcome)])
+    };
+    for (number, fault) in faults.iter().enumerate() {
         for _ in 0..8 {
             a.answer_next(stream(Wire::Chat, 3));
-            let mut answer = gateway.send(&Wire::Chat.request("m", true));
+            let mut answer = gateway.send(&Wire::Chat.request(&format!("m{number}"), true));
             let (status, _, body) = got(&mut answer);
             assert_eq!((status, body.into_bytes()), (200, stream(Wire::Chat, 3).body), "{fault}");
             assert_eq!(answer.header("x-tidegate-attempts"), Some("1"), "{fault}");
         }
-        let known = || copies(&gateway, "failed") + copies(&gateway, "skipped");
         until("all have ended", PATIENCE, || {
-            assert_eq!(copies(&gateway, "ok"), 0.0, "{fault}");
-            known() == 8.0
+            of(number, "failed") + of(number, "skipped") + of(number, "ok") == 8.0
         });
-        assert!(copies(&gateway, "failed") >= 1.0, "{fault}");
-        // The mirror is left alone, and nobody else.
-        b.set_scenario(tidegate::sim::Scenario::default());
-        let mut answer = gateway.send(&Wire::Chat.request("real", false));
+        assert!(of(number, "failed") >= 1.0 && of(number, "ok") == 0.0, "{fault}");
+    }
+    // The mirrors are left alone, and nobody else.
+    b.set_scenario(Scenario::default());
+    for (number, fault) in faults.iter().enumerate() {
+        let mut answer = gateway.send(&Wire::Chat.request(&format!("real{number}"), false));
         assert_eq!((answer.status, answer.header("x-tidegate-attempts")), (200, Some("1")), "{fault}");
         answer.body();
-        for outcome in ["taken", "refused"] {
-            assert_eq!(gateway.metric("tidegate_retries_total", &[("outcome", outcome)]), 0.0, "{fault}");
-        }
-        assert_eq!(gateway.metric("tidegate_mirror_output_tokens_total", &[]), 0.0, "{fault}: no pair");
     }
+    for outcome in ["taken", "refused"] {
+        assert_eq!(gateway.metric("tidegate_retries_total", &[("outcome", outcome)]), 0.0);
+    }
+    assert_eq!(gateway.metric("tidegate_mirror_output_tokens_total", &[]), 0.0, "no pair");
 }
 
 #[test]
@@ -170,7 +200,7 @@ fn t61_copies_that_fail_use_up_no_retry_of_the_model() {
     }
     let fails = Behaviour { fault: "status:503".parse().unwrap(), ..Behaviour::default() };
     let models = BTreeMap::from([("broken".to_owned(), fails)]);
-    a.set_scenario(tidegate::sim::Scenario { models, ..Default::default() });
+    a.set_scenario(Scenario { models, ..Default::default() });
     let answer = gateway.send(&Wire::Chat.request("m", false));
     assert_eq!((answer.status, answer.header("x-tidegate-attempts")), (200, Some("2")));
 }
@@ -191,7 +221,7 @@ fn t61_an_answer_is_whole_while_its_copy_hangs_and_no_more_copies_run_than_may()
     // Their time is up: they are broken off, and others have room.
     copied(&gateway, "failed", 2.0);
     until("the mirror has seen it", PATIENCE, || b.stats().in_flight == 0);
-    b.set_scenario(tidegate::sim::Scenario::default());
+    b.set_scenario(Scenario::default());
     gateway.send(&Wire::Chat.request("m", true)).events();
     copied(&gateway, "ok", 1.0);
 }
@@ -208,7 +238,7 @@ fn t61_no_call_is_copied_that_fails_or_whose_client_leaves_before_its_answer() {
     left.close();
     until("the call has ended", PATIENCE, || a.stats().aborted == 1);
     gateway.metric_becomes("tidegate_client_aborts_total", &[], 1.0);
-    a.set_scenario(tidegate::sim::Scenario::default());
+    a.set_scenario(Scenario::default());
     gateway.send(&Wire::Chat.request("m", true)).events();
     copied(&gateway, "ok", 1.0);
     assert_eq!(b.calls(), 1, "of the one that was answered");
