@@ -409,9 +409,8 @@ fn t61_calls_in_another_hosts_dress_and_with_a_history_kept_here_are_copied_as_t
         let mut plain = body("bedrock-2023-05-31");
         plain.as_object_mut().unwrap().remove("stream");
         let aws = "/model/m/invoke-with-response-stream";
-        for (round, (path, body)) in
-            [(vertex, body("vertex-2023-10-16")), (aws, plain)].into_iter().enumerate()
-        {
+        let calls = [(vertex, body("vertex-2023-10-16")), (aws, plain.clone()), ("/model/m/invoke", plain)];
+        for (round, (path, body)) in calls.into_iter().enumerate() {
             let mut answer = gateway.send(&Request::post(path, body.to_string()));
             assert_eq!(answer.status, 200, "{path}");
             answer.body();
