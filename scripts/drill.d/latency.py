@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Slow first tokens and unequal targets: what hedging and the balance by measured times are worth."""
+"""Slow first tokens and unequal targets: what hedging and the balance by measured times are worth; mirrors that hang: what they cost."""
 
 import random
 import sys
 
-from lab import Gateway, Lab, Sim, peers, quantile
+from lab import Gateway, Lab, Sim, peers, quantile, until
 
 
 async def hedging(lab):
@@ -51,5 +51,37 @@ async def unequal(lab):
     lab.expect("fastest against round-robin on five unequal targets: p99", ratio <= 0.6, "<= 0.6 x", f"{ratio:.2f} x ({seen['fastest']:.0f} ms, {seen['round-robin']:.0f} ms)")
 
 
+async def mirror(lab):
+    """Every call is copied to a mirror that never ends its answers, then to one that takes twice as long."""
+    seconds, rate, usual = (8 if lab.args.quick else 20), 40, 50
+    primary, shadow = Sim(lab), Sim(lab)
+    primary.behave(delay_first_ms=usual)
+    shadow.behave(fault="hold")
+    copies = 'mirror = { provider = "b", share = 100, in_flight = 100, timeout = "1s" }'
+    gateway = Gateway(lab, primary.provider("a") + shadow.provider("b") + peers("n", "a") + peers("m", "a", more=copies))
+    p99, lost = {}, 0
+    for model in ("n", "m"):
+        answers = await gateway.load(seconds, rate, model=model, is_stream=True)
+        p99[model] = quantile([answer.seconds * 1000 for answer in answers if answer.status == 200], 0.99)
+        lost += sum(answer.status != 200 for answer in answers)
+    lab.expect("a mirror that hangs: p99 of the first token", p99["m"] <= p99["n"] * 1.1 + 5, "<= 1.1 x and 5 ms", f"{p99['n']:.0f} ms without, {p99['m']:.0f} ms with")
+    lab.expect("a mirror that hangs: none is lost", lost == 0, "0", lost)
+    until("all copies are over", lambda: gateway.metric("tidegate_mirror_in_flight") == 0)
+    copied = {what: gateway.metric("tidegate_mirror_requests_total", f'outcome="{what}"') for what in ("ok", "failed", "unfit", "skipped")}
+    lab.expect("each call is copied once, or told as skipped", copied["failed"] == shadow.calls() and copied["failed"] + copied["skipped"] == len(answers) and copied["failed"] > 0, len(answers), copied)
+    lab.end_all()
+
+    primary, shadow = Sim(lab), Sim(lab)
+    primary.behave(delay_first_ms=usual)
+    shadow.behave(delay_first_ms=2 * usual)
+    gateway = Gateway(lab, primary.provider("a") + shadow.provider("b") + peers("m", "a", more=copies))
+    answers = await gateway.load(seconds, rate, is_stream=True)
+    until("all copies are over", lambda: gateway.metric("tidegate_mirror_in_flight") == 0)
+    mean = {side: gateway.metric("tidegate_mirror_seconds_sum", f'side="{side}"') / len(answers) * 1000 for side in ("primary", "mirror")}
+    ratio = mean["mirror"] / mean["primary"]
+    lab.expect("a mirror twice as slow: so the metrics say", 1.7 <= ratio <= 2.2, "1.7 to 2.2 x", f"{ratio:.2f} x ({mean['primary']:.0f} ms, {mean['mirror']:.0f} ms of {len(answers)} pairs)")
+    lab.end_all()
+
+
 if __name__ == "__main__":
-    sys.exit(Lab(__doc__, seed=0).run(hedging, unequal))
+    sys.exit(Lab(__doc__, seed=0).run(hedging, unequal, mirror))
