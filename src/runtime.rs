@@ -35,8 +35,8 @@ use std::time::Duration;
 mod configure;
 mod control;
 mod dice;
-pub mod flights;
 mod drain;
+pub mod flights;
 mod governed;
 mod health;
 mod keepsakes;
@@ -51,8 +51,8 @@ mod unguessable;
 pub use configure::{CONFIGURATIONS_MAX, ConfigFault, ConfigState, Configurations, Configure};
 pub use control::{AdminPolicy, Hook, IdentitySource};
 pub use dice::Dice;
-use flights::{Coalesce, Flights};
 pub use drain::{Drain, DrainPhase};
+use flights::{Coalesce, Flights};
 pub use health::{Probe, ProviderHealth};
 pub use keepsakes::Keepsakes;
 pub use mirror::{Berth, Copies, Mirror, Pair, Room};
@@ -299,7 +299,6 @@ pub struct EdgeParts {
     pub keeping: Option<Keeping>,
     pub shared: Option<Shared>,
 }
-
 
 // === impl Provider ===
 
@@ -553,8 +552,5 @@ impl Edge {
             let load = provider.health.as_ref().and_then(|health| health.load(now));
             provider.metrics.load(load.as_ref());
         }
-    }
-}
-
     }
 }

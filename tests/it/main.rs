@@ -106,6 +106,6 @@ mod t57_continuation;
 mod t58_resume;
 mod t59_affinity;
 mod t60_probes;
-mod t61_coalesce;
 mod t61_mirror;
+mod t62_coalesce;
 mod vectors;

@@ -59,7 +59,7 @@ fn occupied(sim: &Sim) -> Answer {
 }
 
 #[test]
-fn t61_one_call_serves_all_who_ask_for_the_same_and_one_is_charged() {
+fn t62_one_call_serves_all_who_ask_for_the_same_and_one_is_charged() {
     for wire in Wire::ALL {
         for is_stream in [false, true] {
             let sim = sim(Behaviour::default());
@@ -94,7 +94,7 @@ fn t61_one_call_serves_all_who_ask_for_the_same_and_one_is_charged() {
 }
 
 #[test]
-fn t61_who_comes_late_gets_it_from_its_beginning() {
+fn t62_who_comes_late_gets_it_from_its_beginning() {
     let sim = Sim::start();
     sim.behave(Behaviour { tokens: Some(60), delay_token_ms: Some(20), ..Behaviour::default() });
     let gateway = Gateway::start(config(&sim, WIRE));
@@ -115,7 +115,7 @@ fn t61_who_comes_late_gets_it_from_its_beginning() {
 }
 
 #[test]
-fn t61_the_one_that_began_it_may_leave_and_the_others_are_served() {
+fn t62_the_one_that_began_it_may_leave_and_the_others_are_served() {
     for is_stream in [false, true] {
         let sim = sim(Behaviour::default());
         let gateway = Gateway::start(config(&sim, WIRE));
@@ -138,7 +138,7 @@ fn t61_the_one_that_began_it_may_leave_and_the_others_are_served() {
 }
 
 #[test]
-fn t61_when_all_have_left_the_call_is_cancelled_upstream() {
+fn t62_when_all_have_left_the_call_is_cancelled_upstream() {
     let sim = Sim::start();
     let gateway = Gateway::start(config(&sim, WIRE));
     let request = says(WIRE, true, "hello").fault("hold");
@@ -155,7 +155,7 @@ fn t61_when_all_have_left_the_call_is_cancelled_upstream() {
 }
 
 #[test]
-fn t61_only_what_is_the_same_for_the_same_tenant_is_shared() {
+fn t62_only_what_is_the_same_for_the_same_tenant_is_shared() {
     let sim = sim(Behaviour::default());
     let gateway = Gateway::start(config(&sim, WIRE));
     let holder = occupied(&sim);
@@ -187,7 +187,7 @@ fn t61_only_what_is_the_same_for_the_same_tenant_is_shared() {
 }
 
 #[test]
-fn t61_a_failure_is_told_to_all_and_costs_nobody_anything() {
+fn t62_a_failure_is_told_to_all_and_costs_nobody_anything() {
     let sim = Sim::start();
     sim.behave(Behaviour { delay_first_ms: Some(500), ..Behaviour::default() });
     let gateway = Gateway::start(config(&sim, WIRE).set("failover = { attempts = 1 }"));
@@ -218,7 +218,7 @@ fn long() -> ScriptedReply {
 }
 
 #[test]
-fn t61_a_slow_reader_holds_up_nobody_and_is_told_when_it_falls_too_far_behind() {
+fn t62_a_slow_reader_holds_up_nobody_and_is_told_when_it_falls_too_far_behind() {
     let sim = Sim::start();
     let config = Config::new().provider("a", WIRE, sim.addr()).model("m", &["a"]);
     let config = config.set("concurrency = { max = 1 }").set("queue = { max = 5, wait_max = \"30s\" }");
