@@ -18,6 +18,8 @@ use tokio::sync::watch;
 pub const REPLAYS_MAX: usize = 4096;
 /// Bytes of all of them.
 pub const REPLAY_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Who may read one stream at once: they take no place of their key's.
+pub const READERS_MAX: usize = 4;
 
 /// How much is kept of each stream of a model, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +57,10 @@ struct Kept {
     /// The number of the last event there was.
     last: u64,
     readers: usize,
+    /// Somebody has read since this was looked at.
+    was_read: bool,
+    /// The last event that any reader had.
+    had: u64,
     end: Option<ReplayEnd>,
 }
 
@@ -83,6 +89,24 @@ pub enum Found {
 pub struct Replaying {
     ids: EventIds,
     replay: Arc<Replay>,
+    away: Option<Away>,
+}
+
+/// A client that left, and is awaited.
+#[derive(Debug)]
+struct Away {
+    /// The last event it may have.
+    had: u64,
+    until: Ticks,
+}
+
+/// Why a stream is not read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// There is none, or it is not the asker's.
+    Unknown,
+    /// As many read it as may.
+    Crowded,
 }
 
 /// One that reads a stream again.
@@ -122,7 +146,7 @@ impl Replays {
             all_bytes: self.bytes.clone(),
         });
         streams.insert(id, (replay.clone(), now));
-        Some(Replaying { ids: EventIds::default(), replay })
+        Some(Replaying { ids: EventIds::default(), replay, away: None })
     }
 
     /// Notes that a stream's maker is done with it: from now on it is kept for `keep`.
@@ -135,7 +159,15 @@ impl Replays {
         streams.retain(|_, (replay, since)| !replay.is_over(*since, now));
     }
 
+    /// Whether there is a stream `id`, whoever's it is.
+    pub fn has(&self, id: RequestId) -> bool {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id)
+    }
+
     /// The stream `id` behind its event `at`, for its owner.
+    ///
+    /// # Errors
+    /// [`Unread`].
     pub fn find(
         &self,
         id: RequestId,
@@ -143,21 +175,27 @@ impl Replays {
         endpoint: Endpoint,
         at: u64,
         now: Ticks,
-    ) -> Option<Reader> {
+    ) -> Result<Reader, Unread> {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        let (replay, since) = streams.get(&id)?;
+        let (replay, since) = streams.get(&id).ok_or(Unread::Unknown)?;
         if replay.is_over(*since, now) {
             streams.remove(&id);
-            return None;
+            return Err(Unread::Unknown);
         }
         if *replay.owner != *owner || replay.endpoint != endpoint {
-            return None;
+            return Err(Unread::Unknown);
         }
         let replay = replay.clone();
         drop(streams);
-        replay.lock().readers += 1;
+        {
+            let mut kept = replay.lock();
+            if kept.readers >= READERS_MAX {
+                return Err(Unread::Crowded);
+            }
+            kept.readers += 1;
+        }
         let changes = replay.changes.subscribe();
-        Some(Reader { replay, changes, at })
+        Ok(Reader { replay, changes, at })
     }
 
     /// Streams kept.
@@ -213,6 +251,13 @@ impl Replay {
     }
 }
 
+impl Kept {
+    /// Whether all behind the event `at` is here still.
+    fn holds(&self, at: u64) -> bool {
+        at >= self.last || self.events.front().is_some_and(|(first, _)| *first <= at + 1)
+    }
+}
+
 impl Drop for Replay {
     fn drop(&mut self) {
         let bytes = self.lock().bytes;
@@ -237,24 +282,28 @@ impl Replaying {
         self.replay.end(ReplayEnd::Complete);
     }
 
-    pub fn rules(&self) -> Resume {
-        self.replay.rules
+    /// The client is away from now on, unless it was before.
+    pub fn note_left(&mut self, now: Ticks) {
+        let (had, until) = (self.ids.last(), now.plus(self.replay.rules.keep));
+        self.away.get_or_insert(Away { had, until });
     }
 
-    /// Whether somebody reads the stream again.
-    pub fn is_read(&self) -> bool {
-        self.replay.lock().readers > 0
+    /// Until when a client that is away is waited for, as far as is known; None while it is there.
+    pub fn awaited_until(&self) -> Option<Ticks> {
+        self.away.as_ref().map(|away| away.until)
     }
 
-    /// The number of the last event.
-    pub fn last(&self) -> u64 {
-        self.ids.last()
-    }
-
-    /// Whether all behind the event `at` is kept still.
-    pub fn holds(&self, at: u64) -> bool {
-        let kept = self.replay.lock();
-        kept.events.front().is_none_or(|(first, _)| *first <= at + 1)
+    /// Whether anybody can still get the stream whole: the client, or, once it is away, who reads it
+    /// again, or may come back. Reading puts the end of the wait off; who has fallen behind what is kept
+    /// can get no more of it, and is not waited for.
+    pub fn is_awaited(&mut self, now: Ticks) -> bool {
+        let Some(away) = &mut self.away else { return true };
+        let mut kept = self.replay.lock();
+        if std::mem::take(&mut kept.was_read) || kept.readers > 0 {
+            away.had = away.had.max(kept.had);
+            away.until = now.plus(self.replay.rules.keep);
+        }
+        now < away.until && kept.holds(away.had)
     }
 }
 
@@ -270,20 +319,18 @@ impl Reader {
     /// What comes next.
     pub fn read(&mut self) -> Found {
         self.changes.borrow_and_update();
-        let kept = self.replay.lock();
-        if self.at > kept.last {
+        let mut kept = self.replay.lock();
+        if self.at > kept.last || !kept.holds(self.at) {
             return Found::Gone;
         }
         if self.at == kept.last {
+            kept.had = kept.had.max(self.at);
             return kept.end.map_or(Found::Nothing, Found::End);
-        }
-        let first = kept.events.front().map_or(u64::MAX, |(first, _)| *first);
-        if first > self.at + 1 {
-            return Found::Gone;
         }
         let behind = kept.events.iter().filter(|(id, _)| *id > self.at);
         let bytes = Bytes::from(behind.map(|(_, bytes)| &**bytes).collect::<Vec<_>>().concat());
         self.at = kept.last;
+        kept.had = kept.had.max(self.at);
         Found::Events(bytes, kept.last)
     }
 
@@ -298,6 +345,7 @@ impl Drop for Reader {
     fn drop(&mut self) {
         let mut kept = self.replay.lock();
         kept.readers = kept.readers.saturating_sub(1);
+        kept.was_read = true;
     }
 }
 
@@ -317,7 +365,7 @@ mod tests {
     }
 
     fn find(replays: &Replays, id: RequestId, after: u64) -> Option<Reader> {
-        replays.find(id, "key", Endpoint::ChatCompletions, after, at(1))
+        replays.find(id, "key", Endpoint::ChatCompletions, after, at(1)).ok()
     }
 
     #[test]
@@ -326,7 +374,6 @@ mod tests {
         let mut stream = begin(&replays, id, RULES);
         stream.keep(b"data: 1\n\ndata: 2\n\n");
         let mut reader = find(&replays, id, 1).unwrap();
-        assert!(stream.is_read());
         assert_eq!(reader.read(), Found::Events("data: 2\nid: 2\n\n".into(), 2));
         assert_eq!(reader.read(), Found::Nothing);
         stream.keep(b": keepalive\n\n");
@@ -347,7 +394,6 @@ mod tests {
         (0..5).for_each(|_| drop(stream.keep(b"data: x\n\n")));
         assert_eq!(find(&replays, by_events, 0).unwrap().read(), Found::Gone);
         assert!(matches!(find(&replays, by_events, 1).unwrap().read(), Found::Events(_, 5)));
-        assert!(stream.holds(1) && !stream.holds(0));
         let mut long = begin(&replays, by_bytes, RULES);
         long.keep(format!("data: {}\n\n", "x".repeat(150)).as_bytes());
         long.keep(format!("data: {}\n\n", "x".repeat(150)).as_bytes());
@@ -359,8 +405,8 @@ mod tests {
     fn a_stream_is_its_owners_and_of_its_endpoint_only() {
         let (replays, id) = (Replays::default(), RequestIds::new(1).next());
         let _stream = begin(&replays, id, RULES);
-        assert!(replays.find(id, "other", Endpoint::ChatCompletions, 0, at(1)).is_none());
-        assert!(replays.find(id, "key", Endpoint::Messages, 0, at(1)).is_none());
+        assert!(replays.find(id, "other", Endpoint::ChatCompletions, 0, at(1)).is_err());
+        assert!(replays.find(id, "key", Endpoint::Messages, 0, at(1)).is_err());
         assert!(find(&replays, RequestIds::new(2).next(), 0).is_none());
         assert_eq!(find(&replays, id, 7).unwrap().read(), Found::Gone, "an event there never was");
     }
@@ -374,7 +420,7 @@ mod tests {
         assert_eq!(replays.len(), 1, "one that runs is kept, however long");
         drop(stream);
         replays.ended(id, at(100));
-        let late = |seconds| replays.find(id, "key", Endpoint::ChatCompletions, 0, at(seconds)).is_some();
+        let late = |seconds| replays.find(id, "key", Endpoint::ChatCompletions, 0, at(seconds)).is_ok();
         assert!(late(160));
         assert!(!late(161));
         assert_eq!((replays.len(), replays.bytes.load(Ordering::Relaxed)), (0, 0));
@@ -385,6 +431,66 @@ mod tests {
         let (replays, id) = (Replays::default(), RequestIds::new(1).next());
         drop(begin(&replays, id, RULES));
         assert_eq!(find(&replays, id, 0).unwrap().read(), Found::End(ReplayEnd::Broken));
+    }
+
+    #[test]
+    fn a_client_that_is_away_is_waited_for_until_its_time_is_over_or_what_it_missed_is_gone() {
+        let (replays, ids) = (Replays::default(), RequestIds::new(1));
+        let mut stream = begin(&replays, ids.next(), RULES);
+        stream.keep(b"data: 1\n\n");
+        assert!(stream.is_awaited(at(9)) && stream.awaited_until().is_none(), "it is there");
+        stream.note_left(at(10));
+        assert_eq!(stream.awaited_until(), Some(at(70)));
+        stream.note_left(at(20));
+        assert!(stream.is_awaited(at(69)) && !stream.is_awaited(at(70)), "it leaves once");
+        (0..4).for_each(|_| drop(stream.keep(b"data: x\n\n")));
+        assert!(stream.is_awaited(at(11)));
+        stream.keep(b"data: x\n\n");
+        assert!(!stream.is_awaited(at(11)), "the event behind its last is not kept any more");
+    }
+
+    #[test]
+    fn an_event_larger_than_all_that_is_kept_is_waited_for_by_nobody() {
+        let (replays, id) = (Replays::default(), RequestIds::new(1).next());
+        let mut stream = begin(&replays, id, RULES);
+        stream.keep(b"data: 1\n\n");
+        stream.note_left(at(1));
+        stream.keep(format!("data: {}\n\n", "x".repeat(300)).as_bytes());
+        assert!(!stream.is_awaited(at(2)));
+        assert_eq!(find(&replays, id, 1).unwrap().read(), Found::Gone);
+    }
+
+    #[test]
+    fn who_reads_it_again_puts_the_end_of_the_wait_off_as_long_as_it_keeps_up() {
+        let (replays, id) = (Replays::default(), RequestIds::new(1).next());
+        let mut stream = begin(&replays, id, RULES);
+        stream.keep(b"data: 1\n\n");
+        stream.note_left(at(0));
+        let mut reader = find(&replays, id, 0).unwrap();
+        for second in [50, 100, 150] {
+            (0..4).for_each(|_| drop(stream.keep(b"data: x\n\n")));
+            assert!(stream.is_awaited(at(second)), "{second}");
+            reader.read();
+        }
+        drop(reader);
+        assert!(stream.is_awaited(at(200)), "it has read a moment ago");
+        assert!(!stream.is_awaited(at(260)));
+        let mut slow = find(&replays, id, 12).unwrap();
+        slow.read();
+        (0..5).for_each(|_| drop(stream.keep(b"data: x\n\n")));
+        assert!(!stream.is_awaited(at(270)), "it is there, and can get no more");
+        assert_eq!(slow.read(), Found::Gone);
+    }
+
+    #[test]
+    fn only_so_many_read_one_stream_at_once() {
+        let (replays, id) = (Replays::default(), RequestIds::new(1).next());
+        let _stream = begin(&replays, id, RULES);
+        let mut readers: Vec<Reader> = (0..READERS_MAX).map(|_| find(&replays, id, 0).unwrap()).collect();
+        let more = || replays.find(id, "key", Endpoint::ChatCompletions, 0, at(1));
+        assert_eq!(more().err(), Some(Unread::Crowded));
+        readers.pop();
+        assert!(more().is_ok());
     }
 
     #[test]

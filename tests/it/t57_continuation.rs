@@ -1,7 +1,7 @@
 //! Continuation: a stream that breaks after its client got some of it is gone on with by another target
 //! of the same model, exactly where it ended; where that cannot be, it ends with an error as ever.
 
-use crate::harness::{Answer, Config, Event, Gateway, PATIENCE, Sim, Wire, sse_bytes, until};
+use crate::harness::{Answer, Config, Connection, Event, Gateway, PATIENCE, Sim, Wire, sse_bytes, until};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use tidegate::sim::{Behaviour, Scenario, ScriptedReply};
@@ -379,4 +379,56 @@ fn t57_no_schedule_of_breaks_makes_more_calls_than_attempts_or_leaves_a_slot_tak
         until("no call is under way", PATIENCE, || sims.iter().all(|sim| sim.stats().in_flight == 0));
         assert_eq!(gateway.metric("tidegate_open_streams", &[]), 0.0);
     }
+}
+
+#[test]
+fn t57_a_client_that_leaves_while_another_target_is_asked_pays_for_that_prompt_too() {
+    let (a, b) = (sim("close-after:5"), sim(""));
+    b.behave(Behaviour { delay_first_ms: Some(30_000), ..Behaviour::default() });
+    let gateway = Gateway::start(config(&[("a", Wire::Chat, &a), ("b", Wire::Chat, &b)]));
+    let mut answer = gateway.send(&request(Wire::Chat));
+    let id = answer.header("x-tidegate-request-id").unwrap().to_owned();
+    assert!(answer.event().is_some());
+    until("the second target is asked", PATIENCE, || b.calls() == 1);
+    answer.reset();
+    let line = gateway.log_where("the call", |line| line["request_id"] == id.as_str());
+    until("its call has ended", PATIENCE, || b.stats().aborted == 1);
+    let id = |answer: &Answer| answer.header("x-tidegate-request-id").unwrap().to_owned();
+    let mut one = gateway.send(&request(Wire::Chat).fault("hold"));
+    assert!(one.event().is_some());
+    let one_id = id(&one);
+    one.reset();
+    let one = gateway.log_where("one prompt", |line| line["request_id"] == one_id.as_str());
+    let of = |line: &Value, name: &str| line[name].as_u64().unwrap();
+    let both = 2 * of(&one, "input_tokens") + of(&line, "output_tokens");
+    assert_eq!(of(&line, "input_tokens"), both, "the second prompt held the text so far: {line}");
+    assert_eq!(line["estimated"], true, "{line}");
+}
+
+#[test]
+fn t57_the_same_target_goes_on_in_the_place_it_had_whoever_waits_for_one() {
+    let a = sim("");
+    let behaviour = Behaviour {
+        tokens: Some(WORDS),
+        delay_token_ms: Some(60),
+        fault: "close-after:8".parse().unwrap(),
+        fault_first: Some(1),
+        ..Behaviour::default()
+    };
+    a.set_scenario(Scenario { seed: Some(SEED), ..Scenario::all(behaviour) });
+    let config = config(&[("a", Wire::Chat, &a)])
+        .set("concurrency = { max = 1 }")
+        .set("queue = { max = 5, wait = \"30s\", wait_max = \"30s\" }");
+    let gateway = Gateway::start(config);
+    let mut answer = gateway.send(&request(Wire::Chat));
+    assert!(answer.event().is_some());
+    let mut waiter = Connection::open(gateway.addr()).patient_for(2 * PATIENCE);
+    waiter.send(&request(Wire::Chat));
+    gateway.metric_becomes("tidegate_queued", &[], 1.0);
+    let mut events = answer.events();
+    assert!(!events.iter().any(|event| Wire::Chat.is_error(event)), "{events:?}");
+    assert!(whole_text().ends_with(&text(Wire::Chat, &events)), "{events:?}");
+    assert_eq!(gateway.log_of(&answer)["continued"], 1);
+    events = waiter.answer().events();
+    assert_eq!(text(Wire::Chat, &events), whole_text());
 }

@@ -12,7 +12,7 @@ use crate::proxy::connection::EdgeStream;
 use crate::proxy::wire::{BodyFault, Wire};
 use crate::runtime::flights::{self, Flying, Landing};
 use crate::runtime::replays::Replaying;
-use crate::types::{Origin, Reason};
+use crate::types::{Origin, Reason, Ticks};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, header};
 use pingora_core::ErrorType;
@@ -160,6 +160,32 @@ impl Downstream {
         // Too long an event ends the stream: it could only be cut in two.
         wrapper.feed(&bytes, &mut out).map_err(|_| Gone)?;
         Ok(Bytes::from(out))
+    }
+
+    /// Whether what is written has a reader: the client, or who may come back for it.
+    pub fn has_reader(&mut self, now: Ticks) -> bool {
+        match &mut self.replaying {
+            Some(replaying) => replaying.is_awaited(now),
+            None => !self.is_gone,
+        }
+    }
+
+    /// Ends a stream with its last bytes; for a client that is away, for who reads it again.
+    ///
+    /// # Errors
+    /// The client does not see this end.
+    pub async fn end(&mut self, last: Bytes) -> Result<(), Gone> {
+        if self.is_gone {
+            self.keep(&last);
+        }
+        if self.send(last).await.is_ok() {
+            return self.close().await;
+        }
+        // What is kept is whole, whatever came of the client.
+        if let Some(replaying) = &self.replaying {
+            replaying.complete();
+        }
+        Err(Gone)
     }
 
     /// Keeps what a client that is away may read again.

@@ -41,7 +41,7 @@ mod relay;
 mod remember;
 mod remote;
 pub mod respond;
-mod resume;
+pub mod resume;
 mod route;
 mod splitter;
 mod talk;
@@ -340,6 +340,8 @@ async fn stream(
         let begun = cuts::joined(std::mem::take(&mut live.pieces));
         if talk.down.open(live.head.status, &fields, begun).await.is_err() {
             ctx.record.is_client_gone = true;
+            // Whoever has not seen its head does not know what to ask for again.
+            talk.down.replaying = talk.down.replaying.take().filter(|_| !talk.down.is_untouched());
         }
     }
     talk.spoke(now, live.listener.keepalive_state());
@@ -372,12 +374,9 @@ async fn spent(talk: &mut Talk<'_>, ctx: &mut Ctx, live: &mut Live) {
     ctx.record.is_cut_by_budget = true;
     ctx.record.reason = Some(Reason::BudgetExceeded);
     ctx.record.origin = Some(crate::types::Origin::Gateway);
-    if !talk.down.is_gone() {
-        let usage = ctx.record.usage.unwrap_or_default();
-        let end = Bytes::from(closing::close(&mut live.listener, usage));
-        let is_told = talk.down.send(end).await.is_ok() && talk.down.close().await.is_ok();
-        ctx.record.is_client_gone |= !is_told;
-    }
+    let usage = ctx.record.usage.unwrap_or_default();
+    let end = Bytes::from(closing::close(&mut live.listener, usage));
+    ctx.record.is_client_gone |= talk.down.end(end).await.is_err();
     ctx.record.bytes_out = talk.down.bytes_out;
     if let Some(provider) = ctx.record.provider.and_then(|index| ctx.runtime.providers.get(index)) {
         provider.metrics.attempt(AttemptOutcome::Cancelled);

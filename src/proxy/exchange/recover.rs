@@ -47,6 +47,8 @@ enum Stays {
     NoTarget,
     /// Another attempt was made and led to nothing, or to an end of its own.
     Failed(Option<StreamEnd>),
+    /// The client left while another target was asked: what that one has taken up.
+    Left(Option<Earlier>),
     /// There is no money for it.
     Spent,
 }
@@ -82,7 +84,9 @@ pub async fn run(
     let mut end = broken;
     let mut earlier: Option<Earlier> = None;
     for _ in 0..track.policy.streams.continuations {
-        let Some(class) = class_of(&end).filter(|_| may(track.policy, &end) && !talk.down.is_gone()) else {
+        let Some(class) =
+            class_of(&end).filter(|_| may(track.policy, &end) && talk.down.has_reader(edge.now()))
+        else {
             break;
         };
         let outcome = match once(edge, talk, ctx, prepared, track, live, class).await {
@@ -98,6 +102,11 @@ pub async fn run(
             Err(Stays::NoTarget) => RecoveryOutcome::NoTarget,
             Err(Stays::Spent) => {
                 end = StreamEnd::Spent;
+                RecoveryOutcome::Failed
+            }
+            Err(Stays::Left(more)) => {
+                end = StreamEnd::Left;
+                earlier = more.map(|more| more.after(earlier.take())).or(earlier);
                 RecoveryOutcome::Failed
             }
             Err(Stays::Failed(other)) => {
@@ -142,16 +151,20 @@ async fn once(
     let failures = ctx.record.failures.len();
     // Its upstream is of no more use, and must not go on meanwhile.
     live.call = None;
-    ctx.slot = None;
+    let attempts = ctx.record.attempts;
     let again = Track { begun: Some(&begun), ..*track };
+    talk.go_on_alone(true);
     let raced = Box::pin(race::run(talk, edge, ctx, prepared, &again)).await;
+    talk.go_on_alone(false);
     (ctx.record.route, ctx.record.decision) = (route, decision);
     let new = match raced {
         Raced::Streaming(new) => new,
         raced => {
+            let is_owed = matches!(raced, Raced::Left) && ctx.record.attempts > attempts;
+            let owed = if is_owed { Some(taken_up(ctx, prepared, track, &begun).await) } else { None };
             asked.restore(ctx);
             return Err(match raced {
-                Raced::Left => Stays::Failed(Some(StreamEnd::Left)),
+                Raced::Left => Stays::Left(owed),
                 Raced::Cut => Stays::Failed(Some(StreamEnd::Cut)),
                 Raced::NoTarget(_) => Stays::NoTarget,
                 _ => Stays::Failed(None),
@@ -166,6 +179,14 @@ async fn once(
     }
     graft(live, new, &begun, (used, before));
     Ok(more)
+}
+
+/// What a target has taken up whose answer nobody waited for: the prompt, with the text so far.
+async fn taken_up(ctx: &mut Ctx, prepared: &Prepared<'_>, track: &Track<'_>, begun: &Beginning) -> Earlier {
+    let input = count::prompt(track.runtime, track.policy, prepared).await.saturating_add(begun.tokens);
+    let usage = Usage { input, is_estimated: true, ..Usage::default() };
+    ctx.record.usage = Some(usage);
+    Earlier { usage, cost: cost::of(ctx) }
 }
 
 /// What the next target is given.

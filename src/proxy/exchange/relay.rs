@@ -45,7 +45,6 @@ pub async fn run(
         policy,
         total,
         drained_by: None,
-        left_at: 0,
         reservation,
         heard: live.listener.output_before(),
         largest: 0,
@@ -57,6 +56,11 @@ pub async fn run(
     }
     if live.is_ended {
         return StreamEnd::Complete;
+    }
+    if talk.down.is_gone()
+        && let Some(end) = relay.left(talk)
+    {
+        return end;
     }
     let end = relay.follow(talk, live).await;
     match (end, relay.drained_by) {
@@ -70,10 +74,9 @@ struct Relay<'r> {
     edge: &'r Edge,
     policy: &'r ModelPolicy,
     total: Ticks,
-    /// Set when the client has left and the stream is read on for its usage.
+    /// Set when the client has left for good and the stream is read on for its usage. For one that may
+    /// come back, `Replaying` knows until when.
     drained_by: Option<Ticks>,
-    /// The number of the last event the client may have got before it left.
-    left_at: u64,
     /// Where a budget is charged.
     reservation: Option<&'r mut Reservation>,
     /// Output tokens of the stream so far, and the most that came in one piece, by the bound.
@@ -83,14 +86,15 @@ struct Relay<'r> {
 
 impl Relay<'_> {
     async fn follow(&mut self, talk: &mut Talk<'_>, live: &mut Live) -> StreamEnd {
-        let mut now = self.edge.now();
+        let mut heard_at = self.edge.now();
         loop {
-            let deadline = self.deadline(now, live.listener.is_terminated());
+            let deadline = self.deadline(talk, heard_at, live.listener.is_terminated());
             let Some(call) = &mut live.call else { return self.ended(talk, live).await };
             let wake = talk.until(deadline, pin!(call.chunk())).await;
             match wake {
                 Wake::Done(Ok(Some(chunk))) => {
-                    now = self.edge.now();
+                    let now = self.edge.now();
+                    heard_at = now;
                     let heard = match live.listener.hear(chunk, now) {
                         Ok(heard) => heard,
                         Err(error) => return StreamEnd::Failed(FailureClass::Protocol, error.to_string()),
@@ -100,7 +104,7 @@ impl Relay<'_> {
                     if let Some(end) = self.pass_heard(talk, heard).await {
                         return end;
                     }
-                    if self.is_forgotten(talk, now) {
+                    if talk.down.replaying.is_some() && !talk.down.has_reader(now) {
                         return StreamEnd::Left;
                     }
                     if !self.is_paid(live, now) {
@@ -110,8 +114,11 @@ impl Relay<'_> {
                 Wake::Done(Ok(None)) => return self.ended(talk, live).await,
                 Wake::Done(Err(_)) if live.listener.is_terminated() => return StreamEnd::Complete,
                 Wake::Done(Err(error)) => return StreamEnd::Failed(error.class, error.detail),
-                Wake::Deadline if self.is_read_again(talk) => now = self.edge.now(),
-                Wake::Deadline => return self.late(live, deadline),
+                Wake::Deadline => {
+                    if let Some(end) = self.late(talk, live, deadline) {
+                        return end;
+                    }
+                }
                 Wake::Cut => return StreamEnd::Cut,
                 Wake::Left => {
                     if let Some(end) = self.left(talk) {
@@ -136,23 +143,31 @@ impl Relay<'_> {
         reservation.cover(self.heard.saturating_add(self.largest), now)
     }
 
-    fn deadline(&self, now: Ticks, is_terminated: bool) -> Ticks {
+    fn deadline(&self, talk: &Talk<'_>, heard_at: Ticks, is_terminated: bool) -> Ticks {
         let idle = if is_terminated { LAST_WORD_GRACE } else { self.policy.timeouts.idle };
-        let deadline = now.plus(idle).min(self.total);
-        self.drained_by.map_or(deadline, |by| by.min(deadline))
+        let deadline = heard_at.plus(idle).min(self.total);
+        self.away_until(talk).map_or(deadline, |by| by.min(deadline))
     }
 
-    fn late(&self, live: &Live, deadline: Ticks) -> StreamEnd {
+    /// Until when the stream is read on without its client.
+    fn away_until(&self, talk: &Talk<'_>) -> Option<Ticks> {
+        let awaited = talk.down.replaying.as_ref().and_then(|replaying| replaying.awaited_until());
+        awaited.or(self.drained_by)
+    }
+
+    /// None where the time was the client's to come back, and it has.
+    fn late(&self, talk: &mut Talk<'_>, live: &Live, deadline: Ticks) -> Option<StreamEnd> {
         if live.listener.is_terminated() {
-            return StreamEnd::Complete;
+            return Some(StreamEnd::Complete);
         }
-        if self.drained_by.is_some_and(|by| by <= deadline) {
-            return StreamEnd::Left;
+        if self.away_until(talk).is_some_and(|by| by <= deadline) {
+            let is_read = talk.down.replaying.is_some() && talk.down.has_reader(self.edge.now());
+            return (!is_read).then_some(StreamEnd::Left);
         }
-        if deadline >= self.total {
-            return StreamEnd::Failed(FailureClass::TotalTimeout, "the call took too long".to_owned());
-        }
-        StreamEnd::Failed(FailureClass::IdleTimeout, "the stream fell silent".to_owned())
+        Some(match deadline >= self.total {
+            true => StreamEnd::Failed(FailureClass::TotalTimeout, "the call took too long".to_owned()),
+            false => StreamEnd::Failed(FailureClass::IdleTimeout, "the stream fell silent".to_owned()),
+        })
     }
 
     async fn pass_heard(&mut self, talk: &mut Talk<'_>, heard: Heard) -> Option<StreamEnd> {
@@ -178,11 +193,10 @@ impl Relay<'_> {
     }
 
     /// The client left: the end of the call, or the beginning of its drain.
-    fn left(&mut self, talk: &Talk<'_>) -> Option<StreamEnd> {
-        if let Some(replaying) = &talk.down.replaying {
+    fn left(&mut self, talk: &mut Talk<'_>) -> Option<StreamEnd> {
+        if let Some(replaying) = &mut talk.down.replaying {
             // It may come back for the rest.
-            self.left_at = replaying.last();
-            self.drained_by = Some(self.edge.now().plus(replaying.rules().keep));
+            replaying.note_left(self.edge.now());
             return None;
         }
         match self.policy.on_disconnect {
@@ -193,25 +207,6 @@ impl Relay<'_> {
                 None
             }
         }
-    }
-
-    /// Whether the client is away and could not get any more what it missed. As long as it reads the stream
-    /// again, it is not away.
-    fn is_forgotten(&mut self, talk: &Talk<'_>, now: Ticks) -> bool {
-        let (Some(replaying), Some(_)) = (&talk.down.replaying, self.drained_by) else { return false };
-        if replaying.is_read() {
-            self.left_at = replaying.last();
-            self.drained_by = Some(now.plus(replaying.rules().keep));
-        }
-        !replaying.holds(self.left_at)
-    }
-
-    /// Whether the client has come back since the wait began: then it goes on.
-    fn is_read_again(&mut self, talk: &Talk<'_>) -> bool {
-        let now = self.edge.now();
-        let is_over = self.drained_by.is_some_and(|by| now >= by) && now < self.total;
-        let is_read = is_over && talk.down.replaying.as_ref().is_some_and(|replaying| replaying.is_read());
-        is_read && !self.is_forgotten(talk, now)
     }
 
     async fn ended(&mut self, talk: &mut Talk<'_>, live: &mut Live) -> StreamEnd {

@@ -183,8 +183,7 @@ pub async fn tell_event(talk: &mut Talk<'_>, id: RequestId, at: Telling<'_>, rej
         next_sequence: at.events,
     };
     let event = errors::render_stream_error(&place, reject);
-    let told = talk.down.send(Bytes::from(event)).await;
-    if told.is_err() || talk.down.close().await.is_err() {
+    if talk.down.end(Bytes::from(event)).await.is_err() {
         talk.down.break_off().await;
     }
 }

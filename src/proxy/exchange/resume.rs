@@ -13,7 +13,7 @@ use super::talk::{Talk, Wake};
 use crate::dialect::keepalive::KeepaliveState;
 use crate::framing::ClientHead;
 use crate::proxy::context::Ctx;
-use crate::runtime::replays::{Found, Reader, ReplayEnd};
+use crate::runtime::replays::{Found, Reader, ReplayEnd, Unread};
 use crate::runtime::{Edge, ModelPolicy};
 use crate::types::{Endpoint, Reason, Reject, RequestId};
 use bytes::Bytes;
@@ -21,8 +21,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+const RESUME: &str = "x-tidegate-resume";
 /// Longest one is waited for what comes next; its upstream has a deadline of its own.
 const NEXT_MAX: Duration = Duration::from_secs(3600);
+/// One of those who read it may be a connection whose loss is not known yet.
+const CROWDED_RETRY: Duration = Duration::from_secs(5);
 
 /// A stream that is asked for again.
 pub struct Asked {
@@ -33,11 +36,26 @@ pub struct Asked {
 
 /// What the request says of it, if it does.
 pub fn asked(client: &ClientHead) -> Option<Result<Asked, Reject>> {
-    let id = client.text("x-tidegate-resume")?.trim();
-    let after = client.text("last-event-id").map_or("0", str::trim);
-    let asked = RequestId::parse(id).zip(after.parse().ok()).map(|(id, after)| Asked { id, after });
+    if !client.has(RESUME) {
+        return None;
+    }
+    let after = match client.has("last-event-id") {
+        true => client.text("last-event-id").and_then(|after| after.trim().parse().ok()),
+        false => Some(0),
+    };
+    let asked = id_of(client).zip(after).map(|(id, after)| Asked { id, after });
     let wrong = "x-tidegate-resume is the id of a request, and Last-Event-ID the number of its last event";
     Some(asked.ok_or_else(|| Reject::new(Reason::InvalidRequest, wrong)))
+}
+
+/// Whether it reads on a stream that is kept here, whoever's: its call has been let in before, and goes on.
+/// Nothing else is done for who says so.
+pub fn goes_on(edge: &Edge, client: &ClientHead) -> bool {
+    client.has(RESUME) && id_of(client).is_some_and(|id| edge.replays.has(id))
+}
+
+fn id_of(client: &ClientHead) -> Option<RequestId> {
+    RequestId::parse(client.text(RESUME)?.trim())
 }
 
 /// Begins to keep a stream, where the model has its streams kept and the client reads events of SSE.
@@ -91,9 +109,15 @@ pub async fn run(
 fn find(edge: &Edge, ctx: &Ctx, prepared: &Prepared<'_>, asked: &Asked) -> Result<Reader, Reject> {
     let owner = ctx.caller.as_ref().map_or("", |caller| &*caller.principal.key_id);
     let found = edge.replays.find(asked.id, owner, prepared.endpoint, asked.after, edge.now());
-    found.ok_or_else(|| {
-        let message = "no stream of this id is kept for this key, on this path, at this node";
-        Reject::new(Reason::NotFound, message)
+    found.map_err(|why| match why {
+        Unread::Unknown => {
+            let message = "no stream of this id is kept for this key, on this path, at this node";
+            Reject::new(Reason::NotFound, message)
+        }
+        Unread::Crowded => {
+            let message = "as many read this stream at once as may";
+            Reject::new(Reason::ConcurrencyLimited, message).with_retry_after(CROWDED_RETRY)
+        }
     })
 }
 

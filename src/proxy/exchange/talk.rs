@@ -46,6 +46,8 @@ pub struct Talk<'s> {
     vigil: Option<Vigil>,
     keepalive: Option<Keepalive>,
 }
+    /// What is awaited is not the client's alone: it may leave and come back.
+    goes_on_alone: bool,
 
 /// Keepalives of a stream. What is sent always ends between two events, so one may go out at any
 /// time.
@@ -60,7 +62,7 @@ struct Keepalive {
 impl<'s> Talk<'s> {
     pub fn new(down: &'s mut Downstream, edge: &Arc<Edge>, endpoint: Endpoint) -> Self {
         let vigil = down.vigil.take().unwrap_or_else(|| Vigil::new(edge));
-        Self { down, edge: edge.clone(), endpoint, vigil: Some(vigil), keepalive: None }
+        Self { down, edge: edge.clone(), endpoint, vigil: Some(vigil), keepalive: None, goes_on_alone: false }
     }
 
     /// Turns keepalives on: after `every` of silence. `head` is what is sent as the answer's head
@@ -80,6 +82,21 @@ impl<'s> Talk<'s> {
     }
 
     /// Waits for `work`, at most until `deadline`. It comes pinned: taken by value it would stand
+    /// Whether a client that leaves a stream which it may read again is no reason to stop waiting.
+    pub fn go_on_alone(&mut self, goes_on: bool) {
+        self.goes_on_alone = goes_on;
+    }
+
+    /// The client left. Whether the wait goes on.
+    fn is_left_behind(&mut self) -> bool {
+        let now = self.edge.now();
+        let Some(replaying) = self.down.replaying.as_mut().filter(|_| self.goes_on_alone) else {
+            return false;
+        };
+        replaying.note_left(now);
+        true
+    }
+
     /// twice in the caller's future, and futures are what a held stream costs.
     pub async fn until<T>(
         &mut self,
@@ -92,10 +109,11 @@ impl<'s> Talk<'s> {
             match self.event(next, work.as_mut()).await {
                 Event::Done(value) => return Wake::Done(value),
                 Event::Left => return Wake::Left,
+                Event::Left if self.is_left_behind() => {}
                 Event::Cut => return Wake::Cut,
                 Event::Alarm if self.edge.now() >= deadline => return Wake::Deadline,
                 Event::Alarm => {
-                    if self.send_keepalive().await.is_err() {
+                    if self.send_keepalive().await.is_err() && !self.is_left_behind() {
                         return Wake::Left;
                     }
                 }
