@@ -102,7 +102,16 @@ impl Limits {
     /// # Errors
     /// Of the limits that do not allow the call the one that holds it up longest.
     pub fn admit(&self, chain: &Chain, now: Ticks, may_wait: bool) -> Result<Reservation, Refusal> {
-        Reservation::admit(chain.clone(), self.till.clone(), now, may_wait)
+        Reservation::admit(chain.clone(), self.till.clone(), (now, may_wait), true)
+    }
+
+    /// As [`Limits::admit`], for what goes on with a call that has a place, or had: it counts as a
+    /// request, and takes no place among the calls at once.
+    ///
+    /// # Errors
+    /// As [`Limits::admit`].
+    pub fn admit_again(&self, chain: &Chain, now: Ticks, may_wait: bool) -> Result<Reservation, Refusal> {
+        Reservation::admit(chain.clone(), self.till.clone(), (now, may_wait), false)
     }
 
     /// What is left to the callers of a chain, for a refusal's headers.

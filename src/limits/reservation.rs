@@ -64,7 +64,12 @@ impl Reservation {
         Self { held: None }
     }
 
-    pub(super) fn admit(chain: Chain, till: Arc<Till>, now: Ticks, may_wait: bool) -> Result<Self, Refusal> {
+    pub(super) fn admit(
+        chain: Chain,
+        till: Arc<Till>,
+        moment: (Ticks, bool),
+        takes_place: bool,
+    ) -> Result<Self, Refusal> {
         if chain.is_empty() {
             return Ok(Self { held: None });
         }
@@ -73,7 +78,8 @@ impl Reservation {
             let mut guards = Guards::lock(&chain);
             // Before anything is refused: what is cold is warmed by the planner.
             guards.list(&till);
-            take(&mut guards, &till, &mut charges, |rule| rule.is_for_all(), (now, may_wait))?;
+            let is_meant = |rule: &Rule| rule.is_for_all() && (takes_place || rule.per.is_some());
+            take(&mut guards, &till, &mut charges, is_meant, moment)?;
         }
         let lines = Lines::default();
         let held = Held { chain, till, charges, lines, model: None, is_settled: false, is_cancelled: false };

@@ -4,6 +4,7 @@
 use super::client;
 use super::connection::{certificate_of, edge_stream, peer_of};
 use super::context::{Caller, Ctx, Requested};
+use super::exchange::resume;
 use super::local::LocalAnswer;
 use super::patience::patiently;
 use super::shed;
@@ -56,14 +57,23 @@ pub async fn admit<'u>(
         ctx.dialect = hit.dialect;
     }
     ctx.record.endpoint = Some(hit.endpoint);
-    shed::any(edge, ctx, hit.endpoint)?;
-    authenticate(edge, head, ctx, hit.endpoint).await?;
-    shed::low(edge, ctx, head, hit.endpoint)?;
+    let reads_on = is_exchange(hit.endpoint) && resume::goes_on(edge, head);
+    if !reads_on {
+        shed::any(edge, ctx, hit.endpoint)?;
+    }
+    authenticate(edge, head, ctx, (hit.endpoint, reads_on)).await?;
+    if !reads_on {
+        shed::low(edge, ctx, head, hit.endpoint)?;
+    }
     Ok(match hit.endpoint {
         Endpoint::Models | Endpoint::ModelById => Lane::Local(LocalAnswer::models(head, hit)),
         Endpoint::Opaque => Lane::Forward(hit),
         _ => Lane::Exchange(hit),
     })
+}
+
+fn is_exchange(endpoint: Endpoint) -> bool {
+    !matches!(endpoint, Endpoint::Models | Endpoint::ModelById | Endpoint::Opaque)
 }
 
 /// Admits a request that Pingora has read.
@@ -184,7 +194,7 @@ async fn authenticate(
     edge: &Edge,
     head: &ClientHead,
     ctx: &mut Ctx,
-    endpoint: Endpoint,
+    (endpoint, reads_on): (Endpoint, bool),
 ) -> Result<(), Reject> {
     for name in auth::CREDENTIAL_HEADERS {
         if head.values(name).nth(1).is_some() {
@@ -206,7 +216,12 @@ async fn authenticate(
         None => chain_of(edge, &principal),
     };
     let chain = &chain;
-    let admitted = patiently(edge, limits.till(), |may_wait| limits.admit(chain, edge.now(), may_wait)).await;
+    // A stream that is read on has its place still, or had it: its own call must not keep it out.
+    let admitted = patiently(edge, limits.till(), |may_wait| match reads_on {
+        true => limits.admit_again(chain, edge.now(), may_wait),
+        false => limits.admit(chain, edge.now(), may_wait),
+    });
+    let admitted = admitted.await;
     let reservation = match admitted {
         Ok(reservation) => reservation,
         Err(refusal) => {
