@@ -1,7 +1,7 @@
 //! The hold: the first content of a stream is kept back for a moment, so that a break within it moves on
 //! to the next target unseen. Each of its bounds ends it.
 
-use crate::harness::{Config, Gateway, Sim, Wire};
+use crate::harness::{Config, Connection, Gateway, PATIENCE, Sim, Wire, until};
 use tidegate::sim::Behaviour;
 
 /// Ways to break after three content events.
@@ -99,4 +99,44 @@ fn t56_a_stream_that_falls_silent_within_its_hold_moves_on() {
     let events = answer.events();
     assert!(Wire::Chat.is_terminal(events.last().unwrap()), "{events:?}");
     assert_eq!((a.calls(), b.calls()), (1, 1));
+}
+
+#[test]
+fn t56_a_client_that_leaves_within_the_hold_is_drained_where_the_model_says_so() {
+    let (a, b) = (Sim::start(), Sim::start());
+    let config = Config::new().provider("a", Wire::Chat, a.addr()).provider("b", Wire::Chat, b.addr());
+    let config = config.model("m", &["a", "b"]).set("on_disconnect = \"drain\"");
+    let config = config.set("hold = { tokens = 1000, time = \"20s\" }");
+    let hedged = config.clone().set("hedge = { after_min = \"20s\" }");
+    let quick = 40;
+    for (config, before) in [(config, 0), (hedged, quick)] {
+        let gateway = Gateway::start(config);
+        a.behave(saying(1, 0, ""));
+        // From so many streams on it is known what is late.
+        (0..before).for_each(|_| drop(gateway.send(&Wire::Chat.request("m", true)).events()));
+        a.behave(saying(30, 20, ""));
+        let contents = a.stats().content_events;
+        let mut leaver = Connection::open(gateway.addr());
+        leaver.send(&Wire::Chat.request("m", true));
+        until("content has come", PATIENCE, || a.stats().content_events >= contents + 2);
+        leaver.reset();
+        let line = &gateway.log_when(before + 1)[before];
+        assert_eq!((&line["output_tokens"], &line["estimated"]), (&30.into(), &false.into()), "{line}");
+        assert_eq!((a.stats().aborted, b.calls()), (0, 0), "it was heard out");
+    }
+}
+
+#[test]
+fn t56_the_hold_is_not_the_targets_time() {
+    let (a, b) = (Sim::start(), Sim::start());
+    let config = Config::new().provider("a", Wire::Chat, a.addr()).provider("b", Wire::Chat, b.addr());
+    let config = config.env("ADMIN", "a-token-of-some-length").table("admin").set("token = \"env:ADMIN\"");
+    let config = config.model("m", &["a", "b"]).set("hold = { tokens = 1000, time = \"20s\" }");
+    let gateway = Gateway::start(config);
+    a.behave(saying(40, 25, ""));
+    gateway.send(&Wire::Chat.request("m", true)).events();
+    let (_, targets) =
+        gateway.admin_call("a-token-of-some-length", "GET", "targets", &serde_json::Value::Null);
+    let first = targets["items"].as_array().unwrap().iter().find_map(|t| t["first_seconds"].as_f64());
+    assert!(first.unwrap() < 0.5, "a second was held back: {targets}");
 }

@@ -70,6 +70,8 @@ pub struct Live {
     pub call: Option<Call>,
     pub head: Head,
     pub listener: Listener,
+    /// When its first content came; what a hold adds is not the target's time.
+    pub content_at: Ticks,
     /// Held until now: whole events up to the first content.
     pub pieces: Vec<Bytes>,
     /// The upstream has ended already.
@@ -415,18 +417,19 @@ async fn stream(
         let chunk = talk.until(by, pin!(call.chunk())).await;
         let chunk = landed(chunk, class, "content")?;
         let Some(chunk) = chunk else {
-            return stream_ended_early(call, head, listener, pieces, dropped);
+            return stream_ended_early((call, head, edge.now()), listener, pieces, dropped);
         };
-        let heard =
-            listener.hear(chunk, edge.now()).map_err(|e| fail(Failure::new(FailureClass::Protocol, e)))?;
+        let now = edge.now();
+        let heard = listener.hear(chunk, now).map_err(|e| fail(Failure::new(FailureClass::Protocol, e)))?;
         if let Some(fault) = heard.fault {
             return Err(fail(stream_fault(fault)));
         }
         held += put(&mut pieces, heard.pieces);
         check_said_something(&listener)?;
         if heard.has_content || listener.is_terminated() || held > HELD_BYTES_MAX {
-            let call = Some(call);
-            let live = Live { call, head, listener, pieces, is_ended: false, dropped, keeper: None };
+            talk.note_content();
+            let (call, content_at, is_ended) = (Some(call), now, false);
+            let live = Live { call, head, listener, content_at, pieces, is_ended, dropped, keeper: None };
             return hold::keep(talk, edge, aim, Box::new(live), deadlines).await;
         }
     }
@@ -513,8 +516,7 @@ pub fn stream_fault(fault: StreamFault) -> Failure {
 
 /// The upstream ended before any content: an empty answer if it ended as it should, else a break.
 fn stream_ended_early(
-    call: Call,
-    head: Head,
+    (call, head, content_at): (Call, Head, Ticks),
     mut listener: Listener,
     mut pieces: Vec<Bytes>,
     dropped: Vec<String>,
@@ -533,6 +535,7 @@ fn stream_ended_early(
             pieces,
             is_ended: true,
             dropped,
+            content_at,
             keeper: None,
         })));
     }

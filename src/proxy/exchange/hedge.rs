@@ -11,12 +11,13 @@ use super::talk::{Talk, Wake, Watch};
 use crate::limits::Stage;
 use crate::proxy::context::Ctx;
 use crate::routing::{Decision, Plan, Slot, decide};
-use crate::runtime::{Edge, ModelPolicy};
+use crate::runtime::{Edge, ModelPolicy, OnDisconnect};
 use crate::telemetry::{AttemptOutcome, HedgeOutcome};
 use crate::types::{FailureClass, Ticks};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Longer than an attempt's own deadlines, which it keeps itself.
@@ -56,25 +57,30 @@ pub async fn run<'r>(
     delay: Duration,
     second: impl FnOnce(Ticks) -> Option<(Aim<'r>, Option<Slot>)>,
 ) -> Hedged<'r> {
-    let mut watch = Watch::Alone(edge);
+    let content = [AtomicBool::new(false), AtomicBool::new(false)];
+    let [has_content, other_content] = &content;
+    let mut watch = Watch::Alone(edge, Some(has_content));
     let mut one = Box::pin(attempt::run(&mut watch, edge, prepared, &first, (begun, total)));
     let done = |attempted| Hedged { aim: first, begun, attempted };
-    match talk.until(begun.plus(delay).min(total), one.as_mut()).await {
+    let is_heard_out = || drains(first.policy) && content.iter().any(|one| one.load(Ordering::Relaxed));
+    match alone(talk, begun.plus(delay).min(total), one.as_mut(), is_heard_out).await {
         Wake::Deadline => {}
         wake => return done(landed(wake)),
     }
     let route = &first.policy.route;
     let now = edge.now();
-    let other = if route.learned.hedges.take() { second(now) } else { None };
+    // What is held back is not late.
+    let is_late = !has_content.load(Ordering::Relaxed);
+    let other = if is_late && route.learned.hedges.take() { second(now) } else { None };
     let Some((other, other_slot)) = other else {
-        return done(landed(talk.until(total.plus(GRACE), one.as_mut()).await));
+        return done(landed(alone(talk, total.plus(GRACE), one.as_mut(), is_heard_out).await));
     };
     let slot = ctx.slot.take();
     enter(ctx, &other, other_slot);
     if let Some(told) = &mut ctx.record.route {
         told.is_hedged = true;
     }
-    let mut other_watch = Watch::Alone(edge);
+    let mut other_watch = Watch::Alone(edge, Some(other_content));
     let mut two = Box::pin(attempt::run(&mut other_watch, edge, prepared, &other, (now, total)));
     let mut both = Both { edge, ctx, prepared, first, other, begun: [begun, now], is_left: [true, true] };
     let (is_first, attempted) = loop {
@@ -83,6 +89,8 @@ pub async fn run<'r>(
         let wake = talk.until(total.plus(GRACE), std::pin::pin!(next)).await;
         let (is_first, attempted) = match wake {
             Wake::Done((is_first, done)) => (is_first, done.unwrap_or_else(Attempted::from)),
+            // Said once: whoever has content is waited for.
+            Wake::Left if is_heard_out() => continue,
             Wake::Left => break (true, Attempted::Left),
             Wake::Cut => break (true, Attempted::Cut),
             Wake::Deadline => break (true, late()),
@@ -162,6 +170,25 @@ impl Both<'_, '_, '_> {
             let price = aim.policy.route.prompt_price(aim.target, prompt);
             metrics.hedge_cost.inc_by(price);
         }
+    }
+}
+
+/// Whether a stream whose client leaves is read on for its usage.
+fn drains(policy: &ModelPolicy) -> bool {
+    matches!(policy.on_disconnect, OnDisconnect::Drain(_))
+}
+
+/// Waits for one attempt. A client that leaves while its content is held back is no reason to stop where
+/// `is_heard_out`.
+async fn alone<T>(
+    talk: &mut Talk<'_>,
+    until: Ticks,
+    mut work: Pin<&mut impl Future<Output = T>>,
+    is_heard_out: impl Fn() -> bool,
+) -> Wake<T> {
+    match talk.until(until, work.as_mut()).await {
+        Wake::Left if is_heard_out() => talk.until(until, work).await,
+        wake => wake,
     }
 }
 

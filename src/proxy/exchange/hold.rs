@@ -7,7 +7,7 @@
 use super::attempt::{Aim, Attempted, Deadlines, Failure, Live, Stop, fail, landed, put, stream_fault};
 use super::listener::Heard;
 use super::talk::{Wake, Watch};
-use crate::runtime::{Edge, Hold};
+use crate::runtime::{Edge, Hold, OnDisconnect};
 use crate::types::{FailureClass, Ticks};
 use bytes::Bytes;
 use std::pin::pin;
@@ -57,6 +57,11 @@ async fn held(
         let wake = talk.until(holding.until.min(idle), pin!(call.chunk())).await;
         now = edge.now();
         if matches!(wake, Wake::Deadline) && now >= holding.until {
+            break;
+        }
+        let drains = matches!(aim.policy.on_disconnect, OnDisconnect::Drain(_));
+        if matches!(wake, Wake::Left) && drains {
+            // It is read on for its usage, as one whose client leaves later.
             break;
         }
         let class = deadlines.class(idle, FailureClass::IdleTimeout);

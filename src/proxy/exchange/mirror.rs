@@ -117,7 +117,8 @@ impl Sent {
             Err(outcome) => return outcome,
         };
         let _slot = self.runtime.target_live.get(policy.first_cell).map(|live| live.enter());
-        let attempt = attempt::run(&mut Watch::Alone(edge), edge, &prepared, &aim, (begun, total)).await;
+        let attempt =
+            attempt::run(&mut Watch::Alone(edge, None), edge, &prepared, &aim, (begun, total)).await;
         let told = match attempt.unwrap_or_else(Attempted::from) {
             Attempted::Streaming(live) => self.stream(&prepared, live, total).await,
             Attempted::Whole(answer) => self.whole(&prepared, *answer).await,
@@ -297,7 +298,7 @@ impl Sent {
     ) -> Result<Option<Bytes>, Box<Failure>> {
         let by = self.edge.now().plus(idle).min(total);
         let class = if by >= total { FailureClass::TotalTimeout } else { FailureClass::IdleTimeout };
-        match Watch::Alone(&self.edge).until(by, pin!(call.chunk())).await {
+        match Watch::Alone(&self.edge, None).until(by, pin!(call.chunk())).await {
             Wake::Done(Ok(chunk)) => Ok(chunk),
             Wake::Done(Err(error)) => Err(Box::new(error.into())),
             Wake::Deadline | Wake::Left | Wake::Cut => Err(failed(class, "the answer fell silent")),

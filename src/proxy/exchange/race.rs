@@ -214,7 +214,8 @@ fn ended(
     };
     Ended::Raced(match attempted {
         Attempted::Streaming(live) => {
-            well(&live.head.fields);
+            let (begun, _) = times;
+            health::note_success(aim, edge, &live.head.fields, (true, begun), live.content_at);
             Raced::Streaming(live)
         }
         Attempted::Whole(answer) => {

@@ -10,6 +10,7 @@ use crate::types::{Endpoint, Ticks};
 use bytes::Bytes;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -26,8 +27,8 @@ pub enum Wake<T> {
 /// Who watches over an attempt: its client, or, where two attempts run at once, who runs them.
 pub enum Watch<'t, 's> {
     Client(&'t mut Talk<'s>),
-    /// Nobody but the clock.
-    Alone(&'t Edge),
+    /// Nobody but the clock; where somebody asks whether content has come, it is told here.
+    Alone(&'t Edge, Option<&'t AtomicBool>),
 }
 
 /// Why a wait was interrupted inside.
@@ -45,9 +46,9 @@ pub struct Talk<'s> {
     /// The connection's; given back at the end.
     vigil: Option<Vigil>,
     keepalive: Option<Keepalive>,
-}
     /// What is awaited is not the client's alone: it may leave and come back.
     goes_on_alone: bool,
+}
 
 /// Keepalives of a stream. What is sent always ends between two events, so one may go out at any
 /// time.
@@ -81,7 +82,6 @@ impl<'s> Talk<'s> {
         }
     }
 
-    /// Waits for `work`, at most until `deadline`. It comes pinned: taken by value it would stand
     /// Whether a client that leaves a stream which it may read again is no reason to stop waiting.
     pub fn go_on_alone(&mut self, goes_on: bool) {
         self.goes_on_alone = goes_on;
@@ -97,6 +97,7 @@ impl<'s> Talk<'s> {
         true
     }
 
+    /// Waits for `work`, at most until `deadline`. It comes pinned: taken by value it would stand
     /// twice in the caller's future, and futures are what a held stream costs.
     pub async fn until<T>(
         &mut self,
@@ -108,8 +109,8 @@ impl<'s> Talk<'s> {
             let next = due.map_or(deadline, |due| due.min(deadline));
             match self.event(next, work.as_mut()).await {
                 Event::Done(value) => return Wake::Done(value),
-                Event::Left => return Wake::Left,
                 Event::Left if self.is_left_behind() => {}
+                Event::Left => return Wake::Left,
                 Event::Cut => return Wake::Cut,
                 Event::Alarm if self.edge.now() >= deadline => return Wake::Deadline,
                 Event::Alarm => {
@@ -163,11 +164,18 @@ impl<'s> Talk<'s> {
 }
 
 impl Watch<'_, '_> {
+    /// The first content has come: who runs the attempt need not look elsewhere.
+    pub fn note_content(&self) {
+        if let Watch::Alone(_, Some(has_content)) = self {
+            has_content.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Waits for `work`, at most until `deadline`.
     pub async fn until<T>(&mut self, deadline: Ticks, work: Pin<&mut impl Future<Output = T>>) -> Wake<T> {
         match self {
             Watch::Client(talk) => talk.until(deadline, work).await,
-            Watch::Alone(edge) => match pingora_timeout::timeout(deadline.since(edge.now()), work).await {
+            Watch::Alone(edge, _) => match pingora_timeout::timeout(deadline.since(edge.now()), work).await {
                 Ok(done) => Wake::Done(done),
                 Err(_) => Wake::Deadline,
             },
