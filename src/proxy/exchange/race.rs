@@ -4,7 +4,7 @@
 use super::affine;
 use super::attempt::{self, Aim, Answer, Attempted, Failure, Live, Long};
 use super::downstream::Fields;
-use super::gate::may_call;
+use super::gate::{may_ask, may_call};
 use super::health;
 use super::hedge::{self, Hedged};
 use super::pins::Pinned;
@@ -59,8 +59,14 @@ pub async fn run(
     let mut now = edge.now();
     let placed = match track.begun {
         None => queue::going(talk, edge, ctx, prepared, track, &mut now).await,
-        // A stream that has begun does not stand in line.
-        Some(_) => Ok((route::plan(edge, ctx, prepared, track, None, now).await, None)),
+        // A stream that has begun does not stand in line, and keeps the place it had for as long as it may
+        // be the same target that goes on with it.
+        Some(begun) => {
+            let slot = ctx.slot.take().filter(|_| track.policy.route.is_gated);
+            let held = begun.broken.filter(|_| slot.is_some());
+            let going = route::plan(edge, ctx, prepared, track, held, now).await;
+            Ok((going, held.zip(slot).map(|(target, slot)| Grant { target, slot })))
+        }
     };
     match placed {
         Ok(placed) => rounds(talk, edge, ctx, prepared, track, (placed, now)).await,
@@ -142,7 +148,8 @@ async fn rounds(
 }
 
 /// The target to ask next, and the place there where it takes only so many calls: the one that is held,
-/// before any other.
+/// before any other. A stream that is gone on with has one at the target where it broke, whose turn comes
+/// last.
 fn next(
     order: &mut AttemptOrder,
     granted: &mut Option<Grant>,
@@ -150,11 +157,16 @@ fn next(
     plan: &Plan,
     now: Ticks,
 ) -> Option<(usize, Option<Slot>)> {
-    let (held, mut slot) = granted.take().map(|Grant { target, slot }| (target, slot)).unzip();
+    let held = granted.as_ref().map(|grant| grant.target);
+    let mut slot = None;
     let target = order.next(|target| match held {
-        Some(held) => target == held,
-        None => may_call(track, plan, target, &mut slot, now),
+        Some(held) if track.begun.is_none() => target == held,
+        Some(held) if target == held => may_ask(track, plan, target, now),
+        _ => may_call(track, plan, target, &mut slot, now),
     })?;
+    if track.begun.is_none() || held == Some(target) {
+        slot = granted.take().map(|grant| grant.slot).or(slot);
+    }
     Some((target, slot))
 }
 
