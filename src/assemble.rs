@@ -398,7 +398,10 @@ impl Builder<'_> {
             let learned = known.map(|model| model.route.learned.clone()).unwrap_or_default();
             let own = cells.get(first_cell..).unwrap_or_default();
             let is_limited = own.iter().any(|(cell, _)| limited.contains_key(cell));
-            let parts = routing::Parts { name, targets: &targets, providers, catalog, learned, is_limited };
+            let before = known.map(|model| &model.route);
+            let targets_of = &targets;
+            let parts =
+                routing::Parts { name, targets: targets_of, providers, catalog, learned, before, is_limited };
             let route = routing::route(model, &parts)?;
             let mut policy = routing::policy(name, model, (targets, route), first_cell);
             let known = (providers, indexes, catalog);

@@ -3,7 +3,7 @@
 use crate::config::{self, Config};
 use crate::limits::ShedRules;
 use crate::routing::{Concurrency, Lobby};
-use crate::runtime::Queue;
+use crate::runtime::{Queue, Route, TargetFacts};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -40,9 +40,14 @@ fn of(written: &config::Concurrency) -> Concurrency {
     Concurrency { max: written.max, min: written.adaptive.then_some(written.min) }
 }
 
-pub(super) fn queue(model: &config::Model) -> Option<Queue> {
+/// Where calls wait. Those who wait in the line of `previous` stay ahead of those who come: it goes on, as
+/// long as no place in the list of targets has become another target's.
+pub(super) fn queue(model: &config::Model, facts: &[TargetFacts], previous: Option<&Route>) -> Option<Queue> {
     let config::Queue { max, wait, wait_max } = model.queue?;
-    Some(Queue { lobby: Lobby::new(max), wait, wait_max })
+    let is_same = |before: &&Route| before.facts.iter().zip(facts).all(|(old, new)| old.name == new.name);
+    let before = previous.filter(is_same).and_then(|before| before.queue.as_ref());
+    let lobby = before.map_or_else(|| Lobby::new(max), |queue| queue.lobby.clone());
+    Some(Queue { lobby, max, wait, wait_max })
 }
 
 /// What the gateway itself bears.

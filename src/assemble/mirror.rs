@@ -41,6 +41,7 @@ pub(super) fn attach(
         providers,
         catalog,
         learned: Arc::default(),
+        before: None,
         is_limited: false,
     };
     let route = routing::route(&hidden, &parts)?;

@@ -25,6 +25,8 @@ pub(super) struct Parts<'a> {
     pub providers: &'a [Provider],
     pub catalog: &'a Catalog,
     pub learned: Arc<Learned>,
+    /// The model's route in the configuration before.
+    pub before: Option<&'a Route>,
     /// Whether one of its targets takes only so many calls at once.
     pub is_limited: bool,
 }
@@ -73,6 +75,7 @@ pub(super) fn route(model: &config::Model, parts: &Parts<'_>) -> Result<Route, A
     };
     uses.credentials = parts.targets.iter().any(has_several);
     let identities = caches(&facts, parts);
+    let queue = crowd::queue(model, &facts, parts.before);
     if !conditions.is_empty() {
         uses.wants = Wants::EVERY;
     }
@@ -97,7 +100,7 @@ pub(super) fn route(model: &config::Model, parts: &Parts<'_>) -> Result<Route, A
             share: hedge.share,
         }),
         is_gated: parts.is_limited || model.queue.is_some(),
-        queue: crowd::queue(model),
+        queue,
         learned: parts.learned.clone(),
     })
 }

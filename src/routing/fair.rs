@@ -64,6 +64,11 @@ impl<T> Fair<T> {
         }
     }
 
+    /// For at most `most` from now on; those who are in line stay.
+    pub fn set_most(&mut self, most: usize) {
+        self.most = most;
+    }
+
     pub fn len(&self) -> usize {
         self.len
     }
@@ -122,6 +127,23 @@ impl<T> Fair<T> {
             *served = key.1.max(*served);
         }
         item
+    }
+
+    /// Takes out all who wait for one of the targets in `bit`.
+    pub fn take_all(&mut self, bit: u64) -> Vec<T> {
+        let mut places = Vec::new();
+        for ((priority, tenant), crowd) in &self.tenants {
+            for (aims, lane) in crowd.lanes.iter().filter(|(aims, _)| (aims.full | aims.away) & bit != 0) {
+                let place = |number: &u64| Place {
+                    priority: *priority,
+                    tenant: *tenant,
+                    aims: *aims,
+                    number: *number,
+                };
+                places.extend(lane.keys().map(place));
+            }
+        }
+        places.into_iter().filter_map(|place| self.remove(place)).collect()
     }
 
     /// Takes out who stands there, if it still does.

@@ -137,6 +137,16 @@ impl TargetLive {
         lobbies.push((lobby, bit));
     }
 
+    /// Tells all who wait for it to look again.
+    pub(super) fn recall(&self) {
+        let lobbies = self.gate.lobbies.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (lobby, bit) in lobbies {
+            if let Some(lobby) = lobby.upgrade() {
+                lobby.recall(bit);
+            }
+        }
+    }
+
     /// Gives free places to those who wait for one.
     pub(super) fn pump(self: &Arc<Self>) {
         while self.gate.waiting.load(Ordering::SeqCst) > 0 && self.take() {

@@ -107,9 +107,12 @@ impl TargetLive {
         self.headroom.set(left.clamp(0.0, 1.0).to_bits(), stamp(now.plus(span)));
     }
 
-    /// Takes the target out of service, or back into it, by hand.
+    /// Takes the target out of service, or back into it, by hand. Who waits for it looks elsewhere then.
     pub fn set_drained(&self, is_drained: bool) {
-        self.is_drained.store(is_drained, Ordering::Relaxed);
+        self.is_drained.store(is_drained, Ordering::SeqCst);
+        if is_drained {
+            self.recall();
+        }
     }
 
     pub fn is_drained(&self) -> bool {

@@ -30,13 +30,21 @@ pub struct Grant {
     pub slot: Slot,
 }
 
-/// Somebody in line. As a future: the place, or None where others have pushed it out. Leaves the line
-/// when dropped.
+/// What somebody in line is told.
+#[derive(Debug)]
+pub enum Called {
+    Place(Grant),
+    /// What it waits for has changed: it is to look again, and may come back to its place in line.
+    Again,
+}
+
+/// Somebody in line. As a future: what it is told, or None where others have pushed it out. Leaves the
+/// line when dropped.
 #[derive(Debug)]
 pub struct Ticket {
     lobby: Arc<Lobby>,
     place: Place,
-    answer: oneshot::Receiver<Grant>,
+    answer: oneshot::Receiver<Called>,
 }
 
 /// There is no room in line.
@@ -55,7 +63,7 @@ pub struct Wanted {
 
 #[derive(Debug)]
 struct Waiter {
-    sender: oneshot::Sender<Grant>,
+    sender: oneshot::Sender<Called>,
     wanted: Vec<Wanted>,
 }
 
@@ -139,11 +147,30 @@ impl Lobby {
             };
             let Some(waiter) = next else { return Err(slot) };
             let target = bit.trailing_zeros() as usize;
-            match waiter.sender.send(Grant { target, slot }) {
-                Ok(()) => return Ok(()),
+            match waiter.sender.send(Called::Place(Grant { target, slot })) {
                 // Gone a moment ago.
-                Err(grant) => slot = grant.slot,
+                Err(Called::Place(grant)) => slot = grant.slot,
+                Ok(()) | Err(Called::Again) => return Ok(()),
             }
+        }
+    }
+
+    /// For at most `most` at once from now on; those who are in line stay.
+    pub fn set_most(&self, most: usize) {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner).set_most(most);
+    }
+
+    /// Tells all who wait for the target of this bit to look again.
+    pub(super) fn recall(&self, bit: u64) {
+        let all = {
+            let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+            let all = line.take_all(bit);
+            all.iter().for_each(|waiter| waiter.count(false));
+            all
+        };
+        for waiter in all {
+            // Who is gone does not look.
+            let _ = waiter.sender.send(Called::Again);
         }
     }
 }
@@ -174,7 +201,7 @@ impl Ticket {
 }
 
 impl Future for Ticket {
-    type Output = Option<Grant>;
+    type Output = Option<Called>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.answer).poll(cx).map(Result::ok)

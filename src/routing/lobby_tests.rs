@@ -2,7 +2,7 @@
 
 use super::gate::{Concurrency, PACE};
 use super::live::TargetLive;
-use super::lobby::{Crowded, Grant, Lobby, Ticket, Wanted};
+use super::lobby::{Called, Crowded, Grant, Lobby, Ticket, Wanted};
 use super::numbers::Numbers;
 use crate::types::{Priority, Ticks};
 use std::pin::Pin;
@@ -29,7 +29,11 @@ fn wanted(cells: &[&Arc<TargetLive>]) -> Vec<Wanted> {
 }
 
 fn look(ticket: &mut Ticket) -> Poll<Option<Grant>> {
-    Pin::new(ticket).poll(&mut Context::from_waker(Waker::noop()))
+    let called = Pin::new(ticket).poll(&mut Context::from_waker(Waker::noop()));
+    called.map(|called| match called? {
+        Called::Place(grant) => Some(grant),
+        Called::Again => panic!("called to look again"),
+    })
 }
 
 fn granted(ticket: &mut Ticket) -> Grant {
@@ -232,4 +236,34 @@ fn whatever_calls_do_no_place_is_lost_and_no_limit_is_passed() {
     });
     assert_eq!(cells.each_ref().map(|cell| (cell.busy(), cell.waiting())), [(0, 0), (0, 0)]);
     assert_eq!(lobbies.each_ref().map(|lobby| lobby.len()), [0, 0]);
+}
+
+#[test]
+fn who_waits_for_a_target_that_is_taken_out_looks_again_and_keeps_its_place_in_line() {
+    let (one, two, lobby) = (cell(1), cell(1), Lobby::new(10));
+    let (held, other) = (one.try_enter().unwrap(), two.try_enter().unwrap());
+    let mut first = lobby.enter(OWN, wanted(&[&one, &two]), None).unwrap();
+    let only_two = || vec![Wanted { target: 1, cell: two.clone(), is_away: false }];
+    let second = lobby.enter(OWN, only_two(), None).unwrap();
+    one.set_drained(true);
+    let called = Pin::new(&mut first).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(called, Poll::Ready(Some(Called::Again))), "{called:?}");
+    assert_eq!((lobby.len(), one.waiting(), two.waiting()), (1, 0, 1), "who waits for another stays");
+    let mut again = lobby.enter(OWN, only_two(), Some(first.place())).unwrap();
+    drop((other, held));
+    assert_eq!(granted(&mut again).target, 1, "it is ahead of the second still");
+    drop(second);
+}
+
+#[test]
+fn a_line_takes_more_or_fewer_from_one_moment_on_and_lets_nobody_go() {
+    let (cell, lobby) = (cell(1), Lobby::new(2));
+    let _held = cell.try_enter().unwrap();
+    let stand = || lobby.enter(OWN, wanted(&[&cell]), None);
+    let _two = [stand().unwrap(), stand().unwrap()];
+    assert_eq!(stand().err(), Some(Crowded));
+    lobby.set_most(3);
+    let _third = stand().unwrap();
+    lobby.set_most(1);
+    assert_eq!((lobby.len(), stand().err()), (3, Some(Crowded)));
 }

@@ -69,7 +69,7 @@ pub use group::{Balance, Group, Member, Place, Tree};
 pub use headroom::headroom;
 pub use hedge_share::HedgeShare;
 pub use live::{LiveSet, Measured, TargetLive};
-pub use lobby::{Crowded, Grant, Lobby, Ticket, Wanted};
+pub use lobby::{Called, Crowded, Grant, Lobby, Ticket, Wanted};
 pub use look::{Look, Verdict};
 pub use needs::{Abilities, DataRules, Needs};
 pub use percentile::Percentiles;

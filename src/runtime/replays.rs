@@ -467,6 +467,7 @@ mod tests {
         stream.keep(b"data: 1\n\n");
         stream.note_left(at(0));
         let mut reader = find(&replays, id, 0).unwrap();
+        reader.read();
         for second in [50, 100, 150] {
             (0..4).for_each(|_| drop(stream.keep(b"data: x\n\n")));
             assert!(stream.is_awaited(at(second)), "{second}");

@@ -53,7 +53,10 @@ pub struct Hedge {
 /// Where calls wait until a target has room.
 #[derive(Clone, Debug)]
 pub struct Queue {
+    /// The same over reloads.
     pub lobby: Arc<Lobby>,
+    /// Who may wait at once.
+    pub max: usize,
     /// How long a call waits that says nothing about it; and one that asks for more, at most.
     pub wait: Duration,
     pub wait_max: Duration,

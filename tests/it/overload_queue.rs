@@ -339,3 +339,51 @@ fn p6_a_learned_limit_begins_low_and_grows_while_the_target_bears_it() {
     gateway.metric_becomes("tidegate_queued", &[], 0.0);
     until("no call is open upstream", Duration::from_secs(5), || sim.stats().in_flight == 0);
 }
+
+#[test]
+fn p6_a_reload_lets_nobody_who_comes_overtake_who_waited_before() {
+    let sim = Sim::start();
+    let gateway = Gateway::start(config(&sim, &[QUEUE]));
+    let stream = held(&gateway);
+    let mut waiters: Vec<_> = (0..4).map(|n| waiting(&gateway, says(&format!("before {n}")))).collect();
+    gateway.reconfigure(&config(&sim, &["queue = { max = 9, wait_max = \"30s\" }", "drain_max = \"7s\""]));
+    gateway.signal("HUP");
+    gateway.metric_becomes("tidegate_config_generation", &[], 2.0);
+    waiters.extend((0..2).map(|n| waiting(&gateway, says(&format!("after {n}")))));
+    stream.close();
+    waiters.into_iter().for_each(|waiter| assert_eq!(waiter.join().unwrap().status, 200));
+    let expected = ["before 0", "before 1", "before 2", "before 3", "after 0", "after 1"];
+    assert_eq!(order(&sim), expected);
+}
+
+#[test]
+fn p6_a_call_that_found_no_room_is_none_of_its_keys_requests() {
+    let sim = Sim::start();
+    let limited = config(&sim, &[]).table("keys.test.limits").set("requests_per_minute = 2");
+    let gateway = Gateway::start(limited);
+    let stream = held(&gateway);
+    for _ in 0..5 {
+        let mut answer = gateway.send(&says("no room"));
+        refused(&mut answer, "all_targets_full");
+        assert_eq!(answer.header("x-ratelimit-remaining-requests"), Some("1"));
+    }
+    stream.close();
+    until("its place is free again", PATIENCE, || gateway.send(&says("hello")).status == 200);
+    assert_eq!(gateway.send(&says("hello")).status, 429, "those that were served count");
+}
+
+#[test]
+fn p6_who_waits_for_a_target_that_is_taken_out_is_told_at_once() {
+    let sim = Sim::start();
+    let token = "a-token-of-some-length";
+    let config = config(&sim, &[QUEUE]).env("ADMIN", token).table("admin").set("token = \"env:ADMIN\"");
+    let gateway = Gateway::start(config);
+    let _stream = held(&gateway);
+    let waiter = waiting(&gateway, says("hello").header("prefer", "wait=30"));
+    let (status, _) = gateway.admin_call(token, "POST", "targets/drain", &json!({ "target": "a/m" }));
+    assert_eq!(status, 200);
+    let answer = waiter.join().unwrap();
+    assert_eq!((answer.status, answer.header("x-tidegate-reason")), (503, Some("no_target")));
+    assert!(answer.header("x-tidegate-queue-ms").is_some());
+    assert_eq!(sim.stats().in_flight, 1, "nobody had to end for it");
+}

@@ -290,6 +290,7 @@ async fn converse(
         Raced::Long(long) => Box::pin(whole::long(edge, &mut talk, ctx, prepared, track, *long)).await,
         Raced::Failed(failure) => Box::pin(failed(edge, &mut talk, ctx, prepared, *failure)).await,
         Raced::NoTarget(reject) => {
+            queue::give_back(edge, ctx, &reject);
             respond::tell_failure(edge, &mut talk, ctx, early, &reject).await;
         }
         Raced::Left => {

@@ -12,7 +12,7 @@ use super::race::{Raced, Track};
 use super::route::{self, Going};
 use super::talk::{Talk, Wake};
 use crate::proxy::context::Ctx;
-use crate::routing::{Grant, Lobby, PACE, Plan, Standing, TargetState, Verdict, Wanted, affinity};
+use crate::routing::{Called, Grant, Lobby, PACE, Plan, Standing, TargetState, Verdict, Wanted, affinity};
 use crate::runtime::{Edge, Queue};
 use crate::telemetry::{GaugeGuard, QueueOutcome};
 use crate::types::{Priority, Reason, Reject, Ticks};
@@ -150,6 +150,16 @@ fn refused(edge: &Edge, ctx: &mut Ctx, wait: &Wait<'_>, outcome: QueueOutcome) -
     Raced::NoTarget(reject.with_retry_after(usual.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX)))
 }
 
+/// Gives back what a call has taken of its caller's limits that nobody was asked for: that there was no
+/// room for it is not the caller's doing. What is left is told with the refusal.
+pub fn give_back(edge: &Edge, ctx: &mut Ctx, reject: &Reject) {
+    let is_ours = matches!(reject.reason, Reason::QueueFull | Reason::QueueTimeout | Reason::AllFull);
+    let Some(caller) = ctx.caller.as_mut().filter(|_| is_ours && ctx.record.attempts == 0) else { return };
+    let chain = caller.reservation.chain().cloned();
+    caller.cancel();
+    ctx.told = chain.map(|chain| ctx.runtime.limits.snapshot(&chain, edge.now()));
+}
+
 /// Tells what came of a wait.
 fn note(edge: &Edge, ctx: &mut Ctx, wait: Option<&Wait<'_>>, outcome: QueueOutcome) {
     let Some(wait) = wait else { return };
@@ -200,6 +210,7 @@ async fn stand(
     let lobby = &wait.queue.lobby;
     let _queued = GaugeGuard::raise(&edge.metrics.routes.overload.queued);
     let Hope { wanted, has_full, back } = hope;
+    lobby.set_most(wait.queue.max);
     let Ok(mut ticket) = lobby.enter(wait.of, wanted.clone(), wait.standing) else {
         return Stood::Refused(QueueOutcome::Full);
     };
@@ -208,7 +219,8 @@ async fn stand(
     loop {
         let until = look_at.map_or(wait.deadline, |at| at.min(wait.deadline));
         match talk.until(until, pin!(&mut ticket)).await {
-            Wake::Done(Some(grant)) => return Stood::Called(grant),
+            Wake::Done(Some(Called::Place(grant))) => return Stood::Called(grant),
+            Wake::Done(Some(Called::Again)) => return Stood::Over,
             Wake::Done(None) => return Stood::Refused(QueueOutcome::Full),
             Wake::Left => return Stood::Left,
             Wake::Cut => return Stood::Cut,
