@@ -190,6 +190,14 @@ impl Cell {
         self.hold_for_probe();
     }
 
+    /// A call that began at `started` came to nothing that says how the target is. If it was the one that
+    /// was let through to see, the next one is.
+    pub(super) fn let_go(&self, started: Ticks, rules: &CooldownRules) {
+        let until = nanos(started.plus(rules.probe_every));
+        // Of another one's probe the end is another moment.
+        let _ = self.probe_until.compare_exchange(until, 0, Ordering::AcqRel, Ordering::Acquire);
+    }
+
     /// Cools for a stated time. It is ready again afterwards, or half open when `with_probe`.
     pub(super) fn cool_for(&self, span: Duration, now: Ticks, with_probe: bool) {
         self.until.fetch_max(nanos(now.plus(span)), Ordering::AcqRel);

@@ -93,6 +93,14 @@ impl CooldownSet {
         }
     }
 
+    /// A call that began at `started` ended and says nothing about `index`: cancelled, or another's fault.
+    /// Where it was the probe of what is half open, another one may be it at once.
+    pub fn let_go(&self, index: usize, started: Ticks) {
+        if let Some((cell, rules)) = self.cells.get(index) {
+            cell.let_go(started, rules);
+        }
+    }
+
     /// A call that began at `started` failed. `retry_after` is what the upstream asked for, as
     /// [`retry_after`](super::retry_after()) reads it.
     pub fn failure(

@@ -187,6 +187,22 @@ fn after_a_cooling_one_probe_goes_through_and_others_wait_five_seconds_for_the_n
 }
 
 #[test]
+fn a_probe_that_ends_without_a_verdict_lets_the_next_one_through_at_once() {
+    let fixture = Fixture::new();
+    fixture.fail_times(5);
+    fixture.clock.advance(2 * S);
+    let begun = fixture.clock.now();
+    assert!(fixture.may_call() && !fixture.may_call());
+    fixture.clock.advance(S);
+    fixture.set.let_go(0, begun.plus(Duration::from_nanos(1)));
+    assert!(!fixture.is_ready(), "that was another call, not the probe");
+    fixture.set.let_go(0, begun);
+    assert!(fixture.may_call() && !fixture.may_call(), "one, and one only");
+    fixture.set.let_go(0, begun);
+    assert!(!fixture.is_ready(), "the first one's end is over");
+}
+
+#[test]
 fn a_successful_probe_lets_everybody_in() {
     let fixture = Fixture::new();
     fixture.fail_times(5);

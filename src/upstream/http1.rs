@@ -97,7 +97,10 @@ impl Http1Call {
             // The upstream answered (413, 429 …) before it had read everything: its answer counts,
             // the connection does not.
             Ok(false) => self.is_reusable = false,
-            Err(error) => return Err(UpstreamError::before_sent(FailureClass::Protocol, error)),
+            Err(error) => {
+                let error = UpstreamError::before_sent(FailureClass::Protocol, error);
+                return Err(error.on(self.was_reused));
+            }
         }
         self.state = State::Sent;
         Ok(())
@@ -222,7 +225,8 @@ impl Http1Call {
     /// the upstream may or may not have read the request, so it counts as possibly processed.
     fn ended_early(&mut self, detail: impl std::fmt::Display) -> UpstreamError {
         let when = if self.was_reused { "on a reused connection" } else { "on a new connection" };
-        self.broken(format!("{detail} ({when})"))
+        let has_begun = !self.buffer.is_empty();
+        self.broken(format!("{detail} ({when})")).on(self.was_reused && !has_begun)
     }
 }
 

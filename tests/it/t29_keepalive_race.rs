@@ -82,3 +82,19 @@ fn t29_calls_one_after_the_other_use_one_connection() {
     assert_eq!(call_all(&gateway, 200), 200);
     assert_eq!((sim.calls(), sim.stats().connections_total), (200, 1));
 }
+
+#[test]
+fn t29_an_idle_connection_that_its_other_end_had_closed_is_no_failure_of_its_target() {
+    let sim = Sim::with_fault("race-after:1");
+    let config = Config::new().provider("a", Wire::Chat, sim.addr()).model("m", &["a"]);
+    let gateway = Gateway::start(config.set("failover = { attempts = 1 }"));
+    let mut lost = 0;
+    for number in 0..80 {
+        let more = json!({"user": format!("call-{number}")});
+        let mut answer = gateway.send(&Wire::Chat.request_with("m", false, &more));
+        answer.body();
+        assert_ne!(answer.header("x-tidegate-reason"), Some("all_targets_cooling"), "call {number}");
+        lost += u32::from(answer.status != 200);
+    }
+    assert!(lost >= 20, "half of twenty would cool it: {lost}");
+}

@@ -126,6 +126,8 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// The body is in another shape than the client's.
     pub is_foreign: bool,
+    /// An idle connection ended as it was used again, before any byte of an answer.
+    pub is_stale: bool,
 }
 
 /// The deadlines of one attempt.
@@ -147,14 +149,15 @@ impl Failure {
             fault: None,
             retry_after: None,
             is_foreign: false,
+            is_stale: false,
         }
     }
 }
 
 impl From<UpstreamError> for Failure {
     fn from(error: UpstreamError) -> Self {
-        let processed = error.may_have_been_processed;
-        Self { may_have_been_processed: processed, ..Self::new(error.class, error.detail) }
+        let UpstreamError { class, may_have_been_processed, is_stale, detail } = error;
+        Self { may_have_been_processed, is_stale, ..Self::new(class, detail) }
     }
 }
 
@@ -532,10 +535,10 @@ fn stream_ended_early(
             call: Some(call),
             head,
             listener,
+            content_at,
             pieces,
             is_ended: true,
             dropped,
-            content_at,
             keeper: None,
         })));
     }

@@ -89,6 +89,12 @@ pub fn note_success(
     }
 }
 
+/// A call that began at `started` is over, and was not asked how it went.
+pub fn let_go(aim: &Aim<'_>, started: Ticks) {
+    aim.runtime.target_cooldowns.let_go(aim.policy.first_cell + aim.target, started);
+    aim.runtime.credential_cooldowns.let_go(aim.provider.first_cell + aim.account, started);
+}
+
 /// What the provider says is left of its limits.
 fn note_headroom(aim: &Aim<'_>, edge: &Edge, fields: &Fields, now: Ticks) {
     if !aim.policy.route.uses.headroom {
@@ -122,6 +128,11 @@ pub fn note_failure(
     now: Ticks,
 ) {
     let (failure, retry_after) = (failed.class, failed.retry_after);
+    let_go(aim, started);
+    if failed.is_stale {
+        // An idle connection that its other end has closed: nobody was asked.
+        return;
+    }
     if let Some(live) = aim.runtime.target_live.get(aim.policy.first_cell + aim.target) {
         gate::note_failure(aim.policy, live, failed, now);
     }

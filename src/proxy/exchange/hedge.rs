@@ -5,6 +5,7 @@
 //! time, at different targets, and one of the two is dropped before anything goes to the client.
 
 use super::attempt::{self, Aim, Attempted, Failure};
+use super::health;
 use super::prepare::Prepared;
 use super::race::{enter, note_failure, settle_on};
 use super::talk::{Talk, Wake, Watch};
@@ -16,8 +17,8 @@ use crate::telemetry::{AttemptOutcome, HedgeOutcome};
 use crate::types::{FailureClass, Ticks};
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::Poll;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 /// Longer than an attempt's own deadlines, which it keeps itself.
@@ -159,11 +160,12 @@ impl Both<'_, '_, '_> {
                 continue;
             }
             aim.provider.metrics.attempt(AttemptOutcome::Cancelled);
+            let begun = if std::ptr::eq(aim, &self.first) { self.begun[0] } else { self.begun[1] };
+            health::let_go(aim, begun);
             // Late and given up: what it would have taken is at least this.
             let cell = aim.policy.first_cell + aim.target;
             let now = self.edge.now();
             if let (true, Some(live)) = (has_answer, aim.runtime.target_live.get(cell)) {
-                let begun = if std::ptr::eq(aim, &self.first) { self.begun[0] } else { self.begun[1] };
                 live.note_late(self.prepared.is_stream, now.since(begun), now);
             }
             let prompt = self.ctx.record.counted_input.unwrap_or_default();

@@ -238,10 +238,13 @@ fn ended(
             whole(&long.head.fields);
             Raced::Long(long)
         }
-        Attempted::Left => cancelled(aim, Raced::Left),
-        Attempted::Cut => cancelled(aim, Raced::Cut),
+        Attempted::Left => cancelled(aim, times.0, Raced::Left),
+        Attempted::Cut => cancelled(aim, times.0, Raced::Cut),
         Attempted::Failed(failure) => return Ended::Failed(failure),
-        Attempted::Unfit(reject) => return Ended::Unfit(*reject),
+        Attempted::Unfit(reject) => {
+            health::let_go(aim, times.0);
+            return Ended::Unfit(*reject);
+        }
     })
 }
 
@@ -309,7 +312,8 @@ fn aim<'r>(
     })
 }
 
-fn cancelled(aim: &Aim<'_>, raced: Raced) -> Raced {
+fn cancelled(aim: &Aim<'_>, begun: Ticks, raced: Raced) -> Raced {
+    health::let_go(aim, begun);
     aim.provider.metrics.attempt(AttemptOutcome::Cancelled);
     raced
 }
