@@ -265,6 +265,8 @@ fn told(faults: &[ConfigFault]) -> String {
             format!("{} {}: {}", config::path_of(*kind, name), fault.path, fault.message)
         }
         None => format!("{}: {}", fault.path, fault.message),
+        // What no place of the file shows.
+        None if fault.path.is_empty() => fault.message.clone(),
     };
     faults.iter().map(line).collect::<Vec<_>>().join("\n")
 }

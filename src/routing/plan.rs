@@ -222,6 +222,9 @@ pub fn plan(tree: &Tree, ask: &Ask, look: impl Fn(usize) -> Look, allows: impl F
         plan: Plan::new(),
         is_first: true,
     };
+    if let Some(all) = tree.groups().first() {
+        planner.plan.balance = all.balance;
+    }
     planner.look(0, false, &look, &allows);
     planner.loosen(ask);
     planner.order(0, Turn::of(ask.turn));
@@ -336,9 +339,10 @@ impl Planner<'_> {
         ready.sort_unstable_by_key(|candidate| (candidate.priority, candidate.is_out, candidate.place));
         let mut next = turn;
         for tier in ready.chunk_by_mut(|a, b| (a.priority, a.is_out) == (b.priority, b.is_out)) {
-            if self.is_first && tier.len() > 1 {
+            // Where nothing had to be decided, the balance of the first target's group would have.
+            if self.is_first && (tier.len() > 1 || !self.plan.is_balanced) {
                 self.plan.balance = balance;
-                self.plan.is_balanced = true;
+                self.plan.is_balanced |= tier.len() > 1;
             }
             next = arrange(tier, balance, self.session, next, &mut self.numbers);
             for candidate in tier {

@@ -278,3 +278,12 @@ fn a_target_with_too_long_a_queue_is_no_candidate_until_it_says_so() {
     assert!(full.is_empty() && !full.is_panic());
     assert_eq!(full.soonest_recovery(), Some(until(7)));
 }
+
+#[test]
+fn a_plan_names_the_balance_of_its_model_also_where_nothing_is_left_to_decide() {
+    let tree = Tree::flat(Balance::Fastest, [(1, 1), (1, 1)]);
+    let one = judged(&tree, &[ready(), failing(3)], at(0));
+    assert_eq!((one.balance(), one.is_balanced(), one.len()), (Balance::Fastest, false, 1));
+    let none = judged(&tree, &[failing(3), failing(3)], at(0));
+    assert_eq!((none.balance(), none.is_empty()), (Balance::Fastest, true));
+}

@@ -122,6 +122,13 @@ impl Http1Call {
             }
             let read = match self.fill().await {
                 Ok(read) => read,
+                Err(error) if !self.was_reused && is_about_certificate(&error) => {
+                    // With TLS 1.3 a certificate is refused only once the request may be on its way: it is
+                    // not read then.
+                    self.state = State::Done;
+                    self.is_reusable = false;
+                    return Err(UpstreamError::before_sent(FailureClass::Tls, error));
+                }
                 Err(error) => return Err(self.ended_early(error)),
             };
             if read == 0 {
@@ -228,6 +235,27 @@ impl Http1Call {
         let has_begun = !self.buffer.is_empty();
         self.broken(format!("{detail} ({when})")).on(self.was_reused && !has_begun)
     }
+}
+
+/// Whether the other end has ended the connection for the certificate that it was shown, or was not.
+fn is_about_certificate(error: &std::io::Error) -> bool {
+    use rustls::AlertDescription::{
+        AccessDenied, BadCertificate, CertificateExpired, CertificateRequired, CertificateRevoked,
+        CertificateUnknown, UnknownCA, UnsupportedCertificate,
+    };
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let Some(rustls::Error::AlertReceived(alert)) = inner else { return false };
+    matches!(
+        alert,
+        AccessDenied
+            | BadCertificate
+            | CertificateExpired
+            | CertificateRequired
+            | CertificateRevoked
+            | CertificateUnknown
+            | UnknownCA
+            | UnsupportedCertificate
+    )
 }
 
 /// While the upstream takes no more, looks whether it has begun to answer.

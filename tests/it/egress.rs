@@ -208,7 +208,9 @@ fn a_certificate_of_our_own_is_shown_to_the_provider_also_through_the_proxy() {
         .table("providers.a")
         .set("tls = { ca = \"{dir}/ca.pem\" }")
         .set(&format!("proxy = \"http://{}\"", proxy.addr));
-    assert_eq!(call(&Gateway::start(stranger)).0, 502);
+    let gateway = Gateway::start(stranger);
+    assert_eq!(call(&gateway).0, 502);
+    assert_eq!(gateway.log_when(1)[0]["failures"][0]["class"], "tls");
     assert_eq!(sim.calls(), 4);
 }
 

@@ -74,6 +74,16 @@ fn t55_replay_decides_as_it_was_decided_and_shows_what_another_file_would_change
     };
     let told = replay(&same);
     assert_eq!((&told["same"], &told["moved"]), (&json!(calls), &json!(0)), "{told}");
+    // Somebody else's line in between, which is no text; and all of it piped in.
+    let mut lines = std::fs::read(&log).unwrap();
+    lines.splice(0..0, *b"{\"path\":\"\xff\"}\n");
+    let odd = gateway.dir().join("odd.log");
+    std::fs::write(&odd, lines).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    command.args(["route", "replay", "-", "--config", &same, "--json"]);
+    let output = command.stdin(std::fs::File::open(&odd).unwrap()).output().unwrap();
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&told["same"], &told["lines_without"]), (&json!(calls), &json!(1)), "{told}");
     gateway.reconfigure(&config.set(&two(0, 1)));
     let told = replay(&same);
     assert_eq!((&told["decisions"], &told["moved"]), (&json!(calls), &json!(a.calls())), "{told}");

@@ -170,3 +170,23 @@ fn t60_a_server_that_was_started_anew_has_nothing_cached() {
     });
     assert_eq!(gateway.send(&Wire::Chat.request("m", false)).status, 200);
 }
+
+#[test]
+fn t60_where_too_many_wait_at_the_only_target_that_is_said() {
+    let a = Sim::start();
+    let engine = EngineOptions { slots: 1, ..EngineOptions::default() };
+    let holding = Behaviour { fault: "hold".parse().unwrap(), ..Behaviour::default() };
+    let models = BTreeMap::from([("theirs".to_owned(), holding)]);
+    a.set_scenario(Scenario { engine: Some(engine), models, ..Scenario::default() });
+    let gateway = start(&[("a", &a, SCRAPE)], "{ provider = \"a\" }", &[]);
+    let _theirs: Vec<Connection> = (0..4)
+        .map(|_| {
+            let mut connection = Connection::open(a.addr());
+            connection.send(&Wire::Chat.request("theirs", true));
+            connection
+        })
+        .collect();
+    targets_are(&gateway, "crowded", 1.0);
+    let answer = gateway.send(&Wire::Chat.request("m", false));
+    assert_eq!((answer.status, answer.header("x-tidegate-reason")), (503, Some("all_targets_full")));
+}

@@ -21,10 +21,11 @@ const NOBODY: &str = "(nobody)";
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     tidegate route replay logs/access.jsonl --config conf/next.toml\n  \
-    tidegate route replay logs/access.jsonl --config conf/next.toml --json\n\n\
+    tidegate route replay logs/access.jsonl --config conf/next.toml --json\n  \
+    zcat logs/access.jsonl.gz | tidegate route replay - --config conf/next.toml\n\n\
     Decisions are in the access log with `log.routes = true`.")]
 pub struct Replay {
-    /// An access log.
+    /// An access log; `-` for standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[arg(long, value_name = "FILE", default_value = "conf/tidegate.toml")]
@@ -66,15 +67,18 @@ impl Replay {
     }
 
     fn all(&self, routes: &Routes) -> std::io::Result<Outcome> {
-        let mut reader = BufReader::new(File::open(&self.file)?);
+        let mut reader: Box<dyn BufRead> = match self.file.as_os_str() == "-" {
+            true => Box::new(std::io::stdin().lock()),
+            false => Box::new(BufReader::new(File::open(&self.file)?)),
+        };
         let mut outcome = Outcome::default();
-        let mut line = String::new();
+        let mut line = Vec::new();
         loop {
             line.clear();
-            if std::io::Read::take(&mut reader, LINE_BYTES_MAX).read_line(&mut line)? == 0 {
+            if std::io::Read::take(&mut reader, LINE_BYTES_MAX).read_until(b'\n', &mut line)? == 0 {
                 return Ok(outcome);
             }
-            match serde_json::from_str(&line).ok().and_then(|line: Line| line.decision) {
+            match serde_json::from_slice(&line).ok().and_then(|line: Line| line.decision) {
                 Some(recorded) => outcome.add(routes, &recorded),
                 None => outcome.without += 1,
             }

@@ -21,6 +21,9 @@ use crate::runtime::{Edge, ProviderHealth, TargetFacts};
 use crate::types::{Reason, Reject, Ticks};
 use std::time::Duration;
 
+/// What `Retry-After` says at least of a queue at a provider.
+const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
+
 /// What the plan of one call goes by.
 pub struct Going {
     pub plan: Plan,
@@ -60,7 +63,7 @@ pub async fn plan(
         order(&route.tree, &ask, |target| seeing.look(target), |condition| holds & bit(condition) != 0);
     if route.has_choice() {
         let mut told = plan.told();
-        told.has_session = session.is_some() && plan.balance().is_by_session();
+        told.has_session = session.is_some() && plan.is_balanced() && plan.balance().is_by_session();
         told.cached = affine::cached_percent(prompt.as_deref(), route, &plan);
         ctx.record.route = Some(told);
         if ctx.runtime.edge.records_routes {
@@ -87,6 +90,11 @@ pub fn nobody(plan: &Plan, track: &Track<'_>, now: Ticks) -> Reject {
     // Where it is not empty, others took what room there was a moment ago.
     if plan.has_full() || (track.policy.route.is_gated && !plan.is_empty()) {
         return queue::all_full(plan, now);
+    }
+    let is_crowded = |verdict: &Verdict| !verdict.is_away() || *verdict == Verdict::Crowded;
+    if let Some(at) = plan.soonest_recovery().filter(|_| plan.verdicts().iter().all(is_crowded)) {
+        let message = "too many calls wait at all targets of this model already";
+        return Reject::new(Reason::AllFull, message).with_retry_after(at.since(now).max(RETRY_AFTER_MIN));
     }
     if let Some(at) = plan.soonest_recovery() {
         let has_enough = |(target, verdict): (usize, &Verdict)| match verdict {
