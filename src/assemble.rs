@@ -36,12 +36,14 @@ pub use configurator::{Configurator, Env, Source};
 mod identity;
 mod keeping;
 mod mirror;
+mod notices;
 mod pepper;
 mod routing;
 mod sharing;
 mod streams;
 mod tls;
 
+pub use notices::{Notice, notices};
 pub use routing::{Routes, routes};
 
 /// Lines the access log may hold before it drops some.
@@ -100,6 +102,7 @@ pub fn edge(config: &Config) -> Result<Arc<Edge>, AssembleError> {
         AccessLog::start(sink, LOG_BUFFER_BYTES, metrics.log_counters()).map_err(AssembleError::AccessLog)?;
     let transports = Transports::default();
     let runtime = Builder { config, metrics: &metrics, transports: &transports, previous: None }.build()?;
+    warn(config, &runtime);
     warm(config, &runtime.counter);
     metrics.config_generation.set(1);
     let seed = random_seed();
@@ -195,6 +198,13 @@ pub fn settings(config: &Config) -> Result<Settings, AssembleError> {
         streams_max: server.drain.streams_max,
         upgrade_socket: server.upgrade.socket.clone(),
     })
+}
+
+/// Tells what of a configuration has no effect.
+fn warn(config: &Config, runtime: &Runtime) {
+    for notice in notices::of(config, &runtime.models, &runtime.providers) {
+        log::warn!("{notice}");
+    }
 }
 
 /// Loads vocabularies before the first request, which would otherwise wait for them.

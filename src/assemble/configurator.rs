@@ -112,6 +112,7 @@ impl Configurator {
     fn enforce(&self, edge: &Edge, state: &mut State, next: (Config, Runtime), cause: Cause) {
         let (config, runtime) = next;
         log::info!("configuration of {} in force, generation {}", self.name, runtime.generation);
+        super::warn(&config, &runtime);
         edge.metrics.config_generation.set(i64::try_from(runtime.generation).unwrap_or(i64::MAX));
         edge.swap(runtime);
         edge.metrics.config_reloads.inc(ReloadResult::Applied);
@@ -264,9 +265,9 @@ fn told(faults: &[ConfigFault]) -> String {
         Some((kind, name)) => {
             format!("{} {}: {}", config::path_of(*kind, name), fault.path, fault.message)
         }
-        None => format!("{}: {}", fault.path, fault.message),
         // What no place of the file shows.
         None if fault.path.is_empty() => fault.message.clone(),
+        None => format!("{}: {}", fault.path, fault.message),
     };
     faults.iter().map(line).collect::<Vec<_>>().join("\n")
 }

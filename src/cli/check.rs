@@ -1,8 +1,9 @@
 //! `tidegate check`.
 
+use crate::assemble;
 use crate::config::{self, SecretPolicy};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Args)]
@@ -13,9 +14,17 @@ pub struct Check {
     /// Files to check.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Resolve secrets and look at the files a configuration names.
+    /// Resolve secrets; all files a configuration names must be there.
     #[arg(long)]
     secrets: bool,
+}
+
+/// Tells what of a file has no effect: it can be served all the same.
+fn warn(file: &Path) {
+    let notices = config::outline(file).map_or_else(|_| Vec::new(), |config| assemble::notices(&config));
+    for notice in notices {
+        eprintln!("{}: warning: {notice}", file.display());
+    }
 }
 
 impl Check {
@@ -34,6 +43,7 @@ impl Check {
                         if self.secrets { "" } else { "; secrets not resolved" }
                     );
                     found.mirrors.iter().for_each(|mirror| println!("  mirror: {mirror}"));
+                    warn(file);
                 }
                 Err(report) => {
                     problems += report.len();

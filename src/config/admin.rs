@@ -3,7 +3,7 @@
 use super::base_url;
 use super::collector::Collector;
 use super::jwt;
-use super::listener::{file, listen};
+use super::listener::{certificates, file, listen};
 use super::reader::Reader;
 use super::secret;
 use super::value::Value;
@@ -149,7 +149,7 @@ fn reference(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<String>
 
 fn tls(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<(PathBuf, PathBuf)> {
     let mut reader = Reader::open(value, collector)?;
-    let cert = reader.need("cert", "such as cert = \"conf/tls/admin.pem\"", file);
+    let cert = reader.need("cert", "such as cert = \"conf/tls/admin.pem\"", certificates);
     let key = reader.need("key", "such as key = \"conf/tls/admin.key\"", file);
     reader.done();
     Some((cert?, key?))

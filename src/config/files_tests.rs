@@ -177,3 +177,30 @@ fn an_unknown_key_is_found_in_every_table_of_the_language() {
     }
     assert!(inline.len() >= 10, "{}", inline.len());
 }
+
+#[test]
+fn a_file_of_certificates_that_is_there_is_looked_into_and_one_that_is_not_is_missed_with_the_secrets() {
+    let folder = std::env::temp_dir().join(format!("tidegate-certificates-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = |name: &str| folder.join(name).display().to_string();
+    std::fs::write(path("none.pem"), "nothing").unwrap();
+    std::fs::write(path("one.pem"), "# ours\n-----BEGIN CERTIFICATE-----\n").unwrap();
+    let checked = |ca: &str, policy: SecretPolicy| {
+        let file = path("file.toml");
+        let provider = "[providers.a]\nkind = \"openai\"\napi_key = \"env:A\"\n";
+        let rest = "[models.m]\ntargets = [{ provider = \"a\" }]\n[keys.k]\nsecret = \"env:A\"\n";
+        std::fs::write(&file, format!("{provider}tls = {{ ca = \"{ca}\" }}\n{rest}")).unwrap();
+        let env = |_: &str| Some("sk-some-secret-of-length".to_owned());
+        let checked = super::check(Path::new(&file), &env, policy);
+        checked.map(drop).map_err(|report| report.problems[0].message.clone())
+    };
+    for policy in [SecretPolicy::Syntax, SecretPolicy::Resolve] {
+        assert_eq!(checked(&path("one.pem"), policy), Ok(()));
+        let none = checked(&path("none.pem"), policy).unwrap_err();
+        assert!(none.ends_with("has no certificate in it"), "{none}");
+    }
+    assert_eq!(checked(&path("absent.pem"), SecretPolicy::Syntax), Ok(()));
+    let absent = checked(&path("absent.pem"), SecretPolicy::Resolve).unwrap_err();
+    assert!(absent.contains("cannot be read"), "{absent}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}

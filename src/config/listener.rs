@@ -5,8 +5,12 @@ use super::collector::Collector;
 use super::near::quoted;
 use super::reader::Reader;
 use super::value::Value;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+
+/// Of a file of certificates so much is looked into.
+const PEM_BYTES_MAX: u64 = 1024 * 1024;
 
 /// One `[[server.tls]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,9 +41,9 @@ impl TlsListener {
     pub(super) fn read(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Self> {
         let mut reader = Reader::open(value, collector)?;
         let listen = reader.need("listen", "such as listen = \"0.0.0.0:8443\"", listen);
-        let cert = reader.need("cert", "such as cert = \"conf/tls/edge.pem\"", file);
+        let cert = reader.need("cert", "such as cert = \"conf/tls/edge.pem\"", certificates);
         let key = reader.need("key", "such as key = \"conf/tls/edge.key\"", file);
-        let ca = reader.take("client_ca", file);
+        let ca = reader.take("client_ca", certificates);
         let crl = reader.take("client_crl", file);
         let is_required = reader.or("client_auth", false, choice(CLIENT_AUTH, &[]));
         for key in ["client_crl", "client_auth"] {
@@ -80,6 +84,29 @@ fn address(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<SocketAdd
         value.fail_help(collector, format!("`{}` is no address with a port", quoted(text)), quoted(&help));
     }
     address
+}
+
+/// A file of certificates in PEM, which are no secret: what can be read is looked into, always.
+pub(super) fn certificates(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<PathBuf> {
+    let path = file(value, collector)?;
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        std::fs::File::open(&path)?.take(PEM_BYTES_MAX).read_to_end(&mut text)?;
+        Ok(text)
+    };
+    let begins = b"-----BEGIN CERTIFICATE-----";
+    let shown = path.display().to_string();
+    match read() {
+        Ok(text) if memchr::memmem::find(&text, begins).is_none() => {
+            value.fail(collector, format!("`{}` has no certificate in it", quoted(&shown)));
+        }
+        // That it is not there was told, where it must be.
+        Err(error) if collector.looks_outside() && path.is_file() => {
+            value.fail(collector, format!("`{}` cannot be read: {error}", quoted(&shown)));
+        }
+        Ok(_) | Err(_) => {}
+    }
+    Some(path)
 }
 
 /// A path of a file that must be there when the gateway is about to serve.

@@ -1,7 +1,7 @@
 //! `providers.*.tls`: how a provider's certificate is checked.
 
 use super::collector::Collector;
-use super::listener::file;
+use super::listener::{certificates, file};
 use super::near::quoted;
 use super::reader::Reader;
 use super::value::Value;
@@ -27,7 +27,7 @@ impl Default for ProviderTls {
 impl ProviderTls {
     pub(super) fn read(value: &Value<'_>, collector: &mut Collector<'_>) -> Option<Self> {
         let mut reader = Reader::open(value, collector)?;
-        let (cert, key) = (reader.take("cert", file), reader.take("key", file));
+        let (cert, key) = (reader.take("cert", certificates), reader.take("key", file));
         if reader.has("cert") != reader.has("key") {
             reader.fail(
                 "`cert` and `key` belong together",
@@ -35,7 +35,7 @@ impl ProviderTls {
             );
         }
         let tls = Self {
-            ca: reader.take("ca", file),
+            ca: reader.take("ca", certificates),
             verify: reader.or("verify", true, |v, c| v.boolean(c)),
             identity: cert.zip(key),
             server_name: reader.take("server_name", server_name),

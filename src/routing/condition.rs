@@ -5,6 +5,7 @@
 //! is taken. Invariant: what cannot be evaluated does not hold.
 
 use super::needs::Needs;
+use super::sense;
 use crate::dialect::wants::Wants;
 use crate::types::Claim;
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
@@ -86,6 +87,12 @@ pub enum ConditionError {
     TooCostly,
     #[error("no fact or function is called `{0}`")]
     Unknown(String),
+    #[error("there is no field `{0}` here: {1}")]
+    NoField(String, String),
+    #[error("headers are named in lower case: `{0}`")]
+    UpperCase(String),
+    #[error("it compares {0} with {1}, which are never the same")]
+    Mixed(&'static str, &'static str),
     #[error("it is no condition: it is {0}, not true or false")]
     NoCondition(&'static str),
 }
@@ -127,6 +134,7 @@ impl Condition {
         if survey.cost(program.expression()) > COST_MAX {
             return Err(ConditionError::TooCostly);
         }
+        sense::check(program.expression(), &survey.bound)?;
         let asks: Vec<&str> = {
             let references = program.references();
             NAMES.into_iter().filter(|name| references.has_variable(name)).collect()
@@ -484,7 +492,7 @@ mod tests {
 
     #[test]
     fn of_the_headers_only_those_it_names_are_read() {
-        let condition = Condition::new("headers['X-Plan'] == 'a' || headers.region == 'b'").unwrap();
+        let condition = Condition::new("headers['x-plan'] == 'a' || headers.region == 'b'").unwrap();
         let names: Vec<&str> = condition.headers().iter().map(|name| &**name).collect();
         assert!(names.contains(&"x-plan") && names.contains(&"region") && names.len() <= 4, "{names:?}");
         assert!(Condition::new("model == 'x-api-key'").unwrap().headers().is_empty());

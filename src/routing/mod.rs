@@ -37,6 +37,7 @@ mod reset_headers;
 pub mod retry_after;
 pub mod retry_budget;
 pub mod scraped;
+mod sense;
 mod spans;
 pub mod table;
 pub mod target;
