@@ -6,6 +6,7 @@
 
 pub mod anthropic;
 pub mod codec;
+pub(crate) mod coverage;
 pub mod errors;
 pub mod front;
 pub mod gemini;

@@ -5,6 +5,7 @@
 
 use super::{DecodeStream, Sink};
 use crate::chat::{BlockStart, Delta, Event, StopReason};
+use crate::dialect::coverage::Coverage;
 use crate::dialect::tap::EventClass;
 use crate::types::Usage;
 
@@ -22,8 +23,7 @@ struct Facts {
     has_content: bool,
     is_stopped: bool,
     is_ended: bool,
-    /// No output came after the last report of usage, or with it.
-    is_covered: bool,
+    coverage: Coverage,
     /// The provider's word, or ours where it has none.
     stop: Option<String>,
 }
@@ -52,7 +52,7 @@ impl Witness {
             facts.note(&event, &mut sum);
             sink(event);
         });
-        facts.cover(&sum);
+        facts.coverage.note(sum.has_usage, sum.has_output);
         match read {
             Err(fault) => EventClass::Fault(fault),
             Ok(()) => sum.class(),
@@ -67,7 +67,7 @@ impl Witness {
             facts.note(&event, &mut sum);
             sink(event);
         });
-        facts.cover(&sum);
+        facts.coverage.note(sum.has_usage, sum.has_output);
     }
 
     pub fn usage(&self) -> Option<Usage> {
@@ -76,7 +76,7 @@ impl Witness {
 
     /// Whether the usage covers the output: what was told at a beginning, or before more came, does not.
     pub fn has_final_usage(&self) -> bool {
-        self.facts.is_covered && (self.facts.is_stopped || self.facts.is_ended)
+        self.facts.coverage.is_whole() && (self.facts.is_stopped || self.facts.is_ended)
     }
 
     /// Whether the stream has been ended by its own last word.
@@ -99,10 +99,6 @@ impl Witness {
 }
 
 impl Facts {
-    fn cover(&mut self, frame: &Sum) {
-        self.is_covered = frame.has_usage || self.is_covered && !frame.has_output;
-    }
-
     fn note(&mut self, event: &Event<'_>, sum: &mut Sum) {
         sum.has_any = true;
         match event {

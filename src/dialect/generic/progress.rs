@@ -1,8 +1,8 @@
 //! What every stream reader remembers, whatever its dialect.
 
-use crate::types::Usage;
-
 use super::label::Label;
+use crate::dialect::coverage::Coverage;
+use crate::types::Usage;
 
 /// Inline and fixed in size: one per open stream.
 #[derive(Default)]
@@ -13,8 +13,7 @@ pub(crate) struct Progress {
     /// The reported usage covers the whole output; false while it is only a start value, as in
     /// Anthropic's `message_start`, or that of a stream which has gone on.
     pub(crate) is_usage_final: bool,
-    /// No output came after the last report.
-    is_covered: bool,
+    coverage: Coverage,
     pub(crate) has_content: bool,
     /// The first reason the upstream gave for stopping, in its own words.
     pub(crate) finish: Label<32>,
@@ -30,7 +29,7 @@ impl Progress {
     /// Notes an event of a stream that may report again and again: its usage is final once it has said
     /// its last word, when nothing was generated after the report.
     pub(crate) fn cover(&mut self, is_report: bool, has_output: bool, is_terminated: bool) {
-        self.is_covered = is_report || self.is_covered && !has_output;
-        self.is_usage_final = self.is_covered && is_terminated;
+        self.coverage.note(is_report, has_output);
+        self.is_usage_final = self.coverage.is_whole() && is_terminated;
     }
 }
