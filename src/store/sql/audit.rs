@@ -2,6 +2,7 @@
 
 use super::super::{Connection, Db};
 use super::objects::number;
+use super::sums::signed;
 use crate::govern::{AuditEntry, AuditRecord};
 use crate::store::{AuditVerdict, StoreError};
 use crate::types::hex;
@@ -137,8 +138,4 @@ fn link(before: &[u8; 32], sequence: u64, text: &str) -> [u8; 32] {
 /// What is no hash breaks the chain.
 fn digest(bytes: Vec<u8>) -> [u8; 32] {
     bytes.try_into().unwrap_or_default()
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

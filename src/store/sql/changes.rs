@@ -2,6 +2,7 @@
 
 use super::super::Db;
 use super::objects::{COLUMNS, number, object};
+use super::sums::signed;
 use crate::govern::Kind;
 use crate::store::{CHANGES_MAX, Changes, StoreError};
 use sqlx::{Pool, QueryBuilder, Row};
@@ -53,8 +54,4 @@ pub(super) async fn since(pool: &Pool<Db>, since: u64) -> Result<Changes, StoreE
         }
     }
     Ok(changes)
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

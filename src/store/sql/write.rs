@@ -3,6 +3,7 @@
 
 use super::super::{Connection, Db};
 use super::objects::{COLUMNS, object};
+use super::sums::signed;
 use crate::govern::ids::ID_BYTES_MAX;
 use crate::govern::{Kind, Object};
 use crate::store::{Commit, NAME_BYTES_MAX, StoreError, Write};
@@ -213,8 +214,4 @@ async fn find(connection: &mut Connection, kind: Kind, id: &str) -> Result<Optio
     query.push(COLUMNS).push(" FROM objects WHERE kind = ").push_bind(kind.as_str());
     query.push(" AND id = ").push_bind(id.to_owned());
     query.build().fetch_optional(connection).await?.as_ref().map(object).transpose()
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
