@@ -92,9 +92,7 @@ impl Archive {
         bounds: &Bounds,
         now: Ticks,
     ) -> Result<(), NotKept> {
-        bounds.admit(new.whole_bytes())?;
-        let response = self.weighed(new);
-        self.shelve_response(owner, response.clone(), bounds, now)?;
+        let response = self.shelve_response(owner, new, bounds, now)?;
         self.note(owner, || response.entry(), bounds);
         Ok(())
     }
@@ -110,19 +108,21 @@ impl Archive {
         bounds: &Bounds,
         now: Ticks,
     ) -> Result<(), NotKept> {
-        bounds.admit(new.whole_bytes())?;
-        self.shelve_response(owner, self.weighed(new), bounds, now)
+        self.shelve_response(owner, new, bounds, now).map(drop)
     }
 
     fn shelve_response(
         &self,
         owner: &str,
-        response: Arc<Response>,
+        new: NewResponse,
         bounds: &Bounds,
         now: Ticks,
-    ) -> Result<(), NotKept> {
-        let id = response.id().to_owned();
-        self.with(now, |shelf| self.put(shelf, owner, &id, Held::Response(response), bounds, now))
+    ) -> Result<Arc<Response>, NotKept> {
+        bounds.admit(new.whole_bytes())?;
+        let response = self.weighed(new);
+        let held = Held::Response(response.clone());
+        self.with(now, |shelf| self.put(shelf, owner, response.id(), held, bounds, now))?;
+        Ok(response)
     }
 
     /// Whether the owner's entry is in memory.
