@@ -317,7 +317,7 @@ impl Passenger {
         self.flight.id
     }
 
-    pub fn next(&mut self) -> Next {
+    pub fn read(&mut self) -> Next {
         self.grown.borrow_and_update();
         let mut log = self.flight.lock();
         let Some(head) = log.head.clone() else { return log.landed.map_or(Next::Nothing, Next::End) };

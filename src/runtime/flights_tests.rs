@@ -34,7 +34,7 @@ fn now<T>(future: impl Future<Output = T>) -> Option<T> {
 fn read(passenger: &mut Passenger) -> String {
     let mut text = String::new();
     loop {
-        match passenger.next() {
+        match passenger.read() {
             Next::Begin(head, body) => {
                 text.push_str(&format!("{} {}", head.status, String::from_utf8_lossy(&body)));
             }

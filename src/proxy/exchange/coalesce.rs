@@ -201,7 +201,7 @@ async fn ride(
     mut fields: impl FnMut(&Head) -> FieldLines,
 ) -> Rode {
     loop {
-        let sent = match passenger.next() {
+        let sent = match passenger.read() {
             Next::Begin(head, body) => {
                 let fields = fields(&head);
                 match head.is_whole {
