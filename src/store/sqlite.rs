@@ -27,8 +27,11 @@ const MIGRATIONS: &[Migration] = schema::SQLITE;
 const NOW_MS: &str = "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)";
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER NOT NULL PRIMARY KEY, \
     name TEXT NOT NULL, checksum BLOB NOT NULL) STRICT";
-/// Of a connection's page cache, in KiB.
-const CACHE_KIB: u32 = 32 * 1024;
+/// Of the writer's page cache, in KiB: what a batch of calls touches of roll-ups and indexes.
+const WRITER_CACHE_KIB: u32 = 32 * 1024;
+/// Of each reader's. The system has the file in its own cache; eight readers that had read all keys once
+/// would hold them eight times.
+const READER_CACHE_KIB: u32 = 2 * 1024;
 
 /// Where connections come from.
 #[derive(Debug)]
@@ -52,14 +55,14 @@ impl Places {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(self.timeout.mul_f32(0.8))
-            .pragma("cache_size", format!("-{CACHE_KIB}"))
             .pragma("temp_store", "MEMORY")
             // What a burst has grown the log to is given back.
             .pragma("journal_size_limit", "67108864");
         let pool = || SqlitePoolOptions::new().acquire_timeout(self.timeout);
+        let cached = |kib: u32| shared.clone().pragma("cache_size", format!("-{kib}"));
         let reads = pool().max_connections(self.readers);
-        let reads = reads.connect_lazy_with(shared.clone().pragma("query_only", "ON"));
-        (reads, pool().max_connections(1).connect_lazy_with(shared))
+        let reads = reads.connect_lazy_with(cached(READER_CACHE_KIB).pragma("query_only", "ON"));
+        (reads, pool().max_connections(1).connect_lazy_with(cached(WRITER_CACHE_KIB)))
     }
 
     /// Before a connection is made.

@@ -230,7 +230,7 @@ impl Downstream {
                 Ok(_) => true,
             },
             Side::Shared(shared) => {
-                shared.flying.deserted().await;
+                Box::pin(shared.flying.deserted()).await;
                 true
             }
         };
